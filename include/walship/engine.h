@@ -1,0 +1,99 @@
+/* engine.h - the heart: reads the WAL once for all destinations, spreads it over their endpoints and
+ * settles what was accepted. Deterministic: bytes, answers and time in; requests and commits out,
+ * through the three seams only (os.h, http.h, store.h). Invariants I1-I8: docs/ARCHITECTURE.md.
+ *
+ * Ownership: borrows the configuration and the seams for its whole life. Loop thread only.
+ * Life: engine_new -> engine_start (loads, anchors) -> turns -> engine_stop -> turns until
+ * engine_finished -> engine_free. */
+#ifndef WALSHIP_ENGINE_H
+#define WALSHIP_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <walship/conf.h>
+#include <walship/endpoint.h>
+#include <walship/err.h>
+#include <walship/http.h>
+#include <walship/os.h>
+#include <walship/store.h>
+
+struct engine;
+
+struct engine_options {
+    bool once;             /* up to the segment sizes at start, then finished */
+    const char *adopt_old; /* --adopt OLD=NEW; NULL: none */
+    const char *adopt_new;
+    const char *forget;    /* --forget OLD; NULL: none */
+    struct hash_key key;   /* random; 0 in tests */
+};
+
+struct engine *engine_new(const struct conf *conf, const struct engine_options *options,
+                          struct os *os, struct http *http, struct store *store);
+void engine_free(struct engine *engine);
+
+/* Opens the WAL, loads the state, finds every destination's place. False: the sentence in err is for
+ * the operator (exit 1); nothing was sent. */
+MUST_USE bool engine_start(struct engine *engine, struct err *err);
+/* One turn: results -> settle -> save -> read -> pack -> post. Bounded work. */
+void engine_turn(struct engine *engine, int64_t now_ms);
+/* Monotonic ms at which a turn is due even if nothing arrives; <= now while work is left. */
+int64_t engine_deadline(const struct engine *engine, int64_t now_ms);
+/* Stops reading, lets what is in flight end (at most STOP_FLUSH_MS_MAX), saves. */
+void engine_stop(struct engine *engine, int64_t now_ms);
+/* True: stopped and saved, or (once) all is settled and saved. */
+bool engine_finished(const struct engine *engine);
+
+/* ---- what it is doing, for the status page, metrics, logs and tests ---- */
+
+struct engine_endpoint_stats {
+    const char *url;           /* shown form */
+    enum endpoint_state state;
+    const char *last_error;
+    uint64_t samples;          /* acked */
+    uint64_t requests, failures, retries;
+    uint64_t bytes;            /* compressed, of acked requests */
+    uint32_t in_flight;
+    uint32_t shards;           /* at home here */
+    uint64_t pending;          /* items waiting, in flight included */
+    int64_t newest_acked_ms;   /* sample time; 0: none yet */
+};
+
+struct engine_destination_stats {
+    const char *name;
+    uint64_t counts[STORE_COUNTS];
+    uint64_t lost[LOSS_REASONS];
+    uint64_t pending, parked;
+    struct position watermark; /* oldest over its domains */
+    uint64_t behind_bytes;     /* WAL bytes not read yet, worst domain */
+    int64_t newest_read_ms;    /* sample time */
+    int64_t lag_ms;            /* age of the oldest pending item since it was read; 0: none */
+    size_t endpoints_count;
+};
+
+struct engine_stats {
+    uint64_t records, record_bytes, damage_bytes;
+    uint64_t series, refs, memory_bytes;
+    uint64_t commits, commit_failures;
+    uint32_t generation, segment; /* of the foremost reader */
+    bool scanning;             /* still loading series */
+    size_t destinations_count;
+};
+
+void engine_stats(const struct engine *engine, struct engine_stats *out);
+void engine_destination_stats(const struct engine *engine, size_t destination,
+                              struct engine_destination_stats *out);
+void engine_endpoint_stats(const struct engine *engine, size_t destination, size_t endpoint,
+                           struct engine_endpoint_stats *out);
+const char *loss_reason_name(enum loss_reason reason);
+
+/* The simulator's and the golden tests' window: called with a line for every step worth a trace
+ * ("[    120] a#0: batch 3, 2 shards, 12 samples -> post"). NULL: off. */
+typedef void engine_trace_fn(void *context, const char *line);
+void engine_set_trace(struct engine *engine, engine_trace_fn *trace, void *context);
+
+/* Checks I1-I4 over the whole structure; aborts by ASSERT. Slow: tests and the simulator only. */
+void engine_check(const struct engine *engine);
+
+#endif

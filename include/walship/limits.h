@@ -1,0 +1,45 @@
+/* limits.h - every maximum of the program, in one place (I4). Bytes, counts and milliseconds as named. */
+#ifndef WALSHIP_LIMITS_H
+#define WALSHIP_LIMITS_H
+
+#include <assert.h>
+
+enum {
+    /* WAL format (the first two are the format's own) */
+    WAL_PAGE_BYTES = 32768,
+    WAL_FRAGMENT_HEADER_BYTES = 7,
+    WAL_RECORD_BYTES_MAX = 256 << 20, /* decompressed; beyond: treated as corrupt */
+
+    /* labels of one series */
+    LABELS_COUNT_MAX = 1024,
+    LABELS_BYTES_MAX = 1 << 20,
+
+    /* destinations */
+    SHARDS_COUNT = 256,
+    LANES_COUNT = SHARDS_COUNT + 2, /* shards, then dropped by rule, then unknown ref */
+    ENDPOINTS_MAX = 64,
+    DESTINATIONS_MAX = 32,
+    PENDING_ITEMS_MAX = 512 << 10, /* a failure domain */
+    PARKED_ITEMS_MAX = 100000,     /* a failure domain */
+    PARKED_MS_MAX = 10000,
+    BATCH_SAMPLES_MAX = 20000,
+    BATCH_RAW_BYTES_MAX = 32 << 20,       /* uncompressed request, Prometheus' receivers' limit */
+    BATCH_COMPRESSED_BYTES_MAX = 16 << 20, /* the most that max_bytes_per_send may say */
+    REQUESTS_IN_FLIGHT_MAX = 16,          /* an endpoint */
+
+    /* HTTP */
+    HTTP_RESPONSE_BYTES_MAX = 64 << 10,
+    HTTP_HEADER_VALUE_BYTES_MAX = 1024,
+    RETRY_AFTER_MS_MAX = 3600 * 1000,
+
+    /* timing */
+    COMMIT_INTERVAL_MS = 1000,
+    TURN_ITEMS_MAX = 16384, /* decoded in one turn of the loop */
+    STOP_FLUSH_MS_MAX = 5000
+};
+
+static_assert(WAL_RECORD_BYTES_MAX > WAL_PAGE_BYTES, "a record may fill pages");
+static_assert(LABELS_BYTES_MAX * 2 < BATCH_RAW_BYTES_MAX, "the largest series fits a request");
+static_assert(TURN_ITEMS_MAX < PENDING_ITEMS_MAX, "a turn can't overrun a domain");
+
+#endif

@@ -1,0 +1,93 @@
+/* tail.h - reads a WAL directory record by record, in order, for ever.
+ *
+ * struct waldir is what is known of the directory: its segments, newest checkpoint, and identity
+ * (generation); one a process, shared by all tails. struct tail is one reader in it; they are cheap
+ * (one 128 KiB window and one record buffer) and can be placed anywhere.
+ * inotify is a hint; truth is stat + pread. Loop thread only; nothing blocks beyond pread.
+ * Borrows os and the path's bytes are copied. */
+#ifndef WALSHIP_TAIL_H
+#define WALSHIP_TAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <walship/err.h>
+#include <walship/os.h>
+#include <walship/position.h>
+#include <walship/view.h>
+
+/* ---- the directory ---- */
+
+struct waldir;
+
+struct waldir_segment {
+    uint32_t number;
+    uint64_t device, inode;
+    uint64_t bytes;          /* as last seen */
+    bool sealed;             /* a higher one exists and a later look showed no growth */
+    bool has_first_crc;
+    uint32_t first_crc;      /* CRC-32C of the first record, decompressed; known once a tail read it */
+};
+
+/* `path` is the WAL directory, or the data directory that holds wal/. Fails with a sentence saying
+ * what to do: missing, unreadable, not a WAL (no segment and no checkpoint, other files there). */
+struct waldir *waldir_open(struct os *os, const char *path, struct err *err);
+void waldir_free(struct waldir *dir);
+const char *waldir_path(const struct waldir *dir);
+/* Lists again. True: something changed (segment added, grown, gone, checkpoint new). `replaced` is set
+ * when a known segment has another inode or shrank below what was read, or numbering restarted:
+ * the caller starts a new generation with waldir_set_generation and places its tails anew. */
+MUST_USE bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct err *err);
+uint32_t waldir_generation(const struct waldir *dir);
+void waldir_set_generation(struct waldir *dir, uint32_t generation); /* forgets all identities */
+size_t waldir_count(const struct waldir *dir);
+const struct waldir_segment *waldir_at(const struct waldir *dir, size_t index); /* ascending */
+/* NULL when there is none of that number. */
+const struct waldir_segment *waldir_find(const struct waldir *dir, uint32_t number);
+/* False: there is no checkpoint. */
+bool waldir_checkpoint(const struct waldir *dir, uint32_t *number);
+/* Freezes the end: what lies beyond the sizes seen now does not exist for any tail (--once). */
+void waldir_freeze(struct waldir *dir);
+
+/* ---- a reader ---- */
+
+struct tail;
+
+enum tail_status {
+    TAIL_RECORD,   /* out->record and the rest are set, until the next call on this tail */
+    TAIL_WAIT,     /* at the end of what there is */
+    TAIL_GAP,      /* segments out->gap_from..gap_to are gone unread; the tail stands behind them */
+    TAIL_DAMAGE,   /* out->damage_bytes passed over at out->at; the tail goes on */
+    TAIL_FAILED    /* err says why (I/O); the same call may be tried again later */
+};
+
+struct tail_out {
+    struct position at;      /* of the record; item 0 */
+    struct view record;      /* decompressed, type byte first */
+    uint32_t crc;            /* CRC-32C of record */
+    uint32_t previous_crc;   /* of the record before it in the segment; 0 when at.record is 0 */
+    uint64_t offset;         /* of its first fragment */
+    uint32_t gap_from, gap_to;
+    uint64_t damage_bytes;
+    const char *damage_text;
+};
+
+/* Stands at the start of the first segment. */
+struct tail *tail_new(struct waldir *dir);
+void tail_free(struct tail *tail);
+/* A reader of the checkpoint directory's segments instead: positions have segment = its number,
+ * TAIL_WAIT means the end. It may vanish under the reader: TAIL_FAILED with ENOENT. */
+struct tail *tail_new_checkpoint(struct waldir *dir, uint32_t number);
+/* The segment's own first record ordinal `record` is next; walked to from the segment's start, or
+ * from `offset` when the caller knows it to be that record's (same generation, this process). */
+void tail_seek(struct tail *tail, const struct position *at);
+void tail_seek_offset(struct tail *tail, const struct position *at, uint64_t offset, uint32_t previous_crc);
+MUST_USE enum tail_status tail_next(struct tail *tail, struct tail_out *out, struct err *err);
+/* The next record's place: what a cursor would save. offset and previous_crc belong to it. */
+struct position tail_position(const struct tail *tail);
+void tail_mark(const struct tail *tail, struct position *at, uint64_t *offset, uint32_t *previous_crc);
+/* Bytes between here and the end of the newest segment, as last listed. */
+uint64_t tail_behind_bytes(const struct tail *tail);
+
+#endif
