@@ -29,6 +29,8 @@ enum wal_read {
     WAL_READ_DAMAGE   /* a range was skipped: out->damage_* say how much; go on calling */
 };
 
+enum { WAL_READER_PATIENCE = 3 };
+
 struct wal_window {
     const uint8_t *bytes;    /* segment bytes [offset, offset + count) */
     uint64_t offset;
@@ -38,7 +40,8 @@ struct wal_window {
 };
 
 struct wal_read_out {
-    struct view record;      /* decompressed; valid until the next call */
+    struct view record;      /* decompressed; valid until the next call, and, as it may lie in the
+                                window itself, as long as that holds */
     uint64_t offset;         /* where its first fragment starts */
     uint64_t end;            /* one past its last fragment: where a saved reader may start again */
     uint64_t damage_bytes;   /* WAL_READ_DAMAGE: bytes passed over, from damage_offset */
@@ -52,8 +55,9 @@ struct wal_reader *wal_reader_new(void);
 void wal_reader_free(struct wal_reader *reader);
 /* Begins at `offset` of a segment: 0, or a value of `end` seen before. */
 void wal_reader_start(struct wal_reader *reader, uint64_t offset);
-/* A torn tail is damage only when sealed. In the newest segment a bad CRC first gives WAL_READ_WAIT
- * `patience` times (racing writes), then damage. */
+/* A torn tail is damage only when sealed. In a segment not sealed, bytes that look wrong first give
+ * WAL_READ_WAIT, WAL_READER_PATIENCE times (a racing write: read the bytes anew), then damage. Who
+ * can't wait calls that often again. After damage reading goes on at the next page. */
 enum wal_read wal_reader_next(struct wal_reader *reader, const struct wal_window *window,
                               struct wal_read_out *out);
 /* First byte that the next call wants in its window, page aligned or in the page of the last one. */
