@@ -1,0 +1,148 @@
+/* domain.c - one failure domain: takes the items of the records it reads into its lanes, and
+ * settles them from there. Pending items are bounded; a full domain stops reading (I4). */
+#include "internal.h"
+
+bool domain_has_room(const struct domain *domain, size_t items)
+{
+    return domain->pending + domain->parked_count + items <= PENDING_ITEMS_MAX;
+}
+
+/* The lane of this set; NULL when another domain of the destination carries it. */
+struct lane *domain_lane(struct engine *engine, struct domain *domain, uint32_t set)
+{
+    struct destination *destination = domain->destination;
+    struct lane *lane = &destination->lanes[route_shard(engine, destination, set)];
+    return lane->domain == domain->index ? lane : NULL;
+}
+
+/* start_at: a duration. The first domain keeps the account of what belongs to no shard. */
+bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
+                     const struct position *at)
+{
+    struct destination *destination = domain->destination;
+    if (t_ms >= destination->start_from_ms) {
+        return false;
+    }
+    struct lane *account = &destination->lanes[LANE_DROPPED];
+    if (domain->index == 0 && !position_before(at, &account->settled)) {
+        destination->counts[STORE_READ]++;
+        destination->counts[STORE_DROPPED]++;
+        account->settled = *at;
+        account->settled.item++;
+        account->dirty = true;
+        engine->dirty = true;
+    }
+    return true;
+}
+
+static void deliver_sample(struct engine *engine, struct domain *domain,
+                           const struct wal_sample *sample, const struct position *at, uint32_t set)
+{
+    struct lane *lane = domain_lane(engine, domain, set);
+    if (lane == NULL) {
+        return;
+    }
+    if (position_before(at, &domain->skip_until) && position_before(at, &lane->settled)) {
+        return; /* settled in an earlier life */
+    }
+    struct item item = {.t_ms = sample->t_ms,
+                        .bits = sample->bits,
+                        .set = set,
+                        .record = (uint32_t)domain->record_sequence,
+                        .index = at->item};
+    lane_push(engine, lane, &item);
+    ring_at(&domain->ring, domain->record_sequence)->open++;
+    domain->pending++;
+    domain->destination->counts[STORE_READ]++;
+}
+
+void domain_deliver(struct engine *engine, struct domain *domain, struct reader *reader)
+{
+    struct destination *destination = domain->destination;
+    if (!domain->has_record_entry) {
+        domain->record_sequence = ring_push(&domain->ring, &domain->next);
+        domain->has_record_entry = true;
+    }
+    struct position at = reader->out.at;
+    for (size_t i = 0; i < reader->chunk_count; i++) {
+        const struct wal_sample *sample = &reader->samples[i];
+        at.item = reader->chunk_first + (uint32_t)i;
+        if (at.item < domain->next.at.item || domain_drop_old(engine, domain, sample->t_ms, &at)) {
+            continue;
+        }
+        if (reader->sets[i] == LABELS_NONE) {
+            park_add(engine, domain, sample, at.item);
+            continue;
+        }
+        deliver_sample(engine, domain, sample, &at, reader->sets[i]);
+        if (sample->t_ms > destination->newest_read_ms) {
+            destination->newest_read_ms = sample->t_ms;
+        }
+    }
+    domain->next.at.item = at.item + 1;
+}
+
+void domain_record_done(struct domain *domain, const struct mark *next)
+{
+    domain->next = *next;
+    domain->has_record_entry = false;
+    ring_trim(&domain->ring, UINT64_MAX);
+}
+
+/* The first `count` items of the lane have found their end. */
+void domain_settle(struct engine *engine, struct domain *domain, struct lane *lane, uint32_t count)
+{
+    ASSERT(count <= lane->count && count <= domain->pending);
+    struct lane_walk walk;
+    lane_walk_start(&walk, lane);
+    struct position settled = lane->settled;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct item *item = lane_walk_next(&walk);
+        struct ring_record *record = ring_of(&domain->ring, item->record);
+        ASSERT(record->open > 0); /* I1 */
+        record->open--;
+        if (item->late) {
+            ASSERT(record->late > 0 && domain->late_open > 0);
+            record->late--;
+            domain->late_open--;
+        } else {
+            settled = record->at;
+            settled.item = item->index + 1;
+        }
+    }
+    if (position_before(&lane->settled, &settled)) {
+        lane->settled = settled;
+    }
+    lane->dirty = true;
+    engine->dirty = true;
+    lane_drop(engine, lane, count);
+    domain->pending -= count;
+    ring_trim(&domain->ring, domain->has_record_entry ? domain->record_sequence : UINT64_MAX);
+}
+
+void domain_watermark(const struct domain *domain, struct mark *out)
+{
+    const struct ring *ring = &domain->ring;
+    if (ring->first == ring->next) {
+        *out = domain->next;
+        return;
+    }
+    const struct ring_record *record = ring_at(ring, ring->first);
+    *out = (struct mark){record->at, record->offset, record->previous_crc};
+}
+
+bool domain_cap(const struct domain *domain, struct position *out)
+{
+    if (domain->late_open == 0) {
+        return false;
+    }
+    for (uint64_t i = domain->ring.first; i < domain->ring.next; i++) {
+        const struct ring_record *record = ring_at(&domain->ring, i);
+        if (record->late > 0) {
+            *out = record->at;
+            return true;
+        }
+    }
+    ASSERT(!"a late item has a record in the ring");
+    return false;
+}

@@ -1,0 +1,330 @@
+/* engine.c - the engine's life and its turn, a fixed sequence of named steps. */
+#include "internal.h"
+
+enum {
+    POLL_HINTED_MS = 1000,  /* look at the directory at least so often, though inotify works */
+    POLL_BLIND_MS = 200,    /* without it */
+    REFRESH_GAP_MS_MIN = 20 /* and never more often than this: appends come in bursts */
+};
+
+static void lanes_init(struct destination *destination)
+{
+    struct placement_endpoint places[ENDPOINTS_MAX];
+    uint16_t home[SHARDS_COUNT];
+    const struct conf_destination *conf = destination->conf;
+    for (size_t i = 0; i < conf->endpoints_count; i++) {
+        places[i] = (struct placement_endpoint){conf->endpoints[i].key, conf->endpoints[i].weight};
+    }
+    placement_homes(places, conf->endpoints_count, home, SHARDS_COUNT);
+    for (uint16_t i = 0; i < LANES_COUNT; i++) {
+        struct lane *lane = &destination->lanes[i];
+        lane->dirty = true;
+        if (i < SHARDS_COUNT) {
+            lane->endpoint = home[i];
+            lane->domain = conf->placement == CONF_PINNED ? home[i] : 0;
+            destination->senders[home[i]].shards++;
+        }
+    }
+}
+
+static void domains_init(struct destination *destination)
+{
+    const struct conf_destination *conf = destination->conf;
+    destination->domains_count = conf->placement == CONF_PINNED ? conf->endpoints_count : 1;
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        struct domain *domain = mem_new(1, sizeof *domain);
+        domain->destination = destination;
+        domain->index = (uint16_t)i;
+        domain->key = mem_string(conf->placement == CONF_PINNED ? conf->endpoints[i].key : "");
+        destination->domains[i] = domain;
+    }
+}
+
+static void senders_init(struct engine *engine, struct destination *destination)
+{
+    const struct conf_destination *conf = destination->conf;
+    destination->senders_count = conf->endpoints_count;
+    destination->senders = mem_new(conf->endpoints_count, sizeof *destination->senders);
+    for (size_t i = 0; i < conf->endpoints_count; i++) {
+        struct sender *sender = &destination->senders[i];
+        uint32_t slots = conf->queue.max_shards < REQUESTS_IN_FLIGHT_MAX ? conf->queue.max_shards
+                                                                         : REQUESTS_IN_FLIGHT_MAX;
+        struct endpoint_conf endpoint = {.min_backoff_ms = conf->queue.min_backoff_ms,
+                                         .max_backoff_ms = conf->queue.max_backoff_ms,
+                                         .in_flight_max = slots,
+                                         .shown = conf->endpoints[i].shown};
+        endpoint_init(&sender->endpoint, &endpoint, engine->os->random(engine->os));
+        sender->conf = &conf->endpoints[i];
+        sender->samples_max = conf->queue.max_samples_per_send;
+        sender->batches_count = slots;
+    }
+}
+
+struct engine *engine_new(const struct conf *conf, const struct engine_options *options,
+                          struct os *os, struct http *http, struct store *store)
+{
+    ASSERT(conf->destinations_count > 0 && conf->destinations_count <= DESTINATIONS_MAX);
+    struct engine *engine = mem_new(1, sizeof *engine);
+    engine->conf = conf;
+    engine->options = *options;
+    engine->os = os;
+    engine->http = http;
+    engine->store = store;
+    engine->labels = labels_new(&options->key);
+    engine->series = series_new(engine->labels, options->key.k0);
+    engine->encode = encode_new();
+    engine->label_room = mem_new((size_t)4 * LABELS_COUNT_MAX, sizeof *engine->label_room);
+    engine->destinations_count = conf->destinations_count;
+    engine->destinations = mem_new(conf->destinations_count, sizeof *engine->destinations);
+    engine->committing_losses = mem_new(conf->destinations_count, sizeof(size_t));
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        destination->conf = &conf->destinations[i];
+        senders_init(engine, destination);
+        domains_init(destination);
+        lanes_init(destination);
+        route_fingerprint(engine, destination);
+    }
+    return engine;
+}
+
+static void destination_release(struct engine *engine, struct destination *destination)
+{
+    for (size_t i = 0; i < LANES_COUNT; i++) {
+        lane_clear(engine, &destination->lanes[i]);
+    }
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        struct domain *domain = destination->domains[i];
+        ring_release(&domain->ring);
+        mem_free(domain->parked);
+        mem_free(domain->key);
+        mem_free(domain);
+    }
+    for (size_t i = 0; i < destination->senders_count; i++) {
+        struct sender *sender = &destination->senders[i];
+        for (size_t k = 0; k < sender->batches_count; k++) {
+            struct batch *batch = &sender->batches[k];
+            if (batch->state == BATCH_SENT) {
+                engine->http->cancel(engine->http, batch->id);
+            }
+            buf_release(&batch->body);
+        }
+    }
+    for (size_t i = 0; i < destination->losses_count; i++) {
+        mem_free((void *)(uintptr_t)destination->losses[i].detail);
+    }
+    mem_free(destination->losses);
+    mem_free(destination->senders);
+    mem_free(destination->routes);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    readers_drop_all(engine);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        destination_release(engine, &engine->destinations[i]);
+    }
+    chunks_free(engine);
+    if (engine->scan.tail != NULL) {
+        tail_free(engine->scan.tail);
+    }
+    if (engine->collect.tail != NULL) {
+        tail_free(engine->collect.tail);
+    }
+    waldir_free(engine->dir);
+    series_free(engine->series);
+    labels_free(engine->labels);
+    encode_free(engine->encode);
+    mem_free(engine->label_room);
+    mem_free(engine->destinations);
+    mem_free(engine->committing_losses);
+    mem_free(engine->saved_segments);
+    mem_free(engine->forget);
+    mem_free(engine);
+}
+
+bool engine_start(struct engine *engine, struct err *err)
+{
+    engine->now_ms = engine->os->now_ms(engine->os);
+    engine->dir = waldir_open(engine->os, engine->conf->wal_dir, err);
+    if (engine->dir == NULL || !start_load(engine, err)) {
+        return false;
+    }
+    if (engine->options.once) {
+        waldir_freeze(engine->dir);
+    }
+    engine->os->watch(engine->os, waldir_path(engine->dir));
+    scan_start(engine);
+    return true;
+}
+
+/* ---- a turn ---- */
+
+static void refresh_failed(struct engine *engine, const struct err *err)
+{
+    LOG_ERROR("the WAL directory can't be listed, trying again", LOG_STR("err", err->text));
+    engine->refresh_at_ms = engine->now_ms + RETRY_IO_MS;
+}
+
+/* The directory has another life now (repair, restore, emptied): find every place anew. */
+static void generation_next(struct engine *engine)
+{
+    uint32_t generation = waldir_generation(engine->dir) + 1;
+    LOG_WARN("segments of the WAL were replaced (repair or restore): finding the place anew",
+             LOG_U64("generation", generation));
+    trace_line(engine, "generation %u", generation);
+    waldir_set_generation(engine->dir, generation);
+    engine->scan.second = true;
+    scan_start(engine);
+}
+
+static void refresh(struct engine *engine)
+{
+    enum os_hint hint = engine->os->hint(engine->os);
+    engine->refresh_wanted = engine->refresh_wanted || hint == OS_HINT_CHANGED;
+    bool due = engine->now_ms >= engine->refresh_at_ms;
+    bool early = engine->now_ms < engine->refreshed_ms + REFRESH_GAP_MS_MIN;
+    if (!due && (!engine->refresh_wanted || early)) {
+        return;
+    }
+    bool changed = false;
+    bool replaced = false;
+    struct err err = {0};
+    engine->refresh_wanted = false;
+    engine->refreshed_ms = engine->now_ms;
+    engine->refresh_at_ms =
+        engine->now_ms + (hint == OS_HINT_UNAVAILABLE ? POLL_BLIND_MS : POLL_HINTED_MS);
+    if (!waldir_refresh(engine->dir, &changed, &replaced, &err)) {
+        refresh_failed(engine, &err);
+    } else if (replaced) {
+        generation_next(engine);
+    }
+}
+
+static void parked_run(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            struct domain *domain = destination->domains[k];
+            if (domain->parked_count > 0) {
+                park_expire(engine, domain, engine->options.once && domain->at_end);
+            }
+        }
+    }
+}
+
+static void read_run(struct engine *engine)
+{
+    if (engine->stopping) {
+        return;
+    }
+    refresh(engine);
+    scan_run(engine);
+    if (engine->scan.state != SCAN_DONE) {
+        return;
+    }
+    readers_place(engine);
+    if (engine->now_ms >= engine->failed_until_ms) {
+        readers_run(engine);
+    }
+    collect_run(engine);
+    parked_run(engine);
+}
+
+void engine_turn(struct engine *engine, int64_t now_ms)
+{
+    ASSERT(engine->dir != NULL && now_ms >= engine->now_ms);
+    engine->now_ms = now_ms;
+    engine->work_left = false;
+    send_results(engine);
+    save_results(engine);
+    read_run(engine);
+    send_batches(engine);
+    save_run(engine);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t sender_deadline(const struct engine *engine, const struct destination *destination,
+                               const struct sender *sender)
+{
+    if (!endpoint_may_send(&sender->endpoint, engine->now_ms)) {
+        return endpoint_deadline(&sender->endpoint);
+    }
+    int64_t deadline = INT64_MAX;
+    bool has_free = false;
+    for (size_t i = 0; i < sender->batches_count; i++) {
+        const struct batch *batch = &sender->batches[i];
+        has_free = has_free || batch->state == BATCH_FREE;
+        if (batch->state == BATCH_READY) {
+            deadline = earlier(deadline, batch->retry_at_ms);
+        }
+    }
+    return has_free ? earlier(deadline, pack_deadline(engine, destination, sender)) : deadline;
+}
+
+int64_t engine_deadline(const struct engine *engine, int64_t now_ms)
+{
+    if (engine->work_left) {
+        return now_ms;
+    }
+    int64_t deadline = engine->stopping ? engine->stop_deadline_ms : engine->refresh_at_ms;
+    if (engine->dirty && !engine->committing) {
+        deadline = earlier(deadline, engine->commit_at_ms);
+    }
+    if (engine->refresh_wanted && !engine->stopping) {
+        deadline = earlier(deadline, engine->refreshed_ms + REFRESH_GAP_MS_MIN);
+    }
+    for (size_t i = 0; !engine->stopping && i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->senders_count; k++) {
+            deadline =
+                earlier(deadline, sender_deadline(engine, destination, &destination->senders[k]));
+        }
+    }
+    return deadline;
+}
+
+void engine_stop(struct engine *engine, int64_t now_ms)
+{
+    if (!engine->stopping) {
+        engine->stopping = true;
+        engine->stop_deadline_ms = now_ms + STOP_FLUSH_MS_MAX;
+        trace_line(engine, "stopping");
+    }
+}
+
+static bool all_settled(const struct engine *engine)
+{
+    if (engine->scan.state != SCAN_DONE || engine->work_left) {
+        return false;
+    }
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            const struct domain *domain = destination->domains[k];
+            if (!domain->at_end || domain->pending > 0 || domain->parked_count > 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool engine_finished(const struct engine *engine)
+{
+    if (!engine->stopping) {
+        return engine->options.once && all_settled(engine) && save_clean(engine);
+    }
+    if (engine->now_ms >= engine->stop_deadline_ms) {
+        return true;
+    }
+    return send_idle(engine) && (save_clean(engine) || engine->save_failures > 2);
+}

@@ -1,0 +1,351 @@
+/* internal.h - the engine's own structures, shared by the files of this folder only.
+ *
+ *   reader   one tail in the WAL, with the domains that stand at its position (they share a decode)
+ *   domain   a failure domain of a destination: its cursor, its ring of unsettled records, its
+ * lanes lane     one ordered queue of pending items: a shard, or the account of dropped or unknown
+ * items batch    the first items of one or more lanes of one endpoint, as a request body
+ *
+ * Who owns what: engine -> destinations -> domains, endpoints -> batches. A lane belongs to a
+ * domain (fixed) and to an endpoint (its home). Everything has a maximum in limits.h. */
+#ifndef ENGINE_INTERNAL_H
+#define ENGINE_INTERNAL_H
+
+#include <walship/assert.h>
+#include <walship/engine.h>
+#include <walship/labels.h>
+#include <walship/limits.h>
+#include <walship/log.h>
+#include <walship/mem.h>
+#include <walship/rw.h>
+#include <walship/series.h>
+#include <walship/tail.h>
+#include <walship/wal_record.h>
+
+enum {
+    LANE_DROPPED = SHARDS_COUNT,     /* account of what rules drop, not a queue */
+    LANE_UNKNOWN = SHARDS_COUNT + 1, /* account of items given up for want of a series record */
+    CHUNK_ITEMS = 63,
+    DECODE_ITEMS = 1024, /* samples decoded at a time */
+    DOMAINS_MAX = ENDPOINTS_MAX,
+    READERS_MAX = 64,
+    SHARD_UNROUTED = 0xffff
+};
+
+static_assert(DECODE_ITEMS < PENDING_ITEMS_MAX / 4, "a chunk always fits an emptied domain");
+
+/* A float sample on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
+struct item {
+    int64_t t_ms;
+    uint64_t bits;
+    uint32_t set;    /* label set; lives as long as its definition is above the watermark */
+    uint32_t record; /* low half of the ring sequence of its record */
+    uint32_t index;  /* in the record */
+    uint32_t late;   /* 1: was parked */
+};
+
+struct chunk {
+    struct chunk *next;
+    uint64_t reserved;
+    struct item items[CHUNK_ITEMS];
+};
+
+struct lane {
+    struct chunk *head, *tail;
+    uint32_t head_index;      /* first pending item in head */
+    uint32_t tail_count;      /* items in tail */
+    uint32_t count;           /* pending, in flight included */
+    uint32_t in_flight;       /* the first so many are in a batch */
+    int64_t waiting_since_ms; /* when the first one not in flight arrived */
+    struct position settled;  /* all its items before this are settled */
+    uint16_t domain;          /* index in the destination */
+    uint16_t endpoint;        /* home */
+    bool dirty;               /* settled moved since the last commit was built */
+};
+
+/* A record of which some item is not settled. */
+struct ring_record {
+    struct position at;
+    uint64_t offset;
+    uint32_t previous_crc;
+    uint32_t open; /* items not settled */
+    uint32_t late; /* of them, parked or once parked */
+};
+
+/* Sequence numbers first..next-1, in a power-of-two array. The front one has open > 0 or is the
+ * record being delivered. */
+struct ring {
+    struct ring_record *records;
+    uint32_t capacity;
+    uint64_t first, next;
+};
+
+struct parked {
+    uint64_t ref;
+    int64_t t_ms;
+    uint64_t bits;
+    uint64_t sequence; /* its record in the ring */
+    uint32_t index;
+    int64_t since_ms;
+};
+
+enum anchor {
+    ANCHOR_OLDEST, /* from the first segment */
+    ANCHOR_NOW,    /* from the end */
+    ANCHOR_MARK,   /* from `mark`, to be verified by the scan */
+    ANCHOR_PLACED  /* `next` is right */
+};
+
+/* A place with what proves it (see store_watermark). */
+struct mark {
+    struct position at;
+    uint64_t offset;
+    uint32_t previous_crc;
+};
+
+struct domain {
+    struct destination *destination;
+    uint16_t index;
+    char *key;             /* "" for failover */
+    struct reader *reader; /* NULL: resting (full) or not placed yet */
+    enum anchor anchor;
+    struct mark next;         /* where it reads on; item granular */
+    uint64_t record_sequence; /* ring entry of the record being delivered, when has_record_entry */
+    bool has_record_entry;
+    bool at_end;
+    struct ring ring;
+    uint32_t pending;      /* items in its lanes */
+    uint32_t late_open;    /* unsettled items that are or were parked */
+    struct parked *parked; /* oldest first */
+    size_t parked_count, parked_capacity;
+    struct position skip_until; /* items before it may be settled already: ask the lane */
+};
+
+enum batch_state { BATCH_FREE, BATCH_READY, BATCH_SENT };
+
+struct batch_part {
+    uint16_t lane;
+    uint32_t count;
+};
+
+struct batch {
+    enum batch_state state;
+    uint64_t number; /* from the engine's count, for the trace and for order */
+    uint64_t id;     /* of its present request */
+    uint32_t attempts;
+    uint32_t samples;
+    int64_t retry_at_ms; /* not before */
+    int64_t newest_ms;   /* sample time */
+    struct batch_part parts[SHARDS_COUNT];
+    size_t parts_count;
+    struct buf body; /* kept until settled: a retry sends the same bytes (I2) */
+};
+
+struct sender { /* an endpoint with its batches */
+    struct endpoint endpoint;
+    const struct conf_endpoint *conf;
+    struct batch batches[REQUESTS_IN_FLIGHT_MAX];
+    size_t batches_count;
+    uint32_t samples_max; /* of a batch; shrinks on 413 */
+    uint32_t shards;
+    uint64_t samples, requests, failures, retries, bytes;
+    int64_t newest_acked_ms;
+};
+
+struct destination {
+    const struct conf_destination *conf;
+    char fingerprint[33];
+    struct domain *domains[DOMAINS_MAX];
+    size_t domains_count;
+    struct sender *senders;
+    size_t senders_count;
+    struct lane lanes[LANES_COUNT];
+    uint16_t *routes; /* set -> shard, SHARD_UNROUTED: not known yet */
+    uint32_t routes_count;
+    uint64_t counts[STORE_COUNTS]; /* READ includes what is pending */
+    uint64_t lost[LOSS_REASONS];
+    struct store_loss *losses; /* not committed yet; details owned */
+    size_t losses_count, losses_capacity;
+    int64_t first_start_ms, start_from_ms;
+    int64_t newest_read_ms;
+    bool discard_lanes; /* the saved rows are of another layout: replace them all */
+};
+
+struct reader {
+    struct tail *tail;
+    struct domain *domains[DOMAINS_MAX];
+    size_t domains_count;
+    bool has_record; /* out is a sample record, partly delivered */
+    struct tail_out out;
+    struct wal_sample_iter iter;
+    struct wal_sample samples[DECODE_ITEMS];
+    uint32_t sets[DECODE_ITEMS];
+    size_t chunk_count;   /* decoded and not delivered to all yet */
+    uint32_t chunk_first; /* item index of samples[0] */
+    bool at_end;
+};
+
+enum scan_state { SCAN_DONE, SCAN_CHECKPOINT, SCAN_SEGMENTS };
+enum { SCAN_TRIES_MAX = 10, RETRY_IO_MS = 1000 };
+
+/* Loading series up to where the domains start, and finding their places on the way. */
+struct scan {
+    enum scan_state state;
+    struct tail *tail;
+    uint32_t checkpoint;
+    uint32_t tries;
+    bool second;   /* a mark did not fit: new generation, unfitting marks get a fallback */
+    bool has_last; /* the last record seen */
+    uint32_t last_segment, last_records, last_crc;
+    int64_t retry_at_ms;
+};
+
+/* Reading a new checkpoint to see which refs live on. */
+struct collect {
+    struct tail *tail;
+    bool seen_any;
+    uint32_t checkpoint; /* newest one dealt with */
+};
+
+struct engine {
+    const struct conf *conf;
+    struct engine_options options;
+    struct os *os;
+    struct http *http;
+    struct store *store;
+    struct waldir *dir;
+    struct labels *labels;
+    struct series *series;
+    struct destination *destinations;
+    size_t destinations_count;
+    struct reader *readers[READERS_MAX];
+    size_t readers_count;
+    struct scan scan;
+    struct collect collect;
+    struct label *label_room;
+    struct chunk *free_chunks;
+    size_t chunks;
+    struct encode *encode;
+    struct store_segment *saved_segments; /* identities of an earlier life, for the scan */
+    size_t saved_segments_count;
+    uint64_t next_batch, next_request;
+    int64_t now_ms;
+    int64_t refresh_at_ms; /* list the directory by then */
+    int64_t refreshed_ms;
+    int64_t failed_until_ms; /* after an I/O error */
+    bool refresh_wanted;
+    bool work_left; /* this turn left something runnable */
+    bool stopping;
+    int64_t stop_deadline_ms;
+    bool committing;
+    bool dirty;                /* something changed since the last commit was built */
+    uint32_t save_failures;    /* in a row */
+    size_t *committing_losses; /* per destination: how many the running commit carries */
+    int64_t commit_at_ms;
+    uint64_t commits, commit_failures;
+    uint64_t records, record_bytes, damage_bytes;
+    engine_trace_fn *trace;
+    void *trace_context;
+    char *forget; /* a destination that leaves the state with the next commit */
+};
+
+/* ring.c */
+void ring_release(struct ring *ring);
+uint64_t ring_push(struct ring *ring, const struct mark *mark);
+struct ring_record *ring_at(const struct ring *ring, uint64_t sequence);
+struct ring_record *ring_of(const struct ring *ring, uint32_t low); /* by the low half */
+/* Drops settled records at the front; `keep` is one that may not go (UINT64_MAX: none). */
+void ring_trim(struct ring *ring, uint64_t keep);
+
+/* lane.c */
+void lane_push(struct engine *engine, struct lane *lane, const struct item *item);
+void lane_drop(struct engine *engine, struct lane *lane, uint32_t count); /* from the front */
+struct lane_walk {
+    const struct chunk *chunk;
+    uint32_t index;
+};
+void lane_walk_start(struct lane_walk *walk, const struct lane *lane);
+const struct item *lane_walk_next(struct lane_walk *walk);
+void lane_clear(struct engine *engine, struct lane *lane);
+void chunks_free(struct engine *engine);
+
+/* route.c */
+uint16_t route_shard(struct engine *engine, struct destination *destination, uint32_t set);
+void route_forget(struct engine *engine, uint32_t set);
+size_t route_labels(struct engine *engine, uint32_t set, struct label *out); /* final labels */
+void route_fingerprint(const struct engine *engine, struct destination *destination);
+
+/* domain.c: items into lanes, and out again */
+struct lane *domain_lane(struct engine *engine, struct domain *domain, uint32_t set);
+bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
+                     const struct position *at);
+void domain_record_done(struct domain *domain, const struct mark *next);
+bool domain_has_room(const struct domain *domain, size_t items);
+void domain_deliver(struct engine *engine, struct domain *domain, struct reader *reader);
+void domain_settle(struct engine *engine, struct domain *domain, struct lane *lane, uint32_t count);
+void domain_watermark(const struct domain *domain, struct mark *out);
+/* What no lane position may pass while parked items are open; false: nothing of the kind. */
+bool domain_cap(const struct domain *domain, struct position *out);
+
+/* park.c */
+void park_add(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
+              uint32_t index);
+/* After new definitions at `at`: parked items whose ref is known by now go to their lanes. */
+void park_retry(struct engine *engine, struct domain *domain, const struct position *at);
+void park_expire(struct engine *engine, struct domain *domain, bool all);
+
+/* ledger.c */
+struct loss {
+    enum loss_reason reason;
+    struct position from, to;
+    uint64_t items, series, bytes;
+    int64_t time_min_ms, time_max_ms;
+    const char *detail;
+};
+void ledger_add(struct engine *engine, struct destination *destination, const struct loss *loss);
+
+/* reader.c */
+struct reader *reader_new(struct engine *engine, const struct mark *at);
+void reader_free(struct engine *engine, struct reader *reader);
+void reader_attach(struct reader *reader, struct domain *domain);
+void readers_run(struct engine *engine);
+void readers_place(struct engine *engine); /* gives placed domains with room a reader */
+void readers_drop_all(struct engine *engine);
+void series_apply(struct engine *engine, const struct tail_out *out, const struct position *at,
+                  struct reader *reader);
+
+/* scan.c */
+void scan_start(struct engine *engine);
+void scan_run(struct engine *engine);
+void collect_run(struct engine *engine);
+
+/* pack.c, encode.c */
+bool pack_batch(struct engine *engine, struct destination *destination, struct sender *sender,
+                struct batch *batch);
+void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
+                 struct batch *batch, uint32_t samples);
+/* Monotonic ms when a partial batch of this sender is due; INT64_MAX: nothing waits. */
+int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
+                      const struct sender *sender);
+struct encode *encode_new(void);
+void encode_free(struct encode *encode);
+/* Fills batch->body from its parts; false: too big, *fitting says how many samples would do. */
+bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,
+                  uint32_t *fitting);
+
+/* send.c */
+void send_results(struct engine *engine);
+void send_batches(struct engine *engine);
+bool send_idle(const struct engine *engine); /* nothing in flight */
+
+/* save.c */
+void save_results(struct engine *engine);
+void save_run(struct engine *engine);
+bool save_clean(const struct engine *engine); /* what is true now is durable */
+
+/* start.c */
+bool start_load(struct engine *engine, struct err *err);
+
+/* trace.c */
+void trace_line(const struct engine *engine, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

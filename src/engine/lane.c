@@ -1,0 +1,107 @@
+/* lane.c - a queue of pending items in chunks from one pool. Items stay in it until they are
+ * settled; a batch only says how many from the front it carries, so a retry or a split copies
+ * nothing. */
+#include "internal.h"
+
+static struct chunk *chunk_take(struct engine *engine)
+{
+    struct chunk *chunk = engine->free_chunks;
+    if (chunk != NULL) {
+        engine->free_chunks = chunk->next;
+    } else {
+        chunk = mem_new(1, sizeof *chunk);
+        engine->chunks++;
+    }
+    chunk->next = NULL;
+    return chunk;
+}
+
+void lane_push(struct engine *engine, struct lane *lane, const struct item *item)
+{
+    if (lane->tail == NULL || lane->tail_count == CHUNK_ITEMS) {
+        struct chunk *chunk = chunk_take(engine);
+        if (lane->tail == NULL) {
+            lane->head = chunk;
+            lane->head_index = 0;
+        } else {
+            lane->tail->next = chunk;
+        }
+        lane->tail = chunk;
+        lane->tail_count = 0;
+    }
+    if (lane->count == lane->in_flight) {
+        lane->waiting_since_ms = engine->now_ms;
+    }
+    lane->tail->items[lane->tail_count++] = *item;
+    lane->count++;
+}
+
+static void chunk_give(struct engine *engine, struct chunk *chunk)
+{
+    chunk->next = engine->free_chunks;
+    engine->free_chunks = chunk;
+}
+
+void lane_drop(struct engine *engine, struct lane *lane, uint32_t count)
+{
+    ASSERT(count <= lane->count);
+    lane->count -= count;
+    while (count > 0) {
+        uint32_t room =
+            (lane->head == lane->tail ? lane->tail_count : CHUNK_ITEMS) - lane->head_index;
+        uint32_t step = count < room ? count : room;
+        lane->head_index += step;
+        count -= step;
+        if (lane->head_index == CHUNK_ITEMS) {
+            struct chunk *next = lane->head->next;
+            chunk_give(engine, lane->head);
+            lane->head = next;
+            lane->head_index = 0;
+            if (next == NULL) {
+                lane->tail = NULL;
+            }
+        }
+    }
+    if (lane->count == 0 && lane->head != NULL) {
+        ASSERT(lane->head == lane->tail);
+        lane_clear(engine, lane);
+    }
+}
+
+void lane_clear(struct engine *engine, struct lane *lane)
+{
+    while (lane->head != NULL) {
+        struct chunk *next = lane->head->next;
+        chunk_give(engine, lane->head);
+        lane->head = next;
+    }
+    lane->tail = NULL;
+    lane->tail_count = 0;
+    lane->head_index = 0;
+    lane->count = 0;
+}
+
+void lane_walk_start(struct lane_walk *walk, const struct lane *lane)
+{
+    walk->chunk = lane->head;
+    walk->index = lane->head_index;
+}
+
+const struct item *lane_walk_next(struct lane_walk *walk)
+{
+    if (walk->index == CHUNK_ITEMS) {
+        walk->chunk = walk->chunk->next;
+        walk->index = 0;
+    }
+    ASSERT(walk->chunk != NULL);
+    return &walk->chunk->items[walk->index++];
+}
+
+void chunks_free(struct engine *engine)
+{
+    while (engine->free_chunks != NULL) {
+        struct chunk *next = engine->free_chunks->next;
+        mem_free(engine->free_chunks);
+        engine->free_chunks = next;
+    }
+}

@@ -1,0 +1,78 @@
+/* ledger.c - what is lost is written down: who, when, how much, why. Rows wait here until a commit
+ * carries them; equal neighbours are merged, so a flood makes few rows. */
+#include "internal.h"
+
+static const char *const reason_names[LOSS_REASONS] = {
+    [LOSS_UNKNOWN_REF] = "unknown_ref", [LOSS_DAMAGED] = "damaged",
+    [LOSS_TRUNCATED] = "truncated",     [LOSS_LABELS] = "labels",
+    [LOSS_REJECTED] = "rejected",       [LOSS_UNSUPPORTED] = "unsupported",
+    [LOSS_TOO_OLD] = "too_old",         [LOSS_TOO_FAR_AHEAD] = "too_far_ahead",
+    [LOSS_BUDGET] = "budget",           [LOSS_SERVER_ERROR] = "server_error",
+    [LOSS_CRASH_SKIP] = "crash_skip",
+};
+
+const char *loss_reason_name(enum loss_reason reason)
+{
+    ASSERT((unsigned)reason < LOSS_REASONS);
+    return reason_names[reason];
+}
+
+static bool mergeable(const struct store_loss *row, const struct loss *loss)
+{
+    return row->reason == loss->reason && row->from.generation == loss->from.generation &&
+           row->from.segment == loss->from.segment && (loss->detail == NULL || *loss->detail == 0);
+}
+
+static void merge(struct store_loss *row, const struct loss *loss)
+{
+    if (position_before(&loss->from, &row->from)) {
+        row->from = loss->from;
+    }
+    if (position_before(&row->to, &loss->to)) {
+        row->to = loss->to;
+    }
+    row->items += loss->items;
+    row->series += loss->series;
+    row->bytes += loss->bytes;
+    if (loss->time_min_ms < row->time_min_ms) {
+        row->time_min_ms = loss->time_min_ms;
+    }
+    if (loss->time_max_ms > row->time_max_ms) {
+        row->time_max_ms = loss->time_max_ms;
+    }
+}
+
+void ledger_add(struct engine *engine, struct destination *destination, const struct loss *loss)
+{
+    destination->counts[STORE_LOST] += loss->items;
+    destination->lost[loss->reason] += loss->items;
+    engine->dirty = true;
+    /* rows that a running commit carries must not change under it */
+    size_t index = (size_t)(destination - engine->destinations);
+    size_t open = engine->committing ? engine->committing_losses[index] : 0;
+    for (size_t i = destination->losses_count; i > open; i--) {
+        if (mergeable(&destination->losses[i - 1], loss)) {
+            merge(&destination->losses[i - 1], loss);
+            return;
+        }
+    }
+    if (destination->losses_count == destination->losses_capacity) {
+        destination->losses_capacity = destination->losses_capacity * 2 + 8;
+        destination->losses = mem_grow(destination->losses, destination->losses_capacity,
+                                       sizeof *destination->losses);
+    }
+    destination->losses[destination->losses_count++] =
+        (struct store_loss){.destination = destination->conf->name,
+                            .reason = loss->reason,
+                            .from = loss->from,
+                            .to = loss->to,
+                            .items = loss->items,
+                            .series = loss->series,
+                            .bytes = loss->bytes,
+                            .time_min_ms = loss->time_min_ms,
+                            .time_max_ms = loss->time_max_ms,
+                            .seen_ms = engine->os->wall_ms(engine->os),
+                            .detail = mem_string(loss->detail == NULL ? "" : loss->detail)};
+    trace_line(engine, "%s: lost %llu items, %s", destination->conf->name,
+               (unsigned long long)loss->items, loss_reason_name(loss->reason));
+}

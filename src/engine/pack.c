@@ -1,0 +1,187 @@
+/* pack.c - which lanes make the next batch of an endpoint. At a low rate one request per deadline
+ * carries all lanes; while catching up a lane fills requests of its own, so that a series' labels
+ * are sent once for many samples. A lane is in at most one batch (I2). */
+#include "internal.h"
+
+struct candidate {
+    uint16_t lane;
+    bool urgent;
+    uint32_t waiting;
+    int64_t since_ms;
+};
+
+static uint32_t lane_waiting(const struct lane *lane)
+{
+    return lane->in_flight > 0 ? 0 : lane->count;
+}
+
+/* Overdue lanes first, the oldest of them first; then the fullest. */
+static int candidate_compare(const void *left, const void *right)
+{
+    const struct candidate *a = left;
+    const struct candidate *b = right;
+    if (a->urgent != b->urgent) {
+        return a->urgent ? -1 : 1;
+    }
+    if (a->urgent && a->since_ms != b->since_ms) {
+        return a->since_ms < b->since_ms ? -1 : 1;
+    }
+    if (a->waiting != b->waiting) {
+        return a->waiting > b->waiting ? -1 : 1;
+    }
+    return a->lane < b->lane ? -1 : a->lane > b->lane;
+}
+
+struct choice {
+    struct candidate lanes[SHARDS_COUNT];
+    size_t count;
+    uint64_t waiting; /* items of all */
+    uint32_t largest;
+    bool urgent;
+};
+
+static void choice_make(const struct engine *engine, const struct destination *destination,
+                        const struct sender *sender, struct choice *choice)
+{
+    int64_t deadline_ms = destination->conf->queue.batch_send_deadline_ms;
+    uint16_t endpoint = (uint16_t)(sender - destination->senders);
+    choice->count = 0;
+    choice->waiting = 0;
+    choice->largest = 0;
+    choice->urgent = false;
+    for (uint16_t i = 0; i < SHARDS_COUNT; i++) {
+        const struct lane *lane = &destination->lanes[i];
+        uint32_t waiting = lane->endpoint == endpoint ? lane_waiting(lane) : 0;
+        if (waiting == 0) {
+            continue;
+        }
+        bool urgent = lane->waiting_since_ms + deadline_ms <= engine->now_ms;
+        choice->lanes[choice->count++] =
+            (struct candidate){i, urgent, waiting, lane->waiting_since_ms};
+        choice->waiting += waiting;
+        choice->urgent = choice->urgent || urgent;
+        if (waiting > choice->largest) {
+            choice->largest = waiting;
+        }
+    }
+}
+
+/* Nothing more is coming soon to fill these lanes: the reader is at the end, or rests. */
+static bool sender_settles_for_mixed(const struct destination *destination, bool *ended)
+{
+    bool mixed = true;
+    *ended = true;
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        const struct domain *domain = destination->domains[i];
+        bool full = !domain_has_room(domain, DECODE_ITEMS);
+        mixed = mixed && (domain->at_end || full || domain->reader == NULL);
+        *ended = *ended && domain->at_end;
+    }
+    return mixed;
+}
+
+static bool choice_is_due(const struct engine *engine, const struct destination *destination,
+                          const struct sender *sender, const struct choice *choice)
+{
+    bool ended;
+    bool mixed = sender_settles_for_mixed(destination, &ended);
+    if (choice->count == 0) {
+        return false;
+    }
+    if (choice->urgent || choice->largest >= sender->samples_max) {
+        return true;
+    }
+    if (ended && engine->options.once) {
+        return true; /* nothing more will come */
+    }
+    return mixed && choice->waiting >= sender->samples_max;
+}
+
+static void batch_take(struct destination *destination, struct batch *batch, uint16_t number,
+                       uint32_t count)
+{
+    struct lane *lane = &destination->lanes[number];
+    ASSERT(lane->in_flight == 0 && count > 0 && count <= lane->count); /* I2 */
+    lane->in_flight = count;
+    batch->parts[batch->parts_count++] = (struct batch_part){number, count};
+    batch->samples += count;
+}
+
+/* Fewer samples: the rest goes back to waiting, from the end, so that order holds. */
+static void batch_cut(struct destination *destination, struct batch *batch, uint32_t samples)
+{
+    ASSERT(samples > 0);
+    while (batch->samples > samples) {
+        struct batch_part *part = &batch->parts[batch->parts_count - 1];
+        struct lane *lane = &destination->lanes[part->lane];
+        uint32_t excess = batch->samples - samples;
+        uint32_t cut = excess < part->count ? excess : part->count;
+        part->count -= cut;
+        batch->samples -= cut;
+        lane->in_flight = part->count;
+        if (part->count == 0) {
+            batch->parts_count--;
+        }
+    }
+}
+
+static void batch_encode(struct engine *engine, struct destination *destination,
+                         struct batch *batch)
+{
+    uint32_t fitting;
+    while (!encode_batch(engine, destination, batch, &fitting)) {
+        ASSERT(fitting > 0 && fitting < batch->samples);
+        batch_cut(destination, batch, fitting);
+    }
+}
+
+bool pack_batch(struct engine *engine, struct destination *destination, struct sender *sender,
+                struct batch *batch)
+{
+    struct choice choice;
+    choice_make(engine, destination, sender, &choice);
+    if (!choice_is_due(engine, destination, sender, &choice)) {
+        return false;
+    }
+    qsort(choice.lanes, choice.count, sizeof choice.lanes[0], candidate_compare);
+    batch->parts_count = 0;
+    batch->samples = 0;
+    for (size_t i = 0; i < choice.count && batch->samples < sender->samples_max; i++) {
+        uint32_t room = sender->samples_max - batch->samples;
+        uint32_t waiting = choice.lanes[i].waiting;
+        batch_take(destination, batch, choice.lanes[i].lane, waiting < room ? waiting : room);
+    }
+    batch->state = BATCH_READY;
+    batch->attempts = 0;
+    batch->retry_at_ms = 0;
+    batch_encode(engine, destination, batch);
+    return true;
+}
+
+void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
+                 struct batch *batch, uint32_t samples)
+{
+    ASSERT(batch->state == BATCH_READY && samples < batch->samples);
+    sender->samples_max = samples;
+    batch_cut(destination, batch, samples);
+    batch_encode(engine, destination, batch);
+}
+
+int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
+                      const struct sender *sender)
+{
+    struct choice choice;
+    choice_make(engine, destination, sender, &choice);
+    if (choice.count == 0) {
+        return INT64_MAX;
+    }
+    if (choice_is_due(engine, destination, sender, &choice)) {
+        return engine->now_ms;
+    }
+    int64_t deadline = INT64_MAX;
+    for (size_t i = 0; i < choice.count; i++) {
+        int64_t at = choice.lanes[i].since_ms + destination->conf->queue.batch_send_deadline_ms;
+        deadline = at < deadline ? at : deadline;
+    }
+    return deadline;
+}

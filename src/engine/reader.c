@@ -1,0 +1,316 @@
+/* reader.c - readers: a tail and the domains that stand at its position. One decode serves them
+ * all; a domain that is full while others are not leaves the reader and comes back with one of its
+ * own, and readers that meet at a position become one. */
+#include "internal.h"
+
+struct reader *reader_new(struct engine *engine, const struct mark *at)
+{
+    ASSERT(engine->readers_count < READERS_MAX);
+    struct reader *reader = mem_new(1, sizeof *reader);
+    reader->tail = tail_new(engine->dir);
+    struct position record = at->at;
+    record.item = 0;
+    tail_seek_offset(reader->tail, &record, at->offset, at->previous_crc);
+    engine->readers[engine->readers_count++] = reader;
+    return reader;
+}
+
+void reader_free(struct engine *engine, struct reader *reader)
+{
+    for (size_t i = 0; i < engine->readers_count; i++) {
+        if (engine->readers[i] == reader) {
+            engine->readers[i] = engine->readers[--engine->readers_count];
+            break;
+        }
+    }
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        reader->domains[i]->reader = NULL;
+    }
+    tail_free(reader->tail);
+    mem_free(reader);
+}
+
+void reader_attach(struct reader *reader, struct domain *domain)
+{
+    ASSERT(domain->reader == NULL && reader->domains_count < DOMAINS_MAX);
+    reader->domains[reader->domains_count++] = domain;
+    domain->reader = reader;
+    domain->at_end = false;
+}
+
+static void reader_detach(struct reader *reader, size_t index)
+{
+    reader->domains[index]->reader = NULL;
+    reader->domains[index] = reader->domains[--reader->domains_count];
+}
+
+static struct mark reader_mark(const struct reader *reader)
+{
+    struct mark mark;
+    tail_mark(reader->tail, &mark.at, &mark.offset, &mark.previous_crc);
+    return mark;
+}
+
+/* The tail stands at a record boundary: all its domains go on from there. */
+static void reader_boundary(struct engine *engine, struct reader *reader)
+{
+    struct mark mark = reader_mark(reader);
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        domain_record_done(reader->domains[i], &mark);
+    }
+    reader->has_record = false;
+    reader->chunk_count = 0;
+    engine->dirty = true;
+}
+
+static void reader_lost(struct engine *engine, struct reader *reader, enum loss_reason reason,
+                        uint64_t bytes)
+{
+    struct loss loss = {.reason = reason,
+                        .from = reader->out.at,
+                        .to = reader->out.at,
+                        .bytes = bytes,
+                        .time_min_ms = INT64_MAX,
+                        .time_max_ms = INT64_MIN};
+    if (reason == LOSS_TRUNCATED) {
+        loss.from.segment = reader->out.gap_from;
+        loss.to.segment = reader->out.gap_to;
+    }
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        ledger_add(engine, reader->domains[i]->destination, &loss);
+    }
+}
+
+void series_apply(struct engine *engine, const struct tail_out *out, const struct position *at,
+                  struct reader *reader)
+{
+    struct wal_series_iter iter;
+    struct wal_series found;
+    struct position place = *at;
+    wal_series_init(&iter, out->record);
+    while (wal_series_next(&iter, engine->label_room, &found)) {
+        size_t count = labels_canonical(found.labels, found.labels_count);
+        uint32_t set = labels_intern(engine->labels, found.labels, count);
+        series_define(engine->series, found.ref, set, &place);
+        place.item++;
+    }
+    for (size_t i = 0; reader != NULL && i < reader->domains_count; i++) {
+        if (reader->domains[i]->parked_count > 0) {
+            park_retry(engine, reader->domains[i], &place);
+        }
+    }
+}
+
+static void reader_record(struct engine *engine, struct reader *reader)
+{
+    struct tail_out *out = &reader->out;
+    engine->records++;
+    engine->record_bytes += view_left(&out->record);
+    enum wal_type type = wal_record_type(out->record);
+    bool samples = type == WAL_SAMPLES || type == WAL_SAMPLES_V2;
+    uint64_t items = 0;
+    if ((samples || type == WAL_SERIES) && !wal_record_check(out->record, &items)) {
+        LOG_ERROR("a record can't be decoded, its items are lost",
+                  LOG_STR("type", wal_type_name(type)), LOG_U64("segment", out->at.segment),
+                  LOG_U64("record", out->at.record));
+        reader_lost(engine, reader, LOSS_DAMAGED, view_left(&out->record));
+    } else if (type == WAL_SERIES) {
+        series_apply(engine, out, &out->at, reader);
+    } else if (samples && items > 0) {
+        for (size_t i = 0; i < reader->domains_count; i++) {
+            struct domain *domain = reader->domains[i];
+            uint32_t item = domain->next.at.item; /* resumed in the middle of this record */
+            domain->next = (struct mark){out->at, out->offset, out->previous_crc};
+            domain->next.at.item = item;
+        }
+        wal_sample_init(&reader->iter, out->record);
+        reader->has_record = true;
+        reader->chunk_first = 0;
+        reader->chunk_count = 0;
+        return;
+    } else if (type == WAL_UNKNOWN) {
+        LOG_WARN(
+            "a record of an unknown type is passed over; is this walship too old for this Prometheus?",
+            LOG_U64("segment", out->at.segment), LOG_U64("record", out->at.record));
+    }
+    reader_boundary(engine, reader);
+}
+
+static bool reader_fetch(struct engine *engine, struct reader *reader)
+{
+    struct err err = {0};
+    switch (tail_next(reader->tail, &reader->out, &err)) {
+    case TAIL_RECORD:
+        reader->at_end = false;
+        reader_record(engine, reader);
+        return true;
+    case TAIL_WAIT:
+        if (!reader->at_end) {
+            reader->at_end = true;
+            reader_boundary(engine, reader); /* the end of one segment is the start of the next */
+        }
+        return false;
+    case TAIL_GAP:
+        LOG_ERROR("segments were deleted before they were read",
+                  LOG_U64("from", reader->out.gap_from), LOG_U64("to", reader->out.gap_to));
+        reader_lost(engine, reader, LOSS_TRUNCATED, 0);
+        reader_boundary(engine, reader);
+        return true;
+    case TAIL_DAMAGE:
+        LOG_ERROR(
+            "damaged bytes in the WAL are passed over", LOG_U64("segment", reader->out.at.segment),
+            LOG_U64("bytes", reader->out.damage_bytes), LOG_STR("why", reader->out.damage_text));
+        engine->damage_bytes += reader->out.damage_bytes;
+        reader_lost(engine, reader, LOSS_DAMAGED, reader->out.damage_bytes);
+        reader_boundary(engine, reader);
+        return true;
+    case TAIL_FAILED:
+        LOG_ERROR("the WAL can't be read, trying again", LOG_STR("err", err.text));
+        engine->failed_until_ms = engine->now_ms + RETRY_IO_MS;
+        return false;
+    }
+    ASSERT(!"tail_next gave no known status");
+    return false;
+}
+
+static void reader_decode(struct engine *engine, struct reader *reader)
+{
+    reader->chunk_first += (uint32_t)reader->chunk_count;
+    reader->chunk_count = wal_sample_next(&reader->iter, reader->samples, DECODE_ITEMS);
+    for (size_t i = 0; i < reader->chunk_count; i++) {
+        reader->sets[i] = series_resolve(engine->series, reader->samples[i].ref, &reader->out.at);
+    }
+}
+
+/* False: all are full. Else those that are full leave. */
+static bool reader_make_room(struct engine *engine, struct reader *reader)
+{
+    size_t roomy = 0;
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        roomy += domain_has_room(reader->domains[i], reader->chunk_count);
+    }
+    if (roomy == 0) {
+        return false;
+    }
+    for (size_t i = reader->domains_count; i > 0; i--) {
+        if (!domain_has_room(reader->domains[i - 1], reader->chunk_count)) {
+            trace_line(engine, "%s: full, rests", reader->domains[i - 1]->destination->conf->name);
+            reader_detach(reader, i - 1);
+        }
+    }
+    return true;
+}
+
+/* One step: a record, or up to DECODE_ITEMS of its items. Returns the work done, 0: nothing to do.
+ */
+static size_t reader_step(struct engine *engine, struct reader *reader)
+{
+    if (!reader->has_record) {
+        return reader_fetch(engine, reader) ? 64 : 0;
+    }
+    if (reader->chunk_count == 0) {
+        reader_decode(engine, reader);
+        ASSERT(reader->chunk_count > 0);
+    }
+    if (!reader_make_room(engine, reader)) {
+        return 0;
+    }
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        domain_deliver(engine, reader->domains[i], reader);
+    }
+    size_t done = reader->chunk_count;
+    reader_decode(engine, reader);
+    if (reader->chunk_count == 0) {
+        reader_boundary(engine, reader);
+    }
+    return done;
+}
+
+/* Readers between records at the same place become one. */
+static void readers_merge(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->readers_count; i++) {
+        struct reader *reader = engine->readers[i];
+        struct position at = tail_position(reader->tail);
+        for (size_t k = engine->readers_count; !reader->has_record && k > i + 1; k--) {
+            struct reader *other = engine->readers[k - 1];
+            struct position there = tail_position(other->tail);
+            if (other->has_record || position_compare(&at, &there) != 0) {
+                continue;
+            }
+            while (other->domains_count > 0) {
+                struct domain *domain = other->domains[0];
+                reader_detach(other, 0);
+                reader_attach(reader, domain);
+            }
+            reader_free(engine, other);
+            trace_line(engine, "readers meet at segment %u record %u", at.segment, at.record);
+        }
+    }
+}
+
+void readers_run(struct engine *engine)
+{
+    size_t budget = TURN_ITEMS_MAX;
+    size_t idle = 0;
+    for (size_t i = 0; engine->readers_count > 0 && budget > 0 && idle < engine->readers_count;
+         i = (i + 1) % engine->readers_count) {
+        struct reader *reader = engine->readers[i % engine->readers_count];
+        size_t done = reader_step(engine, reader);
+        idle = done == 0 ? idle + 1 : 0;
+        budget -= done < budget ? done : budget;
+    }
+    if (idle == 0 && engine->readers_count > 0) {
+        engine->work_left = true;
+    }
+    if (engine->readers_count > 1) {
+        readers_merge(engine);
+    }
+    for (size_t i = engine->readers_count; i > 0; i--) {
+        struct reader *reader = engine->readers[i - 1];
+        if (reader->domains_count == 0) {
+            reader_free(engine, reader);
+            continue;
+        }
+        for (size_t k = 0; k < reader->domains_count; k++) {
+            reader->domains[k]->at_end = reader->at_end && !reader->has_record;
+        }
+    }
+}
+
+static void domain_place(struct engine *engine, struct domain *domain)
+{
+    for (size_t i = 0; i < engine->readers_count; i++) {
+        struct reader *reader = engine->readers[i];
+        struct position at = tail_position(reader->tail);
+        if (!reader->has_record && position_compare(&at, &domain->next.at) == 0) {
+            reader_attach(reader, domain);
+            return;
+        }
+    }
+    if (engine->readers_count < READERS_MAX) {
+        reader_attach(reader_new(engine, &domain->next), domain);
+    }
+}
+
+void readers_place(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            struct domain *domain = destination->domains[k];
+            /* half empty before it comes back: few decodes of the same records */
+            if (domain->reader == NULL && domain->anchor == ANCHOR_PLACED &&
+                domain_has_room(domain, PENDING_ITEMS_MAX / 2)) {
+                domain_place(engine, domain);
+            }
+        }
+    }
+}
+
+void readers_drop_all(struct engine *engine)
+{
+    while (engine->readers_count > 0) {
+        reader_free(engine, engine->readers[0]);
+    }
+}

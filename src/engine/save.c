@@ -1,0 +1,253 @@
+/* save.c - what is settled becomes durable: counters, watermarks, lane positions, segment
+ * identities and ledger rows of all destinations, in one commit (I3). The commit is built from the
+ * state as it is; a failed one is simply followed by the next, which says the newest state again.
+ */
+#include "internal.h"
+
+enum { SAVE_RETRY_MS = 1000 };
+
+struct rows {
+    struct store_destination *destinations;
+    struct store_watermark *watermarks;
+    struct store_lane *lanes;
+    struct store_segment *segments;
+    struct store_loss *losses;
+    size_t destinations_count, watermarks_count, lanes_count, segments_count, losses_count;
+};
+
+/* Before every domain has its place there is nothing true to say about it. */
+static bool all_known(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            enum anchor anchor = destination->domains[k]->anchor;
+            if (anchor == ANCHOR_OLDEST || anchor == ANCHOR_NOW) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void rows_lanes(struct destination *destination, struct rows *rows)
+{
+    for (uint16_t i = 0; i < LANES_COUNT; i++) {
+        struct lane *lane = &destination->lanes[i];
+        struct domain *domain = destination->domains[lane->domain];
+        struct position cap;
+        /* while parked items are open every lane is written, so that none is ahead of them (I1) */
+        bool capped = domain_cap(domain, &cap);
+        if (!lane->dirty && !capped) {
+            continue;
+        }
+        struct store_lane *row = &rows->lanes[rows->lanes_count++];
+        *row = (struct store_lane){destination->conf->name, i, domain->key, lane->settled};
+        lane->dirty = capped; /* the true place is still to be written */
+        if (capped && position_before(&cap, &row->settled)) {
+            row->settled = cap;
+        }
+    }
+}
+
+static void rows_destination(struct destination *destination, struct rows *rows)
+{
+    struct store_destination *row = &rows->destinations[rows->destinations_count++];
+    *row = (struct store_destination){.name = destination->conf->name,
+                                      .fingerprint = destination->fingerprint,
+                                      .first_start_ms = destination->first_start_ms,
+                                      .start_from_ms = destination->start_from_ms};
+    memcpy(row->counts, destination->counts, sizeof row->counts);
+    /* what is pending will be read again after a restart */
+    row->counts[STORE_READ] = row->counts[STORE_ACKED] + row->counts[STORE_ALREADY_THERE] +
+                              row->counts[STORE_DROPPED] + row->counts[STORE_LOST];
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        struct mark mark;
+        domain_watermark(destination->domains[i], &mark);
+        rows->watermarks[rows->watermarks_count++] =
+            (struct store_watermark){destination->conf->name, destination->domains[i]->key, mark.at,
+                                     mark.offset, mark.previous_crc};
+    }
+    rows_lanes(destination, rows);
+    for (size_t i = 0; i < destination->losses_count; i++) {
+        rows->losses[rows->losses_count++] = destination->losses[i];
+    }
+}
+
+/* Identities of the segments that a saved place may lie in; kept here too, for the scan. */
+static void rows_segments(struct engine *engine, struct rows *rows)
+{
+    for (size_t i = 0; i < waldir_count(engine->dir); i++) {
+        const struct waldir_segment *segment = waldir_at(engine->dir, i);
+        if (segment->has_first_crc) {
+            rows->segments[rows->segments_count++] =
+                (struct store_segment){waldir_generation(engine->dir), segment->number,
+                                       segment->device, segment->inode, segment->first_crc};
+        }
+    }
+    if (engine->scan.state != SCAN_DONE) {
+        return; /* the scan compares with what was there before */
+    }
+    engine->saved_segments =
+        mem_grow(engine->saved_segments, rows->segments_count + 1, sizeof *engine->saved_segments);
+    engine->saved_segments_count = rows->segments_count;
+    for (size_t i = 0; i < rows->segments_count; i++) {
+        engine->saved_segments[i] = rows->segments[i];
+    }
+}
+
+static void rows_init(const struct engine *engine, struct rows *rows)
+{
+    size_t domains = 0;
+    size_t losses = 0;
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        domains += engine->destinations[i].domains_count;
+        losses += engine->destinations[i].losses_count;
+    }
+    *rows = (struct rows){0};
+    rows->destinations = mem_new(engine->destinations_count + 1, sizeof *rows->destinations);
+    rows->watermarks = mem_new(domains + 1, sizeof *rows->watermarks);
+    rows->lanes = mem_new(engine->destinations_count * LANES_COUNT + 1, sizeof *rows->lanes);
+    rows->segments = mem_new(waldir_count(engine->dir) + 1, sizeof *rows->segments);
+    rows->losses = mem_new(losses + 1, sizeof *rows->losses);
+}
+
+static void rows_release(struct rows *rows)
+{
+    mem_free(rows->destinations);
+    mem_free(rows->watermarks);
+    mem_free(rows->lanes);
+    mem_free(rows->segments);
+    mem_free(rows->losses);
+}
+
+static const char *discarded(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        if (engine->destinations[i].discard_lanes) {
+            return engine->destinations[i].conf->name;
+        }
+    }
+    return NULL;
+}
+
+static void lanes_all_dirty(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        for (size_t k = 0; k < LANES_COUNT; k++) {
+            engine->destinations[i].lanes[k].dirty = true;
+        }
+    }
+}
+
+static void save_start(struct engine *engine)
+{
+    struct rows rows;
+    const char *discard = discarded(engine);
+    if (discard != NULL) {
+        lanes_all_dirty(engine);
+    }
+    rows_init(engine, &rows);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        rows_destination(&engine->destinations[i], &rows);
+        engine->committing_losses[i] = engine->destinations[i].losses_count;
+    }
+    rows_segments(engine, &rows);
+    struct store_commit commit = {.destinations = rows.destinations,
+                                  .destinations_count = rows.destinations_count,
+                                  .watermarks = rows.watermarks,
+                                  .watermarks_count = rows.watermarks_count,
+                                  .lanes = rows.lanes,
+                                  .lanes_count = rows.lanes_count,
+                                  .segments = rows.segments,
+                                  .segments_count = rows.segments_count,
+                                  .losses = rows.losses,
+                                  .losses_count = rows.losses_count,
+                                  .forget = engine->forget,
+                                  .discard_lanes = discard};
+    commit.has_segments_before = waldir_count(engine->dir) > 0;
+    if (commit.has_segments_before) {
+        /* of older generations only the numbers still on disk could matter, and they are said anew
+         */
+        commit.segments_before = (struct position){.generation = waldir_generation(engine->dir),
+                                                   .segment = waldir_at(engine->dir, 0)->number};
+    }
+    engine->committing = engine->store->commit(engine->store, &commit);
+    ASSERT(engine->committing); /* only one is ever under way */
+    engine->dirty = false;
+    rows_release(&rows);
+    trace_line(engine, "commit");
+}
+
+static void losses_durable(struct destination *destination, size_t count)
+{
+    ASSERT(count <= destination->losses_count);
+    for (size_t i = 0; i < count; i++) {
+        mem_free((void *)(uintptr_t)destination->losses[i].detail);
+    }
+    destination->losses_count -= count;
+    memmove(destination->losses, destination->losses + count,
+            destination->losses_count * sizeof *destination->losses);
+}
+
+static void save_succeeded(struct engine *engine)
+{
+    const char *discard = discarded(engine);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        losses_durable(destination, engine->committing_losses[i]);
+        if (destination->conf->name == discard) {
+            destination->discard_lanes = false;
+            engine->dirty = engine->dirty || discarded(engine) != NULL;
+        }
+    }
+    mem_free(engine->forget);
+    engine->forget = NULL;
+    engine->commits++;
+    if (engine->save_failures > 0) {
+        LOG_INFO("the state is saved again", LOG_U64("failures", engine->save_failures));
+    }
+    engine->save_failures = 0;
+}
+
+void save_results(struct engine *engine)
+{
+    bool ok;
+    struct err err = {0};
+    if (!engine->committing || !engine->store->next_result(engine->store, &ok, &err)) {
+        return;
+    }
+    engine->committing = false;
+    if (ok) {
+        trace_line(engine, "commit is durable");
+        save_succeeded(engine);
+        return;
+    }
+    trace_line(engine, "commit failed");
+    engine->commit_failures++;
+    engine->save_failures++;
+    engine->dirty = true;
+    lanes_all_dirty(engine);
+    engine->commit_at_ms = engine->now_ms + SAVE_RETRY_MS;
+    LOG_ERROR(
+        "the state can't be saved; shipping goes on, a crash now would send again what was sent since",
+        LOG_STR("err", err.text), LOG_U64("failures", engine->save_failures));
+}
+
+bool save_clean(const struct engine *engine)
+{
+    return !engine->dirty && !engine->committing && engine->save_failures == 0;
+}
+
+void save_run(struct engine *engine)
+{
+    bool due = engine->now_ms >= engine->commit_at_ms || (engine->stopping && send_idle(engine));
+    if (engine->committing || !engine->dirty || !due || !all_known(engine)) {
+        return;
+    }
+    if (engine->stopping && engine->save_failures > 0 && engine->now_ms < engine->commit_at_ms) {
+        return;
+    }
+    engine->commit_at_ms = engine->now_ms + COMMIT_INTERVAL_MS;
+    save_start(engine);
+}

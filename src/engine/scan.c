@@ -1,0 +1,418 @@
+/* scan.c - before anything is read for sending: the series of the newest checkpoint, then those of
+ * the segments up to where the domains start. On the way every saved place is verified by its
+ * ordinal and the CRC of the record before it. The same pass serves the start and a new generation
+ * (repair, restore, emptied directory). And the collection of series that a new checkpoint no
+ * longer has. */
+#include "internal.h"
+
+enum { SCAN_STEPS = 4096, COLLECT_STEPS = 64 };
+
+static void scan_tail(struct engine *engine, struct tail *tail)
+{
+    if (engine->scan.tail != NULL) {
+        tail_free(engine->scan.tail);
+    }
+    engine->scan.tail = tail;
+}
+
+static void scan_begin(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    scan->has_last = false;
+    if (waldir_checkpoint(engine->dir, &scan->checkpoint)) {
+        scan->state = SCAN_CHECKPOINT;
+        scan_tail(engine, tail_new_checkpoint(engine->dir, scan->checkpoint));
+    } else {
+        scan->state = SCAN_SEGMENTS;
+        scan_tail(engine, tail_new(engine->dir));
+    }
+}
+
+void scan_start(struct engine *engine)
+{
+    readers_drop_all(engine);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            struct domain *domain = destination->domains[k];
+            if (domain->anchor == ANCHOR_PLACED) {
+                domain->anchor = ANCHOR_MARK;
+            }
+            /* what is left of a record begun in the old generation is read under a new entry */
+            domain->has_record_entry = false;
+            ring_trim(&domain->ring, UINT64_MAX);
+        }
+    }
+    engine->scan.tries = 0;
+    scan_begin(engine);
+}
+
+static void place(struct engine *engine, struct domain *domain, const struct mark *at,
+                  const char *why)
+{
+    uint32_t item = domain->anchor == ANCHOR_MARK && at->at.segment == domain->next.at.segment &&
+                            at->at.record == domain->next.at.record
+                        ? domain->next.at.item
+                        : 0;
+    domain->next = *at;
+    domain->next.at.item = item;
+    domain->next.at.generation = waldir_generation(engine->dir);
+    domain->anchor = ANCHOR_PLACED;
+    engine->dirty = true;
+    trace_line(engine, "%s: starts at segment %u record %u, %s", domain->destination->conf->name,
+               at->at.segment, at->at.record, why);
+    LOG_INFO("place in the WAL found", LOG_STR("destination", domain->destination->conf->name),
+             LOG_U64("segment", at->at.segment), LOG_U64("record", at->at.record),
+             LOG_STR("why", why));
+}
+
+static const struct store_segment *saved_segment(const struct engine *engine, uint32_t number)
+{
+    const struct store_segment *newest = NULL;
+    for (size_t i = 0; i < engine->saved_segments_count; i++) {
+        const struct store_segment *segment = &engine->saved_segments[i];
+        if (segment->number == number &&
+            (newest == NULL || segment->generation >= newest->generation)) {
+            newest = segment;
+        }
+    }
+    return newest;
+}
+
+/* Is segment `number` on disk the one that was read before, as far as its first record tells? */
+static bool same_segment(const struct engine *engine, uint32_t number)
+{
+    const struct store_segment *saved = saved_segment(engine, number);
+    const struct waldir_segment *now = waldir_find(engine->dir, number);
+    return saved != NULL && now != NULL && now->has_first_crc && saved->first_crc == now->first_crc;
+}
+
+static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
+{
+    struct mark mark = {.at = {.generation = waldir_generation(engine->dir), .segment = segment}};
+    return mark;
+}
+
+static uint32_t first_segment(const struct engine *engine)
+{
+    return waldir_count(engine->dir) == 0 ? 0 : waldir_at(engine->dir, 0)->number;
+}
+
+/* A saved place that can't be found. The first time the scan begins again under a new generation,
+ * so that no old lane position hides an item; then the nearest safe place: rather twice than not at
+ * all. */
+static void scan_mismatch(struct engine *engine, struct domain *domain)
+{
+    if (!engine->scan.second) {
+        engine->scan.second = true;
+        waldir_set_generation(engine->dir, waldir_generation(engine->dir) + 1);
+        LOG_WARN(
+            "the WAL is not what was read before (repaired, restored or another one): looking for the place anew",
+            LOG_STR("destination", domain->destination->conf->name),
+            LOG_U64("generation", waldir_generation(engine->dir)));
+        scan_start(engine);
+        return;
+    }
+    uint32_t segment = domain->next.at.segment;
+    bool same = same_segment(engine, segment);
+    struct mark at = mark_start_of(engine, same ? segment : first_segment(engine));
+    LOG_ERROR(
+        same
+            ? "the place in this segment is gone: sending the segment again from its start"
+            : "this is another WAL than the saved state was made for: sending it from its oldest segment",
+        LOG_STR("destination", domain->destination->conf->name), LOG_U64("segment", at.at.segment));
+    place(engine, domain, &at, same ? "segment changed" : "another WAL");
+}
+
+static void scan_truncated(struct engine *engine, struct domain *domain, const struct mark *here)
+{
+    struct loss loss = {.reason = LOSS_TRUNCATED,
+                        .from = domain->next.at,
+                        .to = here->at,
+                        .time_min_ms = INT64_MAX,
+                        .time_max_ms = INT64_MIN};
+    ledger_add(engine, domain->destination, &loss);
+    LOG_ERROR("segments were deleted before they were read: what they held is lost",
+              LOG_STR("destination", domain->destination->conf->name),
+              LOG_U64("from", domain->next.at.segment), LOG_U64("to", here->at.segment));
+    place(engine, domain, here, "earlier segments are gone");
+}
+
+/* The scan is at `here`, in a later segment than the saved place (or at the end of all). */
+static void scan_passed(struct engine *engine, struct domain *domain, const struct mark *here)
+{
+    const struct scan *scan = &engine->scan;
+    const struct mark *mark = &domain->next;
+    bool last_here = scan->has_last && scan->last_segment == mark->at.segment;
+    if (waldir_find(engine->dir, mark->at.segment) == NULL) {
+        if (waldir_count(engine->dir) > 0 && mark->at.segment < here->at.segment) {
+            scan_truncated(engine, domain, here);
+        } else {
+            scan_mismatch(engine, domain);
+        }
+    } else if (!last_here && mark->at.record == 0) {
+        place(engine, domain, here, "empty segment");
+    } else if (last_here && scan->last_records == mark->at.record &&
+               (mark->at.record == 0 || scan->last_crc == mark->previous_crc)) {
+        place(engine, domain, here, "resumed");
+    } else if (last_here && scan->last_records < mark->at.record &&
+               same_segment(engine, mark->at.segment)) {
+        if (!scan->second) {
+            scan_mismatch(engine,
+                          domain); /* lane positions beyond the cut must not hide new items */
+            return;
+        }
+        LOG_WARN("a segment is shorter than what was sent of it (power loss?): going on behind it",
+                 LOG_U64("segment", mark->at.segment));
+        place(engine, domain, here, "segment shortened");
+    } else {
+        scan_mismatch(engine, domain);
+    }
+}
+
+/* Before a record is taken. False: the scan began again. */
+static bool scan_marks(struct engine *engine, const struct mark *here, bool end)
+{
+    uint32_t generation = waldir_generation(engine->dir);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            struct domain *domain = destination->domains[k];
+            const struct mark *mark = &domain->next;
+            if (domain->anchor == ANCHOR_OLDEST) {
+                struct mark oldest = mark_start_of(engine, first_segment(engine));
+                place(engine, domain, &oldest, "oldest segment");
+            } else if (domain->anchor == ANCHOR_NOW && end) {
+                place(engine, domain, here, "now");
+            } else if (domain->anchor != ANCHOR_MARK) {
+                continue;
+            } else if (here->at.segment == mark->at.segment && here->at.record == mark->at.record) {
+                if (mark->at.record == 0 || here->previous_crc == mark->previous_crc) {
+                    place(engine, domain, here, "resumed");
+                } else {
+                    scan_mismatch(engine, domain);
+                }
+            } else if (end || here->at.segment > mark->at.segment) {
+                scan_passed(engine, domain, here);
+            }
+            if (generation != waldir_generation(engine->dir)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool all_placed(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            if (destination->domains[k]->anchor != ANCHOR_PLACED) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void scan_finish(struct engine *engine)
+{
+    engine->scan.state = SCAN_DONE;
+    engine->scan.second = false;
+    scan_tail(engine, NULL);
+    LOG_INFO("series loaded", LOG_U64("refs", series_refs(engine->series)),
+             LOG_U64("sets", labels_sets(engine->labels)));
+    readers_place(engine);
+    engine->work_left = true;
+}
+
+static void scan_take(struct engine *engine, const struct tail_out *out, const struct position *at)
+{
+    uint64_t items;
+    if (wal_record_type(out->record) == WAL_SERIES && wal_record_check(out->record, &items)) {
+        series_apply(engine, out, at, NULL);
+    }
+}
+
+static void scan_failed(struct engine *engine, const struct err *err)
+{
+    struct scan *scan = &engine->scan;
+    bool changed;
+    bool replaced;
+    struct err ignored;
+    LOG_WARN("reading the series failed, trying again", LOG_STR("err", err->text),
+             LOG_U64("tries", scan->tries));
+    scan->tries++;
+    scan->retry_at_ms = engine->now_ms + (scan->tries < SCAN_TRIES_MAX ? 10 : RETRY_IO_MS);
+    /* a checkpoint that vanished has a successor: look again */
+    if (waldir_refresh(engine->dir, &changed, &replaced, &ignored)) {
+        scan_begin(engine);
+    }
+}
+
+static void checkpoint_end(struct engine *engine)
+{
+    engine->collect.checkpoint = engine->scan.checkpoint;
+    engine->collect.seen_any = true;
+    engine->scan.state = SCAN_SEGMENTS;
+    scan_tail(engine, tail_new(engine->dir));
+}
+
+/* One record. False: over for this turn. */
+static bool scan_step(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    static const struct position lowest = {0};
+    struct tail_out out;
+    struct err err = {0};
+    enum tail_status status = tail_next(scan->tail, &out, &err);
+    if (status == TAIL_FAILED) {
+        scan_failed(engine, &err);
+        return false;
+    }
+    if (scan->state == SCAN_CHECKPOINT) {
+        if (status == TAIL_RECORD) {
+            scan_take(engine, &out, &lowest);
+        } else if (status == TAIL_WAIT) {
+            checkpoint_end(engine);
+        }
+        return true;
+    }
+    if (status != TAIL_RECORD && status != TAIL_WAIT) {
+        return true; /* gaps and damage are told when a cursor meets them */
+    }
+    struct mark here = {out.at, out.offset, out.previous_crc};
+    if (status == TAIL_WAIT) {
+        tail_mark(scan->tail, &here.at, &here.offset, &here.previous_crc);
+    }
+    if (!scan_marks(engine, &here, status == TAIL_WAIT)) {
+        return true;
+    }
+    if (all_placed(engine)) {
+        scan_finish(engine);
+        return false;
+    }
+    ASSERT(status == TAIL_RECORD); /* at the end all are placed */
+    scan->has_last = true;
+    scan->last_segment = out.at.segment;
+    scan->last_records = out.at.record + 1;
+    scan->last_crc = out.crc;
+    scan_take(engine, &out, &out.at);
+    return true;
+}
+
+void scan_run(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    if (scan->state == SCAN_DONE || engine->now_ms < scan->retry_at_ms) {
+        return;
+    }
+    for (int i = 0; i < SCAN_STEPS; i++) {
+        if (!scan_step(engine)) {
+            return;
+        }
+    }
+    engine->work_left = true;
+}
+
+/* ---- collection ---- */
+
+static struct position slowest_watermark(const struct engine *engine)
+{
+    struct position slowest = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            struct mark mark;
+            domain_watermark(destination->domains[k], &mark);
+            if (position_before(&mark.at, &slowest)) {
+                slowest = mark.at;
+            }
+        }
+    }
+    return slowest;
+}
+
+static void set_gone(void *context, uint32_t set)
+{
+    route_forget(context, set);
+}
+
+static void collect_start(struct engine *engine)
+{
+    struct collect *collect = &engine->collect;
+    uint32_t number;
+    if (!waldir_checkpoint(engine->dir, &number) ||
+        (collect->seen_any && number <= collect->checkpoint)) {
+        return;
+    }
+    struct position slowest = slowest_watermark(engine);
+    if (slowest.generation != waldir_generation(engine->dir) || slowest.segment <= number) {
+        return; /* somebody may still need what the checkpoint dropped */
+    }
+    collect->seen_any = true;
+    collect->checkpoint = number;
+    collect->tail = tail_new_checkpoint(engine->dir, number);
+    series_collect_begin(engine->series);
+}
+
+static void collect_take(struct engine *engine, const struct tail_out *out)
+{
+    struct wal_series_iter iter;
+    struct wal_series found;
+    uint64_t items;
+    if (wal_record_type(out->record) != WAL_SERIES || !wal_record_check(out->record, &items)) {
+        return;
+    }
+    wal_series_init(&iter, out->record);
+    while (wal_series_next(&iter, engine->label_room, &found)) {
+        series_collect_mark(engine->series, found.ref);
+    }
+}
+
+static void collect_end(struct engine *engine)
+{
+    struct position before = {.generation = waldir_generation(engine->dir),
+                              .segment = engine->collect.checkpoint + 1};
+    struct position slowest = slowest_watermark(engine);
+    if (position_before(&slowest, &before)) {
+        before = slowest;
+    }
+    size_t removed = series_collect_end(engine->series, &before, set_gone, engine);
+    LOG_DEBUG("series collected", LOG_U64("checkpoint", engine->collect.checkpoint),
+              LOG_U64("removed", removed), LOG_U64("left", series_refs(engine->series)));
+    tail_free(engine->collect.tail);
+    engine->collect.tail = NULL;
+}
+
+void collect_run(struct engine *engine)
+{
+    struct collect *collect = &engine->collect;
+    if (engine->scan.state != SCAN_DONE) {
+        return;
+    }
+    if (collect->tail == NULL) {
+        collect_start(engine);
+    }
+    for (int i = 0; collect->tail != NULL && i < COLLECT_STEPS; i++) {
+        struct tail_out out;
+        struct err err = {0};
+        switch (tail_next(collect->tail, &out, &err)) {
+        case TAIL_RECORD:
+            collect_take(engine, &out);
+            break;
+        case TAIL_WAIT:
+            collect_end(engine);
+            return;
+        case TAIL_GAP:
+        case TAIL_DAMAGE: /* then the list is not whole: collect nothing this time */
+        case TAIL_FAILED:
+            LOG_DEBUG("a checkpoint can't be read, nothing collected", LOG_STR("err", err.text));
+            tail_free(collect->tail);
+            collect->tail = NULL;
+            return;
+        }
+    }
+    engine->work_left = engine->work_left || collect->tail != NULL;
+}

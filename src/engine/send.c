@@ -1,0 +1,212 @@
+/* send.c - batches out, answers in. A retry sends the same bytes to the same endpoint; its lanes
+ * stay busy until the batch is settled, so nothing can overtake (I2). */
+#include "internal.h"
+
+enum { ID_DESTINATION = 16, ID_SENDER = 8, ID_SERIAL = 24, ALONE_TOO_BIG_MS = 60000 };
+static_assert(DESTINATIONS_MAX <= 256 && ENDPOINTS_MAX <= 256 && REQUESTS_IN_FLIGHT_MAX <= 256,
+              "the id of a batch names its place in three bytes");
+
+/* The serial in the upper part makes ids rise and never repeat. */
+static uint64_t request_id(struct engine *engine, const struct destination *destination,
+                           const struct sender *sender, const struct batch *batch)
+{
+    return (++engine->next_request << ID_SERIAL) |
+           ((uint64_t)(destination - engine->destinations) << ID_DESTINATION) |
+           ((uint64_t)(sender - destination->senders) << ID_SENDER) |
+           (uint64_t)(batch - sender->batches);
+}
+
+static const char *sender_name(const struct sender *sender)
+{
+    return sender->conf->shown;
+}
+
+static void batch_acked(struct engine *engine, struct destination *destination,
+                        struct sender *sender, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        struct lane *lane = &destination->lanes[batch->parts[i].lane];
+        uint32_t count = batch->parts[i].count;
+        ASSERT(lane->in_flight == count);
+        lane->in_flight = 0;
+        domain_settle(engine, destination->domains[lane->domain], lane, count);
+    }
+    destination->counts[STORE_ACKED] += batch->samples;
+    sender->samples += batch->samples;
+    sender->bytes += batch->body.bytes;
+    if (batch->newest_ms > sender->newest_acked_ms) {
+        sender->newest_acked_ms = batch->newest_ms;
+    }
+    buf_release(&batch->body);
+    batch->state = BATCH_FREE;
+}
+
+static void batch_too_big(struct engine *engine, struct destination *destination,
+                          struct sender *sender, struct batch *batch)
+{
+    if (batch->samples == 1) {
+        LOG_ERROR("the endpoint refuses even a single sample as too big; trying again each minute",
+                  LOG_STR("endpoint", sender_name(sender)));
+        batch->retry_at_ms = engine->now_ms + ALONE_TOO_BIG_MS;
+        return;
+    }
+    pack_shrink(engine, destination, sender, batch, (batch->samples + 1) / 2);
+    LOG_WARN("request too big for the endpoint, halving", LOG_STR("endpoint", sender_name(sender)),
+             LOG_U64("samples", batch->samples));
+}
+
+static void batch_answered(struct engine *engine, struct destination *destination,
+                           struct sender *sender, struct batch *batch,
+                           const struct http_result *result)
+{
+    int64_t wall_ms = engine->os->wall_ms(engine->os);
+    unsigned long long serial = batch->number;
+    batch->state = BATCH_READY;
+    switch (endpoint_answered(&sender->endpoint, result, engine->now_ms, wall_ms)) {
+    case VERDICT_ACKED:
+        trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender), serial,
+                   result->status, batch->samples);
+        batch_acked(engine, destination, sender, batch);
+        return;
+    case VERDICT_RETRY:
+        sender->failures++;
+        trace_line(engine, "%s: batch %llu, %s %d -> %s until %lld", sender_name(sender), serial,
+                   result->outcome == HTTP_ANSWERED ? "answer" : "no answer", result->status,
+                   endpoint_state_name(sender->endpoint.state),
+                   (long long)sender->endpoint.retry_at_ms);
+        return;
+    case VERDICT_SMALLER:
+        sender->failures++;
+        trace_line(engine, "%s: batch %llu, %d -> smaller", sender_name(sender), serial,
+                   result->status);
+        batch_too_big(engine, destination, sender, batch);
+        return;
+    }
+}
+
+void send_results(struct engine *engine)
+{
+    struct http_result result;
+    while (engine->http->next_result(engine->http, &result)) {
+        size_t destination_index = (result.id >> ID_DESTINATION) & 0xff;
+        size_t sender_index = (result.id >> ID_SENDER) & 0xff;
+        size_t batch_index = result.id & 0xff;
+        ASSERT(destination_index < engine->destinations_count);
+        struct destination *destination = &engine->destinations[destination_index];
+        ASSERT(sender_index < destination->senders_count);
+        struct sender *sender = &destination->senders[sender_index];
+        ASSERT(batch_index < sender->batches_count);
+        struct batch *batch = &sender->batches[batch_index];
+        ASSERT(batch->state == BATCH_SENT && batch->id == result.id);
+        batch_answered(engine, destination, sender, batch, &result);
+    }
+}
+
+static void batch_post(struct engine *engine, struct destination *destination,
+                       struct sender *sender, struct batch *batch)
+{
+    enum { FIXED = 3, EXTRA_MAX = 64 };
+    struct http_header headers[FIXED + EXTRA_MAX + 1] = {
+        {"Content-Type", "application/x-protobuf"},
+        {"Content-Encoding", "snappy"},
+        {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+    size_t count = FIXED;
+    for (size_t i = 0; i < destination->conf->headers_count && i < EXTRA_MAX; i++) {
+        headers[count++] = (struct http_header){destination->conf->headers[i].name,
+                                                destination->conf->headers[i].value};
+    }
+    char attempt[16];
+    if (batch->attempts > 0) {
+        snprintf(attempt, sizeof attempt, "%u", batch->attempts);
+        headers[count++] = (struct http_header){"Retry-Attempt", attempt};
+        sender->retries++;
+    }
+    batch->id = request_id(engine, destination, sender, batch);
+    struct http_request request = {.id = batch->id,
+                                   .method = HTTP_POST,
+                                   .url = sender->conf->url,
+                                   .headers = headers,
+                                   .headers_count = count,
+                                   .body = batch->body.data,
+                                   .body_bytes = batch->body.bytes,
+                                   .timeout_ms = destination->conf->remote_timeout_ms};
+    struct err err = {0};
+    sender->requests++;
+    batch->attempts++;
+    batch->state = BATCH_SENT;
+    endpoint_sent(&sender->endpoint, batch->id, engine->now_ms);
+    trace_line(engine, "%s: batch %llu, %zu shards, %u samples, attempt %u -> post",
+               sender_name(sender), (unsigned long long)batch->number, batch->parts_count,
+               batch->samples, batch->attempts);
+    if (!engine->http->post(engine->http, &request, &err)) {
+        struct http_result refused = {.id = batch->id, .outcome = HTTP_NOT_SENT, .error = err.text};
+        batch_answered(engine, destination, sender, batch, &refused);
+    }
+}
+
+/* The one that waits longest for its next try; NULL: none may go now. */
+static struct batch *batch_ready(const struct engine *engine, struct sender *sender)
+{
+    struct batch *oldest = NULL;
+    for (size_t i = 0; i < sender->batches_count; i++) {
+        struct batch *batch = &sender->batches[i];
+        if (batch->state == BATCH_READY && batch->retry_at_ms <= engine->now_ms &&
+            (oldest == NULL || batch->number < oldest->number)) {
+            oldest = batch;
+        }
+    }
+    return oldest;
+}
+
+static struct batch *batch_new(struct engine *engine, struct destination *destination,
+                               struct sender *sender)
+{
+    for (size_t i = 0; i < sender->batches_count; i++) {
+        struct batch *batch = &sender->batches[i];
+        if (batch->state != BATCH_FREE) {
+            continue;
+        }
+        if (!pack_batch(engine, destination, sender, batch)) {
+            return NULL;
+        }
+        batch->number = ++engine->next_batch;
+        return batch;
+    }
+    return NULL;
+}
+
+void send_batches(struct engine *engine)
+{
+    if (engine->stopping) {
+        return;
+    }
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->senders_count; k++) {
+            struct sender *sender = &destination->senders[k];
+            while (endpoint_may_send(&sender->endpoint, engine->now_ms)) {
+                struct batch *batch = batch_ready(engine, sender);
+                if (batch == NULL) {
+                    batch = batch_new(engine, destination, sender);
+                }
+                if (batch == NULL) {
+                    break;
+                }
+                batch_post(engine, destination, sender, batch);
+            }
+        }
+    }
+}
+
+bool send_idle(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->senders_count; k++) {
+            if (destination->senders[k].endpoint.in_flight > 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}

@@ -1,0 +1,153 @@
+/* stats.c - what the engine is doing, and the check of its invariants for tests. */
+#include "internal.h"
+
+void engine_stats(const struct engine *engine, struct engine_stats *out)
+{
+    *out = (struct engine_stats){.records = engine->records,
+                                 .record_bytes = engine->record_bytes,
+                                 .damage_bytes = engine->damage_bytes,
+                                 .series = labels_sets(engine->labels),
+                                 .refs = series_refs(engine->series),
+                                 .commits = engine->commits,
+                                 .commit_failures = engine->commit_failures,
+                                 .generation = waldir_generation(engine->dir),
+                                 .scanning = engine->scan.state != SCAN_DONE,
+                                 .destinations_count = engine->destinations_count};
+    out->memory_bytes = labels_bytes(engine->labels) + series_bytes(engine->series) +
+                        engine->chunks * sizeof(struct chunk);
+    for (size_t i = 0; i < engine->readers_count; i++) {
+        struct position at = tail_position(engine->readers[i]->tail);
+        out->segment = at.segment > out->segment ? at.segment : out->segment;
+    }
+}
+
+static void domain_stats(const struct engine *engine, const struct domain *domain,
+                         struct engine_destination_stats *out)
+{
+    struct mark mark;
+    domain_watermark(domain, &mark);
+    if (domain->index == 0 || position_before(&mark.at, &out->watermark)) {
+        out->watermark = mark.at;
+    }
+    out->pending += domain->pending;
+    out->parked += domain->parked_count;
+    if (domain->reader != NULL) {
+        uint64_t behind = tail_behind_bytes(domain->reader->tail);
+        out->behind_bytes = behind > out->behind_bytes ? behind : out->behind_bytes;
+    }
+    (void)engine;
+}
+
+void engine_destination_stats(const struct engine *engine, size_t index,
+                              struct engine_destination_stats *out)
+{
+    ASSERT(index < engine->destinations_count);
+    const struct destination *destination = &engine->destinations[index];
+    *out = (struct engine_destination_stats){.name = destination->conf->name,
+                                             .newest_read_ms = destination->newest_read_ms,
+                                             .endpoints_count = destination->senders_count};
+    memcpy(out->counts, destination->counts, sizeof out->counts);
+    memcpy(out->lost, destination->lost, sizeof out->lost);
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        domain_stats(engine, destination->domains[i], out);
+    }
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        const struct lane *lane = &destination->lanes[i];
+        int64_t age = lane->count > 0 ? engine->now_ms - lane->waiting_since_ms : 0;
+        out->lag_ms = age > out->lag_ms ? age : out->lag_ms;
+    }
+}
+
+void engine_endpoint_stats(const struct engine *engine, size_t destination_index,
+                           size_t endpoint_index, struct engine_endpoint_stats *out)
+{
+    ASSERT(destination_index < engine->destinations_count);
+    const struct destination *destination = &engine->destinations[destination_index];
+    ASSERT(endpoint_index < destination->senders_count);
+    const struct sender *sender = &destination->senders[endpoint_index];
+    *out = (struct engine_endpoint_stats){.url = sender->conf->shown,
+                                          .state = sender->endpoint.state,
+                                          .last_error = sender->endpoint.last_error,
+                                          .samples = sender->samples,
+                                          .requests = sender->requests,
+                                          .failures = sender->failures,
+                                          .retries = sender->retries,
+                                          .bytes = sender->bytes,
+                                          .in_flight = sender->endpoint.in_flight,
+                                          .shards = sender->shards,
+                                          .newest_acked_ms = sender->newest_acked_ms};
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        if (destination->lanes[i].endpoint == endpoint_index) {
+            out->pending += destination->lanes[i].count;
+        }
+    }
+}
+
+/* ---- invariants ---- */
+
+static void check_lanes(const struct destination *destination, const struct domain *domain,
+                        uint64_t *pending)
+{
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        const struct lane *lane = &destination->lanes[i];
+        if (lane->domain != domain->index) {
+            continue;
+        }
+        struct lane_walk walk;
+        struct mark watermark;
+        domain_watermark(domain, &watermark);
+        ASSERT(lane->in_flight <= lane->count);
+        *pending += lane->count;
+        lane_walk_start(&walk, lane);
+        for (uint32_t k = 0; k < lane->count; k++) {
+            const struct item *item = lane_walk_next(&walk);
+            const struct ring_record *record = ring_of(&domain->ring, item->record);
+            ASSERT(record->open > 0);                             /* I1 */
+            ASSERT(!position_before(&record->at, &watermark.at)); /* I1 */
+        }
+    }
+}
+
+static void check_batches(const struct destination *destination)
+{
+    uint32_t busy[SHARDS_COUNT] = {0};
+    for (size_t i = 0; i < destination->senders_count; i++) {
+        const struct sender *sender = &destination->senders[i];
+        uint32_t sent = 0;
+        for (size_t k = 0; k < sender->batches_count; k++) {
+            const struct batch *batch = &sender->batches[k];
+            sent += batch->state == BATCH_SENT;
+            for (size_t p = 0; batch->state != BATCH_FREE && p < batch->parts_count; p++) {
+                uint16_t lane = batch->parts[p].lane;
+                ASSERT(busy[lane] == 0); /* I2: one batch a shard */
+                busy[lane] = batch->parts[p].count;
+                ASSERT(destination->lanes[lane].endpoint == i);
+            }
+        }
+        ASSERT(sent == sender->endpoint.in_flight);
+    }
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        ASSERT(busy[i] == destination->lanes[i].in_flight);
+    }
+}
+
+void engine_check(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        const uint64_t *counts = destination->counts;
+        uint64_t all = 0;
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            const struct domain *domain = destination->domains[k];
+            uint64_t pending = 0;
+            check_lanes(destination, domain, &pending);
+            ASSERT(pending == domain->pending);
+            ASSERT(pending + domain->parked_count <= PENDING_ITEMS_MAX); /* I4 */
+            ASSERT(domain->parked_count <= PARKED_ITEMS_MAX);            /* I4 */
+            all += pending;
+        }
+        ASSERT(counts[STORE_READ] == counts[STORE_ACKED] + counts[STORE_ALREADY_THERE] +
+                                         counts[STORE_DROPPED] + counts[STORE_LOST] + all); /* I3 */
+        check_batches(destination);
+    }
+}
