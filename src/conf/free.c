@@ -1,0 +1,51 @@
+/* free.c - gives back what conf_bind allocated, also when it stopped half-way. */
+#include <walship/conf.h>
+#include <walship/mem.h>
+
+/* struct label only borrows; these strings are the configuration's own. */
+static void free_label(const struct label *label)
+{
+    mem_free((void *)(uintptr_t)label->name);
+    mem_free((void *)(uintptr_t)label->value);
+}
+
+static void free_destination(struct conf_destination *destination)
+{
+    for (size_t i = 0; i < destination->endpoints_count; i++) {
+        mem_free(destination->endpoints[i].url);
+        mem_free(destination->endpoints[i].shown);
+        mem_free(destination->endpoints[i].key);
+    }
+    for (size_t i = 0; i < destination->shard_by_count; i++) {
+        mem_free(destination->shard_by[i]);
+    }
+    for (size_t i = 0; i < destination->headers_count; i++) {
+        mem_free(destination->headers[i].name);
+        mem_free(destination->headers[i].value);
+    }
+    mem_free(destination->endpoints);
+    mem_free(destination->shard_by);
+    mem_free(destination->headers);
+    mem_free(destination->name);
+}
+
+void conf_free(struct conf *conf)
+{
+    if (conf == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < conf->external_labels_count; i++) {
+        free_label(&conf->external_labels[i]);
+    }
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        free_destination(&conf->destinations[i]);
+    }
+    mem_free(conf->external_labels);
+    mem_free(conf->destinations);
+    mem_free(conf->wal_dir);
+    mem_free(conf->state_dir);
+    mem_free(conf->spool_dir);
+    mem_free(conf->prometheus_config);
+    mem_free(conf->listen_address);
+    mem_free(conf);
+}

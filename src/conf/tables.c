@@ -1,0 +1,231 @@
+/* tables.c - every key of the configuration: what it is, its default, its meaning and how it
+ * differs from Prometheus. The binder, docs/CONFIG.md and its test are made from these rows,
+ * nothing else.
+ *
+ * A key that Prometheus has and walship does not have yet is a LATER row: it is refused by name
+ * instead of as unknown. Supporting it is turning its row into another type. */
+#include "bind.h"
+
+#include <walship/limits.h>
+
+#define FIELD(type_, key_) .key = #key_, .offset = offsetof(struct type_, key_)
+#define LATER(key_, meaning_)                                                                      \
+    {                                                                                              \
+        .key = (key_), .type = OPTION_LATER, .meaning = (meaning_)                                 \
+    }
+#define TABLE_OF(rows) .options = (rows), .count = ARRAY_COUNT(rows)
+
+/* The ways to authenticate and to connect, of a destination or of one endpoint of it. */
+#define LATER_CLIENT                                                                               \
+    LATER("basic_auth", "user name and password"),                                                 \
+        LATER("authorization", "an Authorization header"),                                         \
+        LATER("bearer_token", "old form of `authorization`"),                                      \
+        LATER("bearer_token_file", "old form of `authorization`"),                                 \
+        LATER("oauth2", "OAuth 2.0 client credentials"), LATER("sigv4", "AWS Signature 4"),        \
+        LATER("google_iam", "Google Cloud IAM"), LATER("azuread", "Microsoft Entra ID"),           \
+        LATER("tls_config", "TLS of the connection"), LATER("proxy_url", "an HTTP proxy"),         \
+        LATER("no_proxy", "hosts that need no proxy"),                                             \
+        LATER("proxy_from_environment", "the proxy from HTTP_PROXY and its kin"),                  \
+        LATER("proxy_connect_header", "headers for the proxy's CONNECT"),                          \
+        LATER("follow_redirects", "whether redirects are followed"),                               \
+        LATER("enable_http2", "whether HTTP/2 is offered"),                                        \
+        LATER("http_headers", "headers with values from files")
+
+static const struct option quota_options[] = {
+    {FIELD(conf_quota, samples_per_minute), .type = OPTION_COUNT, .shown = "none",
+     .meaning = "samples in one minute"},
+    {FIELD(conf_quota, requests_per_minute), .type = OPTION_COUNT, .shown = "none",
+     .meaning = "requests in one minute"},
+    {FIELD(conf_quota, bytes_per_minute), .type = OPTION_BYTES, .shown = "none",
+     .meaning = "compressed bytes in one minute"},
+};
+
+static const struct option_table quota_table = {
+    .title = "`quota`",
+    TABLE_OF(quota_options),
+    .bytes = sizeof(struct conf_quota),
+};
+
+static const struct option endpoint_options[] = {
+    {FIELD(conf_endpoint, url), .type = OPTION_CUSTOM, .secret = true,
+     .missing_text = "url for remote_write is empty", .bind = bind_url, .kind = "URL",
+     .shown = "required",
+     .meaning = "where to send; without its query it is the endpoint's identity"},
+    {FIELD(conf_endpoint, weight), .type = OPTION_NUMBER, .initial = "1", .max = 1000000,
+     .meaning = "its share of the series, against the weights of its siblings"},
+    {FIELD(conf_endpoint, quota), .type = OPTION_SECTION, .table = &quota_table,
+     .meaning = "what this endpoint accepts (read and checked, not yet kept to)"},
+    LATER_CLIENT,
+};
+
+static const struct option_table endpoint_table = {
+    .title = "`endpoints` elements",
+    TABLE_OF(endpoint_options),
+    .bytes = sizeof(struct conf_endpoint),
+};
+
+static const struct option queue_options[] = {
+    {FIELD(conf_queue, max_shards), .type = OPTION_COUNT32, .initial = "8", .min = 1,
+     .range_text = "remote write queue max_shards must be positive",
+     .meaning = "requests in flight of one endpoint",
+     .differs = "default 50 there. Here a cap on requests in flight, never more than 16: a larger "
+                "value counts as 16. Series always have 256 shards, no resharding"},
+    {FIELD(conf_queue, max_samples_per_send), .type = OPTION_COUNT32, .initial = "2000", .min = 1,
+     .max = BATCH_SAMPLES_MAX,
+     .range_text = "remote write queue max_samples_per_send must be positive and at most 20000",
+     .meaning = "samples in one request", .differs = "at most 20000"},
+    {FIELD(conf_queue, max_bytes_per_send), .type = OPTION_BYTES32, .initial = "1048576",
+     .min = 1024, .max = BATCH_COMPRESSED_BYTES_MAX, .meaning = "compressed bytes of one request",
+     .differs = "not there"},
+    {.key = "batch_send_deadline",
+     .offset = offsetof(struct conf_queue, batch_send_deadline_ms),
+     .type = OPTION_DURATION,
+     .initial = "1s",
+     .meaning = "how long a sample waits for its request to fill",
+     .differs = "default 5s there"},
+    {.key = "min_backoff",
+     .offset = offsetof(struct conf_queue, min_backoff_ms),
+     .type = OPTION_DURATION,
+     .initial = "30ms",
+     .min = 1,
+     .range_text = "remote write queue min_backoff must be positive",
+     .meaning = "the wait after the first failure; doubled after each further one"},
+    {.key = "max_backoff",
+     .offset = offsetof(struct conf_queue, max_backoff_ms),
+     .type = OPTION_DURATION,
+     .initial = "5s",
+     .min = 1,
+     .range_text = "remote write queue max_backoff must be positive",
+     .meaning = "the longest wait between tries",
+     .differs = "each wait is spread at random, so that endpoints do not retry together"},
+    {FIELD(conf_queue, retry_on_http_429), .type = OPTION_BOOL, .initial = "true",
+     .meaning = "retry what is answered 429 (Retry-After is kept)",
+     .differs = "default false there: samples are lost when the receiver throttles"},
+    {.key = "sample_age_limit",
+     .offset = offsetof(struct conf_queue, sample_age_limit_ms),
+     .type = OPTION_DURATION,
+     .initial = "0s",
+     .shown = "`0s`; `19m` when a URL is of Azure Monitor",
+     .meaning = "older samples are not sent; 0s: no limit (read and checked, not yet kept to)",
+     .differs = "default 0s there always"},
+    LATER("capacity", "samples buffered per shard"),
+    LATER("min_shards", "shards to begin with"),
+};
+
+static const struct option_table queue_table = {
+    .title = "`queue_config`",
+    TABLE_OF(queue_options),
+    .bytes = sizeof(struct conf_queue),
+    .check = check_queue,
+};
+
+static const char *const placements[] = {"failover", "pinned", NULL};
+
+static const struct option destination_options[] = {
+    {FIELD(conf_destination, name), .type = OPTION_STRING,
+     .shown = "the first URL without its query",
+     .meaning = "who this destination is in the saved state, logs and metrics",
+     .differs = "the default is a hash there"},
+    {.key = "url",
+     .type = OPTION_CUSTOM,
+     .secret = true,
+     .table = &endpoint_table,
+     .bind = bind_url_alone,
+     .kind = "URL",
+     .shown = "required, or `endpoints`",
+     .meaning = "where to send: the same as `endpoints` with this one element"},
+    {FIELD(conf_destination, endpoints), .type = OPTION_LIST,
+     .count_offset = offsetof(struct conf_destination, endpoints_count), .max = ENDPOINTS_MAX,
+     .table = &endpoint_table, .shown = "required, or `url`",
+     .meaning = "the URLs that share this destination's series; at most 64",
+     .differs = "not there"},
+    {FIELD(conf_destination, placement), .type = OPTION_CHOICE, .choices = placements,
+     .initial = "failover",
+     .meaning = "failover: siblings may carry the series of an endpoint that fails; pinned: never",
+     .differs = "not there"},
+    {FIELD(conf_destination, shard_by), .type = OPTION_CUSTOM, .bind = bind_shard_by,
+     .kind = "list of label names", .shown = "`[]`: all labels",
+     .meaning = "labels that decide the endpoint of a series, so that a value stays together",
+     .differs = "not there"},
+    {.key = "remote_timeout",
+     .offset = offsetof(struct conf_destination, remote_timeout_ms),
+     .type = OPTION_DURATION,
+     .initial = "30s",
+     .min = 1,
+     .range_text = "remote_timeout must be positive",
+     .meaning = "how long one request may take"},
+    {FIELD(conf_destination, headers), .type = OPTION_CUSTOM, .secret = true, .max = 64,
+     .bind = bind_headers, .kind = "map of names to values", .shown = "`{}`",
+     .meaning = "headers added to each request"},
+    {.key = "queue_config",
+     .offset = offsetof(struct conf_destination, queue),
+     .type = OPTION_SECTION,
+     .table = &queue_table,
+     .meaning = "batches, requests in flight and retries"},
+    {FIELD(conf_destination, quota), .type = OPTION_SECTION, .table = &quota_table,
+     .meaning = "what all endpoints together accept (read and checked, not yet kept to)",
+     .differs = "not there"},
+    LATER("protobuf_message", "remote write 1.0 or 2.0; 1.0 is what is sent"),
+    LATER("write_relabel_configs", "rules that change or drop series"),
+    LATER("send_exemplars", "whether exemplars are sent"),
+    LATER("send_native_histograms", "whether native histograms are sent"),
+    LATER("round_robin_dns", "a random address of the name for each connection"),
+    LATER("failed_request_logging", "log requests that failed"),
+    LATER("metadata_config", "sending of metric metadata"),
+    LATER_CLIENT,
+};
+
+static const struct option_table destination_table = {
+    .title = "`remote_write` elements",
+    .null_text = "empty or null remote write config section",
+    TABLE_OF(destination_options),
+    .bytes = sizeof(struct conf_destination),
+    .check = check_destination,
+};
+
+static const struct option top_options[] = {
+    {FIELD(conf, wal_dir), .type = OPTION_PATH, .missing_text = "wal_dir is required",
+     .shown = "required",
+     .meaning = "Prometheus' `wal` directory, or the data directory that holds it; only ever read"},
+    {FIELD(conf, state_dir), .type = OPTION_PATH, .initial = "/var/lib/walship",
+     .meaning =
+         "walship's own directory: what was accepted (`walship.db`); not in Prometheus' data "
+         "directory"},
+    {FIELD(conf, spool_dir), .type = OPTION_PATH, .shown = "`spool` in `state_dir`",
+     .meaning = "where segments are kept that Prometheus deletes too early; on the file system of "
+                "`wal_dir` for hard links"},
+    {FIELD(conf, listen_address), .type = OPTION_STRING, .initial = "127.0.0.1:9095",
+     .meaning = "HOST:PORT of the status and metrics pages; `\"\"`: none"},
+    {.key = "start_at",
+     .offset = offsetof(struct conf, start_at),
+     .type = OPTION_CUSTOM,
+     .initial = "now",
+     .bind = bind_start_at,
+     .kind = "`now`, `oldest` or duration",
+     .meaning = "where a destination begins the first time it is seen: now, the oldest segment, or "
+                "with samples not older than a duration"},
+    {FIELD(conf, external_labels), .type = OPTION_CUSTOM, .bind = bind_external_labels,
+     .kind = "map of names to values", .shown = "`{}`",
+     .meaning = "labels added to each series that does not have them",
+     .differs = "`${VAR}` is taken literally"},
+    {.key = "remote_write",
+     .offset = offsetof(struct conf, destinations),
+     .count_offset = offsetof(struct conf, destinations_count),
+     .type = OPTION_LIST,
+     .max = DESTINATIONS_MAX,
+     .missing_text = "remote_write is required",
+     .table = &destination_table,
+     .shown = "required",
+     .meaning = "the destinations, each on its own; at most 32"},
+    LATER("prometheus_config", "a prometheus.yml to take external_labels from"),
+    LATER("use_remote_write", "take remote_write from prometheus_config too"),
+    LATER("prometheus_url", "the running Prometheus, for metadata and checks"),
+    LATER("web_config", "TLS and basic auth of the status pages"),
+};
+
+const struct option_table conf_table_top = {
+    .title = "The file",
+    TABLE_OF(top_options),
+    .bytes = sizeof(struct conf),
+    .check = check_top,
+};
