@@ -37,7 +37,10 @@ void waldir_free(struct waldir *dir);
 const char *waldir_path(const struct waldir *dir);
 /* Lists again. True: something changed (segment added, grown, gone, checkpoint new). `replaced` is set
  * when a known segment has another inode or shrank below what was read, or numbering restarted:
- * the caller starts a new generation with waldir_set_generation and places its tails anew. */
+ * the caller starts a new generation with waldir_set_generation and places its tails anew; until
+ * then it is told again. False: the directory can't be listed; what was known stays.
+ * Lists each time and stats what may grow; all segments are looked at once a second, or when the
+ * list changed. Watches the directory, but asks for no hint: whether to call now is the caller's. */
 MUST_USE bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct err *err);
 uint32_t waldir_generation(const struct waldir *dir);
 void waldir_set_generation(struct waldir *dir, uint32_t generation); /* forgets all identities */
@@ -47,16 +50,19 @@ const struct waldir_segment *waldir_at(const struct waldir *dir, size_t index); 
 const struct waldir_segment *waldir_find(const struct waldir *dir, uint32_t number);
 /* False: there is no checkpoint. */
 bool waldir_checkpoint(const struct waldir *dir, uint32_t *number);
-/* Freezes the end: what lies beyond the sizes seen now does not exist for any tail (--once). */
+/* Freezes the end: what lies beyond the sizes last seen does not exist for any tail (--once); an
+ * unfinished record there is waited for, never damage. */
 void waldir_freeze(struct waldir *dir);
 
 /* ---- a reader ---- */
 
 struct tail;
 
+#define TAIL_OFFSET_UNKNOWN UINT64_MAX
+
 enum tail_status {
     TAIL_RECORD,   /* out->record and the rest are set, until the next call on this tail */
-    TAIL_WAIT,     /* at the end of what there is */
+    TAIL_WAIT,     /* at the end of what there is; costs nothing until waldir_refresh is called */
     TAIL_GAP,      /* segments out->gap_from..gap_to are gone unread; the tail stands behind them */
     TAIL_DAMAGE,   /* out->damage_bytes passed over at out->at; the tail goes on */
     TAIL_FAILED    /* err says why (I/O); the same call may be tried again later */
@@ -79,12 +85,15 @@ void tail_free(struct tail *tail);
 /* A reader of the checkpoint directory's segments instead: positions have segment = its number,
  * TAIL_WAIT means the end. It may vanish under the reader: TAIL_FAILED with ENOENT. */
 struct tail *tail_new_checkpoint(struct waldir *dir, uint32_t number);
-/* The segment's own first record ordinal `record` is next; walked to from the segment's start, or
- * from `offset` when the caller knows it to be that record's (same generation, this process). */
+/* Record `at->record` of the segment is next (its item must be 0); walked to from the segment's
+ * start, or from `offset` when the caller knows it to be that record's or the end of the one before
+ * (same generation, this process). Damage passed on the walk is not told again. A segment with fewer
+ * records is passed over, one that is gone is a TAIL_GAP. Not for checkpoints. */
 void tail_seek(struct tail *tail, const struct position *at);
 void tail_seek_offset(struct tail *tail, const struct position *at, uint64_t offset, uint32_t previous_crc);
 MUST_USE enum tail_status tail_next(struct tail *tail, struct tail_out *out, struct err *err);
-/* The next record's place: what a cursor would save. offset and previous_crc belong to it. */
+/* The next record's place: what a cursor would save. offset and previous_crc belong to it; offset is
+ * TAIL_OFFSET_UNKNOWN while a sought record has not been reached, and may be given back so. */
 struct position tail_position(const struct tail *tail);
 void tail_mark(const struct tail *tail, struct position *at, uint64_t *offset, uint32_t *previous_crc);
 /* Bytes between here and the end of the newest segment, as last listed. */
