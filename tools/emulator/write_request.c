@@ -5,6 +5,7 @@
 #include "write_request.h"
 
 #include <walship/limits.h>
+#include <walship/utf8.h>
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
@@ -28,6 +29,31 @@ struct field {
     uint64_t value;    /* varint, fixed64, fixed32 */
     struct view bytes; /* length-delimited */
 };
+
+bool utf8_valid(const char *bytes, size_t count)
+{
+    ASSERT(bytes != NULL || count == 0);
+    const uint8_t *at = (const uint8_t *)bytes;
+    const uint8_t *end = at + count;
+    while (at < end) {
+        uint64_t eight; /* mostly ASCII comes by: eight bytes without a high bit at a time */
+        if ((size_t)(end - at) >= sizeof eight) {
+            memcpy(&eight, at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        uint32_t rune;
+        size_t step = utf8_decode(at, (size_t)(end - at), &rune);
+        if (step == 0) {
+            return false;
+        }
+        at += step;
+    }
+    ASSERT(at == end);
+    return true;
+}
 
 static uint64_t view_le(struct view *view, unsigned count)
 {
