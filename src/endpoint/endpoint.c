@@ -178,7 +178,7 @@ void endpoint_hold(struct endpoint *endpoint, const char *why, int64_t now_ms)
 {
     bool news = endpoint->state != ENDPOINT_HELD || strcmp(endpoint->last_error, why) != 0;
     answer_line(why, strlen(why), endpoint->last_error, sizeof endpoint->last_error);
-    hold(endpoint, 0, now_ms, news, answer_row(endpoint->last_status)->advice);
+    hold(endpoint, 0, now_ms, news, "see the error");
 }
 
 static void note(struct endpoint *endpoint, const struct http_result *result)
@@ -207,6 +207,20 @@ static const struct answer_row *row_of(const struct http_result *result)
     ASSERT(false);
 }
 
+/* The endpoint works, only this request was too big. While HELD it stays so and may be probed again
+ * at once: the caller comes with a smaller request or, by endpoint_hold, with one that can't be:
+ * then there is no news, and nothing is logged again. */
+static void refuse_size(struct endpoint *endpoint, const struct http_result *result, int64_t now_ms)
+{
+    if (endpoint->state == ENDPOINT_HELD) {
+        endpoint->probing = false;
+        endpoint->retry_at_ms = now_ms;
+        return;
+    }
+    note(endpoint, result);
+    open_again(endpoint);
+}
+
 /* What the answer does to the endpoint, whoever's batch it was. */
 static void move(struct endpoint *endpoint, const struct http_result *result,
                  const struct answer_row *row, int64_t now_ms, int64_t wall_ms)
@@ -218,9 +232,8 @@ static void move(struct endpoint *endpoint, const struct http_result *result,
         endpoint->last_status = result->status;
         open_again(endpoint);
         return;
-    case ANSWER_SMALLER: /* it works: only this request was too big */
-        note(endpoint, result);
-        open_again(endpoint);
+    case ANSWER_SMALLER:
+        refuse_size(endpoint, result, now_ms);
         return;
     case ANSWER_RETRY:
         note(endpoint, result);

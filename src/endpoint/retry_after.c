@@ -1,7 +1,6 @@
 /* retry_after.c - Retry-After and the HTTP date, without the locale's or the time zone's help:
  * strptime and mktime would ask both. */
 #include <assert.h>
-
 #include <walship/assert.h>
 #include <walship/endpoint.h>
 
