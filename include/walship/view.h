@@ -19,8 +19,9 @@ struct view {
 
 static inline struct view view_of(const void *bytes, size_t count)
 {
-    const uint8_t *start = bytes;
-    struct view view = {start, start == NULL ? NULL : start + count, false};
+    ASSERT(bytes != NULL || count == 0);
+    const uint8_t *start = bytes == NULL ? (const uint8_t *)"" : bytes; /* NULL + 0 is undefined */
+    struct view view = {start, start + count, false};
     return view;
 }
 

@@ -1,12 +1,14 @@
 /* mem.c - the heap, with the only answer to its end that is tested: abort and restart (I8). */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <walship/mem.h>
 
 void *mem_new(size_t count, size_t bytes)
 {
     ASSERT(bytes > 0);
     void *fresh = calloc(count == 0 ? 1 : count, bytes); /* calloc checks the product */
-    ASSERT(fresh != NULL);                               /* out of memory */
+    bool out_of_memory = fresh == NULL;
+    ASSERT(!out_of_memory);
     return fresh;
 }
 
@@ -16,7 +18,8 @@ void *mem_grow(void *old, size_t count, size_t bytes)
     ASSERT(bytes > 0);
     ASSERT(!__builtin_mul_overflow(count, bytes, &total));
     void *grown = realloc(old, total == 0 ? 1 : total);
-    ASSERT(grown != NULL); /* out of memory */
+    bool out_of_memory = grown == NULL;
+    ASSERT(!out_of_memory);
     return grown;
 }
 
