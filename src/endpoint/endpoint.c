@@ -254,8 +254,7 @@ static void heed_straggler(struct endpoint *endpoint, const struct http_result *
                            int64_t now_ms, int64_t wall_ms)
 {
     int64_t until_ms = now_ms + asked_wait_ms(result, wall_ms);
-    if (endpoint->state != ENDPOINT_OPEN && !endpoint->probing &&
-        until_ms > endpoint->retry_at_ms) {
+    if (endpoint->state != ENDPOINT_OPEN && until_ms > endpoint->retry_at_ms) {
         endpoint->retry_at_ms = until_ms;
     }
 }
