@@ -57,7 +57,7 @@ static inline struct view view_take(struct view *view, uint64_t count)
         view_fail(view);
         return view_of(view->end, 0);
     }
-    struct view part = view_of(view->at, (size_t)count);
+    struct view part = {view->at, view->at + count, false};
     view->at += count;
     return part;
 }
