@@ -35,7 +35,8 @@ foreach(folder ${unit_folders})
     set(main ${CMAKE_BINARY_DIR}/generated/main_${module}.c)
     file(CONFIGURE OUTPUT ${main} CONTENT
 "#include <check.h>\n@declare@\nint main(void)\n{\n    SRunner *runner = srunner_create(suite_create(\"@module@\"));\n@add@    srunner_run_all(runner, CK_ENV);\n    int failed = srunner_ntests_failed(runner);\n    srunner_free(runner);\n    return failed != 0;\n}\n" @ONLY)
-    add_executable(test_${module} ${sources} ${main})
+    file(GLOB all_sources CONFIGURE_DEPENDS ${folder}/*.c) # test_*.c and what they share
+    add_executable(test_${module} ${all_sources} ${main})
     target_include_directories(test_${module} PRIVATE src/${module} tests/unit/${module})
     target_compile_definitions(test_${module} PRIVATE WALSHIP_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(test_${module} PRIVATE ${TEST_LIB} ${WALSHIP_ALL} PkgConfig::CHECK)

@@ -301,9 +301,10 @@ void engine_stop(struct engine *engine, int64_t now_ms)
     }
 }
 
-static bool all_settled(const struct engine *engine)
+/* --once: all that there was is settled. */
+bool engine_settled(const struct engine *engine)
 {
-    if (engine->scan.state != SCAN_DONE || engine->work_left) {
+    if (!engine->options.once || engine->scan.state != SCAN_DONE || engine->work_left) {
         return false;
     }
     for (size_t i = 0; i < engine->destinations_count; i++) {
@@ -321,7 +322,7 @@ static bool all_settled(const struct engine *engine)
 bool engine_finished(const struct engine *engine)
 {
     if (!engine->stopping) {
-        return engine->options.once && all_settled(engine) && save_clean(engine);
+        return engine_settled(engine) && save_clean(engine);
     }
     if (engine->now_ms >= engine->stop_deadline_ms) {
         return true;

@@ -342,6 +342,9 @@ void save_results(struct engine *engine);
 void save_run(struct engine *engine);
 bool save_clean(const struct engine *engine); /* what is true now is durable */
 
+/* engine.c */
+bool engine_settled(const struct engine *engine);
+
 /* start.c */
 bool start_load(struct engine *engine, struct err *err);
 

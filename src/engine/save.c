@@ -241,11 +241,9 @@ bool save_clean(const struct engine *engine)
 
 void save_run(struct engine *engine)
 {
-    bool due = engine->now_ms >= engine->commit_at_ms || (engine->stopping && send_idle(engine));
+    bool last = engine->stopping ? send_idle(engine) : engine_settled(engine);
+    bool due = engine->now_ms >= engine->commit_at_ms || (last && engine->save_failures == 0);
     if (engine->committing || !engine->dirty || !due || !all_known(engine)) {
-        return;
-    }
-    if (engine->stopping && engine->save_failures > 0 && engine->now_ms < engine->commit_at_ms) {
         return;
     }
     engine->commit_at_ms = engine->now_ms + COMMIT_INTERVAL_MS;

@@ -1,0 +1,66 @@
+/* test_golden.c - the engine's steps as text: tests/golden/engine/NAME.txt holds the script (lines
+ * that start with "> ", see world.h) and what it prints (all others but # comments). The text is
+ * the specification. After a change on purpose `WALSHIP_GOLDEN_WRITE=1 test_engine` writes the
+ * files anew; read the difference. The engine's invariants are checked after every turn besides. */
+#include "world.h"
+
+#include <check.h>
+#include <walship/mem.h>
+
+static const char *const traces[] = {
+    "steady",  "retry",        "ambiguous",  "restart",     "parked",    "too_big", "repair",
+    "emptied", "isolation",    "truncated",  "start_now",   "start_ago", "once",    "another",
+    "rename",  "commit_fails", "checkpoint", "catching_up", "pinned",    "stop"};
+
+static void replay(struct world *world, FILE *file, struct buf *is)
+{
+    char line[1000];
+    while (fgets(line, sizeof line, file) != NULL) {
+        ck_assert(buf_append(is, line, strlen(line)));
+        if (line[0] != '>' && line[0] != '#' && line[0] != '\n') {
+            continue; /* what it printed last time */
+        }
+        ck_assert(buf_append(&world->out, line, strlen(line)));
+        if (line[0] == '>') {
+            line[strcspn(line, "\n")] = 0;
+            world_step(world, line + 2);
+        }
+    }
+}
+
+START_TEST(the_traces_are_as_written)
+{
+    char *path = mem_format("%s/tests/golden/engine/%s.txt", WALSHIP_SOURCE_DIR, traces[_i]);
+    struct world world;
+    struct buf is;
+    buf_init(&is, WORLD_TEXT_BYTES_MAX);
+    world_init(&world);
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "no %s", path);
+    replay(&world, file, &is);
+    (void)fclose(file);
+    ck_assert_uint_gt(world.http->sequence + world.out.bytes,
+                      100); /* an empty file proves nothing */
+    if (getenv("WALSHIP_GOLDEN_WRITE") != NULL) {
+        file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_uint_eq(fwrite(world.out.data, 1, world.out.bytes, file), world.out.bytes);
+        (void)fclose(file);
+    } else {
+        ck_assert(buf_append(&world.out, "", 1) && buf_append(&is, "", 1));
+        ck_assert_str_eq((const char *)world.out.data, (const char *)is.data);
+    }
+    world_release(&world);
+    buf_release(&is);
+    mem_free(path);
+}
+
+Suite *suite_golden(void);
+Suite *suite_golden(void)
+{
+    Suite *suite = suite_create("engine golden traces");
+    TCase *tcase = tcase_create("traces");
+    tcase_add_loop_test(tcase, the_traces_are_as_written, 0, (int)ARRAY_COUNT(traces));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

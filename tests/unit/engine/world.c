@@ -1,0 +1,476 @@
+/* world.c - see world.h. */
+#include "world.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <walship/limits.h>
+#include <walship/log.h>
+#include <walship/mem.h>
+
+static void print(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void print(struct world *world, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ck_assert(buf_append(&world->out, text, strlen(text)));
+}
+
+static void take_trace(void *context, const char *line)
+{
+    print(context, "%s\n", line);
+}
+
+static void take_log(void *context, const char *line)
+{
+    const char *level = strstr(line, "level=");
+    if (strncmp(level, "level=info", 10) != 0 && strncmp(level, "level=debug", 11) != 0) {
+        print(context, "          log %s", level);
+    }
+}
+
+static int64_t log_time(void *context)
+{
+    const struct world *world = context;
+    return world->now_ms * 100; /* so that no site is ever rate limited */
+}
+
+static void plan_commit(void *context, struct fake_commit_plan *out)
+{
+    const struct world *world = context;
+    out->fails = world->commits_fail;
+}
+
+static void segment_path(const struct world *world, uint32_t number, char *out, size_t bytes)
+{
+    (void)world;
+    snprintf(out, bytes, "/wal/%08u", number);
+}
+
+static void segment_open(struct world *world, uint32_t number)
+{
+    char path[64];
+    segment_path(world, number, path, sizeof path);
+    world->segment = number;
+    world->records_count = 0;
+    world->written = 0;
+    wal_writer_clear(&world->writer);
+    fake_os_replace(world->os, path, "", 0);
+}
+
+void world_init(struct world *world)
+{
+    *world = (struct world){0};
+    buf_init(&world->out, WORLD_TEXT_BYTES_MAX);
+    world->os = fake_os_new(1);
+    world->now_ms = fake_os_now(world->os);
+    world->ids = label_ids_new();
+    struct fake_store_hooks hooks = {.context = world, .plan = plan_commit};
+    world->store = fake_store_new(&world->now_ms, &hooks);
+    world->http = fake_http_new(&world->now_ms, world->ids, NULL);
+    fake_os_mkdir(world->os, "/wal");
+    wal_writer_init(&world->writer, WAL_WRITER_PLAIN);
+    segment_open(world, 0);
+    world->conf = (struct conf){.wal_dir = mem_string("/wal"),
+                                .start_at = CONF_START_OLDEST,
+                                .destinations = world->destinations};
+    log_set_sink(take_log, log_time, world);
+}
+
+static void engine_end(struct world *world)
+{
+    engine_free(world->engine);
+    world->engine = NULL;
+    fake_os_close_all(world->os);
+    fake_http_crash(world->http, NULL);
+}
+
+void world_release(struct world *world)
+{
+    engine_end(world);
+    log_set_sink(NULL, NULL, NULL);
+    for (size_t i = 0; i < world->conf.destinations_count; i++) {
+        struct conf_destination *destination = &world->destinations[i];
+        for (size_t k = 0; k < destination->endpoints_count; k++) {
+            mem_free(destination->endpoints[k].url);
+        }
+        mem_free(destination->endpoints);
+        mem_free(destination->name);
+    }
+    mem_free(world->conf.wal_dir);
+    wal_writer_release(&world->writer);
+    fake_http_free(world->http);
+    fake_store_free(world->store);
+    fake_os_free(world->os);
+    label_ids_free(world->ids);
+    buf_release(&world->out);
+}
+
+/* The next word of the line, cut off; NULL at the end. */
+static char *word(char **line)
+{
+    char *at = *line + strspn(*line, " ");
+    if (*at == 0) {
+        return NULL;
+    }
+    char *end = at + strcspn(at, " ");
+    *line = *end == 0 ? end : end + 1;
+    *end = 0;
+    return at;
+}
+
+static int64_t number(char **line)
+{
+    char *text = word(line);
+    ck_assert_msg(text != NULL, "a number is missing");
+    return strtoll(text, NULL, 10);
+}
+
+static size_t receiver_of(const struct world *world, const char *url)
+{
+    for (size_t i = 0; i < world->http->receivers_count; i++) {
+        if (strcmp(world->http->receivers[i].url, url) == 0) {
+            return i;
+        }
+    }
+    ck_abort_msg("no endpoint %s", url);
+    return 0;
+}
+
+static void do_destination(struct world *world, char *line)
+{
+    struct conf_destination *destination = &world->destinations[world->conf.destinations_count++];
+    *destination = (struct conf_destination){.name = mem_string(word(&line)),
+                                             .remote_timeout_ms = 1000,
+                                             .queue = {.max_shards = 2,
+                                                       .max_samples_per_send = 100,
+                                                       .max_bytes_per_send = 1 << 20,
+                                                       .batch_send_deadline_ms = 100,
+                                                       .min_backoff_ms = 100,
+                                                       .max_backoff_ms = 1000}};
+    destination->endpoints = mem_new(8, sizeof *destination->endpoints);
+    char *urls = word(&line);
+    for (char *url = urls; url != NULL && *url != 0;) {
+        char *end = url + strcspn(url, ",");
+        char *next = *end == 0 ? end : end + 1;
+        *end = 0;
+        char *copy = mem_string(url);
+        destination->endpoints[destination->endpoints_count++] =
+            (struct conf_endpoint){.url = copy, .shown = copy, .key = copy, .weight = 1};
+        fake_http_receive(world->http, url);
+        url = next;
+    }
+    for (char *option = word(&line); option != NULL; option = word(&line)) {
+        if (strcmp(option, "pinned") == 0) {
+            destination->placement = CONF_PINNED;
+        } else if (strcmp(option, "deadline") == 0) {
+            destination->queue.batch_send_deadline_ms = number(&line);
+        } else if (strcmp(option, "samples") == 0) {
+            destination->queue.max_samples_per_send = (uint32_t)number(&line);
+        } else {
+            ck_abort_msg("no such option: %s", option);
+        }
+    }
+}
+
+static void do_start(struct world *world, char *line)
+{
+    struct engine_options options = {0};
+    char *equals;
+    for (char *option = word(&line); option != NULL; option = word(&line)) {
+        if (strcmp(option, "once") == 0) {
+            options.once = true;
+        } else if (strcmp(option, "forget") == 0) {
+            options.forget = word(&line);
+        } else if (strcmp(option, "adopt") == 0) {
+            options.adopt_old = word(&line);
+            equals = strchr(options.adopt_old, '=');
+            *equals = 0;
+            options.adopt_new = equals + 1;
+        }
+    }
+    struct err err = {0};
+    world->engine = engine_new(&world->conf, &options, fake_os_seam(world->os), &world->http->seam,
+                               &world->store->seam);
+    engine_set_trace(world->engine, take_trace, world);
+    world->running = engine_start(world->engine, &err);
+    if (!world->running) {
+        print(world, "          refused: %s\n", err.text);
+        engine_end(world);
+    }
+}
+
+static void append(struct world *world)
+{
+    char path[64];
+    segment_path(world, world->segment, path, sizeof path);
+    fake_os_append(world->os, path, world->writer.bytes.data + world->written,
+                   world->writer.bytes.bytes - world->written);
+    world->written = world->writer.bytes.bytes;
+}
+
+static void put_series(struct buf *record, char *line)
+{
+    struct wal_series items[16];
+    struct label labels[16];
+    size_t count = 0;
+    for (char *ref = word(&line); ref != NULL; ref = word(&line)) {
+        char *name = word(&line);
+        labels[count] = (struct label){"__name__", name, 8, (uint32_t)strlen(name)};
+        items[count] = (struct wal_series){strtoull(ref, NULL, 10), 1, &labels[count]};
+        count++;
+    }
+    wal_put_series(record, items, count);
+}
+
+static void log_record(struct world *world, const struct buf *record)
+{
+    wal_writer_log_buf(&world->writer, record);
+    ck_assert_uint_lt(world->records_count, WORLD_RECORDS_MAX);
+    world->record_ends[world->records_count++] = world->writer.bytes.bytes;
+    append(world);
+}
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static void do_record(struct world *world, char *line, bool series)
+{
+    struct buf record;
+    struct wal_sample items[64];
+    size_t count = 0;
+    buf_init(&record, 1 << 20);
+    if (series) {
+        put_series(&record, line);
+    } else {
+        for (char *ref = word(&line); ref != NULL; ref = word(&line)) {
+            int64_t t_ms = number(&line);
+            items[count++] = (struct wal_sample){
+                .ref = strtoull(ref, NULL, 10), .t_ms = t_ms, .bits = bits_of((double)t_ms)};
+        }
+        wal_put_samples(&record, WAL_SAMPLES, items, count);
+    }
+    log_record(world, &record);
+    buf_release(&record);
+}
+
+static void do_roll(struct world *world)
+{
+    wal_writer_pad(&world->writer);
+    append(world);
+    segment_open(world, world->segment + 1);
+}
+
+/* As Prometheus: everything above goes, the segment is written anew with its first records. */
+static void do_repair(struct world *world, uint32_t segment, size_t keep)
+{
+    char path[64];
+    ck_assert_uint_eq(segment, world->segment);
+    ck_assert_uint_le(keep, world->records_count);
+    world->writer.bytes.bytes = keep == 0 ? 0 : world->record_ends[keep - 1];
+    wal_writer_pad(&world->writer);
+    segment_path(world, segment, path, sizeof path);
+    fake_os_replace(world->os, path, world->writer.bytes.data, world->writer.bytes.bytes);
+    segment_open(world, segment + 1);
+}
+
+static void do_checkpoint(struct world *world, char *line)
+{
+    uint32_t last = (uint32_t)number(&line);
+    struct wal_writer writer;
+    struct buf record;
+    char path[64];
+    snprintf(path, sizeof path, "/wal/checkpoint.%08u", last);
+    fake_os_mkdir(world->os, path);
+    wal_writer_init(&writer, WAL_WRITER_PLAIN);
+    buf_init(&record, 1 << 20);
+    put_series(&record, line);
+    wal_writer_log_buf(&writer, &record);
+    wal_writer_pad(&writer);
+    snprintf(path, sizeof path, "/wal/checkpoint.%08u/00000000", last);
+    fake_os_append(world->os, path, writer.bytes.data, writer.bytes.bytes);
+    for (uint32_t i = 0; i <= last; i++) {
+        segment_path(world, i, path, sizeof path);
+        if (fake_os_exists(world->os, path)) {
+            fake_os_unlink(world->os, path);
+        }
+    }
+    buf_release(&record);
+    wal_writer_release(&writer);
+}
+
+static void do_empty(struct world *world)
+{
+    char path[64];
+    for (uint32_t i = 0; i <= world->segment; i++) {
+        segment_path(world, i, path, sizeof path);
+        if (fake_os_exists(world->os, path)) {
+            fake_os_unlink(world->os, path);
+        }
+    }
+    segment_open(world, 0);
+}
+
+static void do_run(struct world *world, int64_t ms)
+{
+    int64_t until_ms = world->now_ms + ms;
+    for (int turns = 0; world->running; turns++) {
+        ck_assert_int_lt(turns, 100000); /* a storm of turns is a bug */
+        fake_http_run(world->http);
+        fake_store_run(world->store);
+        engine_turn(world->engine, world->now_ms);
+        engine_check(world->engine);
+        if (engine_finished(world->engine)) {
+            print(world, "          finished\n");
+            world->running = false;
+            return;
+        }
+        int64_t next = engine_deadline(world->engine, world->now_ms);
+        int64_t http = fake_http_deadline(world->http);
+        int64_t store = fake_store_deadline(world->store);
+        next = http < next ? http : next;
+        next = store < next ? store : next;
+        if (next > until_ms) {
+            break;
+        }
+        if (next > world->now_ms) {
+            fake_os_advance(world->os, next - world->now_ms);
+            world->now_ms = next;
+        }
+    }
+    fake_os_advance(world->os, until_ms - world->now_ms);
+    world->now_ms = until_ms;
+}
+
+static void do_answer(struct world *world, char *line, const char *verb)
+{
+    size_t receiver = receiver_of(world, word(&line));
+    struct fake_plan plan = fake_plan_good();
+    if (strcmp(verb, "lose") == 0) {
+        plan.outcome = HTTP_AMBIGUOUS;
+    } else if (strcmp(verb, "refuse") == 0) {
+        plan.outcome = HTTP_NOT_SENT;
+        plan.stored = false;
+    } else {
+        plan.status = (int)number(&line);
+        plan.stored = plan.status / 100 == 2;
+        char *retry_after = word(&line);
+        snprintf(plan.retry_after, sizeof plan.retry_after, "%s",
+                 retry_after == NULL ? "" : retry_after);
+    }
+    fake_http_script(world->http, receiver, &plan);
+}
+
+static void do_stats(struct world *world)
+{
+    for (size_t i = 0; i < world->conf.destinations_count; i++) {
+        struct engine_destination_stats s;
+        engine_destination_stats(world->engine, i, &s);
+        print(world,
+              "          %s: read %" PRIu64 ", acked %" PRIu64 ", dropped %" PRIu64
+              ", lost %" PRIu64 ", pending %" PRIu64 ", parked %" PRIu64 ", watermark %u/%u/%u\n",
+              s.name, s.counts[STORE_READ], s.counts[STORE_ACKED], s.counts[STORE_DROPPED],
+              s.counts[STORE_LOST], s.pending, s.parked, s.watermark.generation,
+              s.watermark.segment, s.watermark.record);
+    }
+}
+
+static void do_arrived(struct world *world, char *line)
+{
+    const struct fake_receiver *receiver = &world->http->receivers[receiver_of(world, word(&line))];
+    for (size_t i = 0; i < receiver->arrivals_count; i++) {
+        const struct fake_arrival *arrival = &receiver->arrivals[i];
+        print(world, "          request %" PRIu64 ": %s %" PRId64 "\n", arrival->request,
+              label_ids_text(world->ids, arrival->sample.series), arrival->sample.t_ms);
+    }
+}
+
+static void do_start_at(struct world *world, char *line)
+{
+    char *when = word(&line);
+    if (strcmp(when, "oldest") == 0) {
+        world->conf.start_at = CONF_START_OLDEST;
+    } else if (strcmp(when, "now") == 0) {
+        world->conf.start_at = CONF_START_NOW;
+    } else {
+        world->conf.start_at = CONF_START_AGO;
+        world->conf.start_ago_ms = strtoll(when, NULL, 10);
+    }
+}
+
+static bool step_wal(struct world *world, const char *verb, char *line)
+{
+    if (strcmp(verb, "series") == 0 || strcmp(verb, "samples") == 0) {
+        do_record(world, line, strcmp(verb, "series") == 0);
+    } else if (strcmp(verb, "roll") == 0) {
+        do_roll(world);
+    } else if (strcmp(verb, "remove") == 0) {
+        char path[64];
+        segment_path(world, (uint32_t)number(&line), path, sizeof path);
+        fake_os_unlink(world->os, path);
+    } else if (strcmp(verb, "repair") == 0) {
+        uint32_t segment = (uint32_t)number(&line);
+        do_repair(world, segment, (size_t)number(&line));
+    } else if (strcmp(verb, "empty") == 0) {
+        do_empty(world);
+    } else if (strcmp(verb, "checkpoint") == 0) {
+        do_checkpoint(world, line);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool step_world(struct world *world, const char *verb, char *line)
+{
+    if (strcmp(verb, "destination") == 0) {
+        do_destination(world, line);
+    } else if (strcmp(verb, "rename") == 0) {
+        mem_free(world->destinations[0].name);
+        world->destinations[0].name = mem_string(word(&line));
+    } else if (strcmp(verb, "start_at") == 0) {
+        do_start_at(world, line);
+    } else if (strcmp(verb, "answer") == 0 || strcmp(verb, "lose") == 0 ||
+               strcmp(verb, "refuse") == 0) {
+        do_answer(world, line, verb);
+    } else if (strcmp(verb, "commits") == 0) {
+        world->commits_fail = strcmp(word(&line), "fail") == 0;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void world_step(struct world *world, char *line)
+{
+    char *verb = word(&line);
+    ck_assert_ptr_nonnull(verb);
+    if (step_wal(world, verb, line) || step_world(world, verb, line)) {
+        return;
+    }
+    if (strcmp(verb, "start") == 0) {
+        do_start(world, line);
+    } else if (strcmp(verb, "run") == 0) {
+        do_run(world, number(&line));
+    } else if (strcmp(verb, "stop") == 0) {
+        engine_stop(world->engine, world->now_ms);
+    } else if (strcmp(verb, "crash") == 0) {
+        engine_end(world);
+        fake_store_crash(world->store, false);
+        world->running = false;
+    } else if (strcmp(verb, "stats") == 0) {
+        do_stats(world);
+    } else if (strcmp(verb, "arrived") == 0) {
+        do_arrived(world, line);
+    } else {
+        ck_abort_msg("no such event: %s", verb);
+    }
+}

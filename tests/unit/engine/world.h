@@ -1,0 +1,58 @@
+/* world.h - the production engine over the fakes, driven step by step: the script of a golden
+ * trace.
+ *
+ * A line of a script is one event; what the engine then does comes out as its own trace lines.
+ *
+ *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N]
+ *     rename NEW                          the first destination, in the configuration
+ *     start_at oldest|now|MS              (before start)
+ *     start [once] [adopt OLD=NEW] [forget OLD]
+ *     series REF NAME [REF NAME ...]      one series record
+ *     samples REF T [REF T ...]           one samples record; the value is T
+ *     roll                                pad, next segment
+ *     remove N | repair N KEEP | empty    segment N goes; is rewritten with KEEP records; all go
+ *     checkpoint N REF NAME [...]         checkpoint.N with these series; segments <= N go
+ *     answer URL STATUS [RETRY_AFTER]     the next answer of this endpoint (may be queued)
+ *     lose URL | refuse URL               delivered but unanswered | connection refused
+ *     commits fail | commits work
+ *     run MS                              turns until so much later
+ *     stop | crash
+ *     stats                               the account of each destination
+ *     arrived URL                         what this receiver has */
+#ifndef TEST_ENGINE_WORLD_H
+#define TEST_ENGINE_WORLD_H
+
+#include "fake_http.h"
+#include "fake_os.h"
+#include "fake_store.h"
+#include "wal_writer.h"
+
+#include <walship/engine.h>
+
+enum { WORLD_DESTINATIONS_MAX = 4, WORLD_RECORDS_MAX = 256, WORLD_TEXT_BYTES_MAX = 1 << 18 };
+
+struct world {
+    struct fake_os *os;
+    struct fake_http *http;
+    struct fake_store *store;
+    struct label_ids *ids;
+    int64_t now_ms;
+    bool commits_fail;
+    struct conf conf;
+    struct conf_destination destinations[WORLD_DESTINATIONS_MAX];
+    struct engine *engine;
+    struct wal_writer writer;
+    uint32_t segment;
+    size_t record_ends[WORLD_RECORDS_MAX]; /* of the newest segment */
+    size_t records_count;
+    size_t written; /* bytes of it that are in the file */
+    bool running;
+    struct buf out;
+};
+
+void world_init(struct world *world);
+void world_release(struct world *world);
+/* One line without "> " and line end. */
+void world_step(struct world *world, char *line);
+
+#endif
