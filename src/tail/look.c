@@ -240,9 +240,10 @@ static bool look(struct waldir *dir, bool full, struct err *err)
     return true;
 }
 
+/* A repair replaces several: whoever hears of it must find all of them as they are now. */
 bool dir_look(struct waldir *dir, struct err *err)
 {
-    return look(dir, false, err);
+    return look(dir, false, err) && (!dir->replaced || look(dir, true, err));
 }
 
 bool dir_look_full(struct waldir *dir, struct err *err)

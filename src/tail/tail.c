@@ -473,7 +473,7 @@ static bool step(struct tail *tail, struct tail_out *out, enum tail_status *stat
         tail->ended = true;
         return false;
     }
-    ASSERT(!"wal_reader_next gave no known answer");
+    ASSERT(false); /* all answers are above */
     return true;
 }
 
@@ -501,7 +501,8 @@ static bool wake(struct tail *tail)
 enum tail_status tail_next(struct tail *tail, struct tail_out *out, struct err *err)
 {
     *out = (struct tail_out){0};
-    if (!wake(tail)) {
+    /* what follows may belong to another WAL: nothing is read before the caller knows */
+    if (tail->dir->replaced || !wake(tail)) {
         return TAIL_WAIT;
     }
     enum tail_status status = TAIL_WAIT;
