@@ -1,0 +1,74 @@
+/* cli.c - the table of commands. */
+#include "commands.h"
+
+#include <walship/assert.h>
+#include <walship/cli.h>
+
+struct command {
+    const char *group; /* first word, NULL: none */
+    const char *name;
+    const char *usage;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+    {NULL, "run",
+     "--config F [--once [--timeout D]] [--adopt OLD=NEW] [--forget OLD] [--log-level L]\n"
+     "                                        ship; --once: up to what is there at start",
+     cmd_run},
+    {NULL, "check", "--config F                      every error of a configuration", cmd_check},
+    {"wal", "dump",
+     "DIR [--from T --to T --match S]\n"
+     "                                        what a WAL directory holds, as promtool prints it",
+     cmd_wal_dump},
+    {"wal", "stat", "DIR                        records, series, samples, bytes, damage",
+     cmd_wal_stat},
+};
+
+static void help(FILE *out)
+{
+    fprintf(out, "walship %s: ships the WAL of a Prometheus by remote write\n\n", WALSHIP_VERSION);
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        const struct command *command = &commands[i];
+        fprintf(out, "  walship %s%s%s %s\n", command->group == NULL ? "" : command->group,
+                command->group == NULL ? "" : " ", command->name, command->usage);
+    }
+    fprintf(
+        out,
+        "  walship --version | --help\n\nTimes T are Unix milliseconds, durations D as 30s or 5m. "
+        "Exit code: 0 done, 1 failed, 2 usage.\n");
+}
+
+static int run_command(const struct command *command, int skip, int argc, char **argv)
+{
+    return command->run(argc - skip, argv + skip);
+}
+
+int cli_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "walship: no command; see walship --help\n");
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("walship %s\n", WALSHIP_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        const struct command *command = &commands[i];
+        if (command->group == NULL && strcmp(argv[1], command->name) == 0) {
+            return run_command(command, 1, argc, argv);
+        }
+        if (command->group != NULL && argc > 2 && strcmp(argv[1], command->group) == 0 &&
+            strcmp(argv[2], command->name) == 0) {
+            return run_command(command, 2, argc, argv);
+        }
+    }
+    fprintf(stderr, "walship: unknown command %s%s%s; see walship --help\n", argv[1],
+            argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    return 2;
+}
