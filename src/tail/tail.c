@@ -309,6 +309,15 @@ static bool take_damage(struct tail *tail, const struct wal_read_out *read, stru
     return decide(status, TAIL_DAMAGE);
 }
 
+/* Is a whole page there behind the one that gives no record? Then its own bytes were written long
+ * before, and no patience makes them right: the reader need only be asked again. */
+static bool wrote_beyond(const struct tail *tail)
+{
+    uint64_t need = wal_reader_need(tail->reader);
+    uint64_t page = need - need % WAL_PAGE_BYTES;
+    return page + 2 * WAL_PAGE_BYTES <= tail->window.segment_bytes;
+}
+
 /* No further whole record. A segment that has a follower but is not sealed yet needs one more look;
  * the newest one needs patience. */
 static bool take_wait(struct tail *tail, enum tail_status *status)
@@ -318,6 +327,10 @@ static bool take_wait(struct tail *tail, enum tail_status *status)
         return false;
     }
     if (dir_above(tail->dir, tail->segment) != NULL && look_again(tail) && window_renew(tail)) {
+        window_empty(tail);
+        return false;
+    }
+    if (wrote_beyond(tail)) {
         window_empty(tail);
         return false;
     }

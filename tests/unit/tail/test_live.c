@@ -24,10 +24,10 @@ static const struct {
 } growths[] = {
     {{.count = 12, .bytes = 40}, 1},
     {{.count = 12, .bytes = 40, .padded = true}, 1},
-    {{.count = 4, .bytes = 40000, .padded = true}, 1},
+    {{.count = 4, .bytes = 40000, .padded = true}, 13},
     {{.count = 30, .bytes = 5000, .padded = true, .compression = WAL_WRITER_SNAPPY}, 7},
-    {{.count = 3, .bytes = WAL_PAGE_BYTES - 14, .padded = true}, 1}, /* an empty first fragment */
-    {{.count = 3, .bytes = WAL_PAGE_BYTES - 10, .padded = true}, 1}, /* padding below a header */
+    {{.count = 2, .bytes = WAL_PAGE_BYTES - 14, .padded = true}, 3}, /* an empty first fragment */
+    {{.count = 2, .bytes = WAL_PAGE_BYTES - 10, .padded = true}, 3}, /* padding below a header */
     {{.count = 40, .bytes = 100000, .padded = true}, 4999},
 };
 

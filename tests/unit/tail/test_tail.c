@@ -186,6 +186,21 @@ START_TEST(after_damage_reading_goes_on_at_the_next_page)
     lab_expect(&lab, 0, 10);
 }
 
+/* Only the last pages can be torn by a write under way: before them nobody needs to wait. */
+START_TEST(damage_far_from_the_end_of_the_newest_segment_is_told_at_once)
+{
+    struct lab_records pages = {.first = 0, .count = 1000, .bytes = 1000};
+    lab_segment(&lab, 0, &pages);
+    fake_os_overwrite(lab.fake, lab_path(0), 5 * 1007 + 100, "broken", 6);
+    lab_open(&lab);
+    lab_expect(&lab, 0, 5);
+    lab_expect_status(&lab, TAIL_DAMAGE);
+    lab_expect_status(&lab, TAIL_RECORD);
+    uint32_t first = lab_number(&lab.out);
+    lab_expect(&lab, first + 1, 1000 - first - 1);
+    lab_expect_status(&lab, TAIL_WAIT);
+}
+
 /* ---- places ---- */
 
 static const struct position places[] = {
@@ -354,6 +369,7 @@ Suite *suite_tail(void)
     tcase_add_test(reading, a_segment_unlinked_while_it_is_read_is_read_to_its_end);
     tcase_add_test(reading, a_torn_tail_behind_which_writing_went_on_is_damage);
     tcase_add_test(reading, after_damage_reading_goes_on_at_the_next_page);
+    tcase_add_test(reading, damage_far_from_the_end_of_the_newest_segment_is_told_at_once);
     tcase_add_loop_test(reading, an_error_ends_no_reading, 0, 3);
     tcase_add_test(reading, a_file_that_can_not_be_read_is_tried_again_and_again);
     suite_add_tcase(suite, reading);
