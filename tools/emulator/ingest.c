@@ -132,6 +132,9 @@ static bool judge(struct emulator *emulator, const struct exchange *exchange,
         verdict->totals = (struct write_totals){0};
         return false;
     }
+    if (fault != NULL && fault->cut == CUT_AFTER) {
+        return !refuse(verdict, 0, "fault: cut after");
+    }
     if (fault != NULL && fault->status != 0) {
         return !refuse(verdict, fault->status, "fault: kept, but answered otherwise");
     }
