@@ -1,0 +1,243 @@
+/* store_sqlite_image.c - reads all that was saved and checks each row's checksum. The columns come
+ * in the order in which store_sqlite_rows.c bound them. */
+#include "store_sqlite_db.h"
+
+#include <errno.h>
+#include <walship/limits.h>
+#include <walship/mem.h>
+
+/* Owns every string of an image, for its release. */
+struct image_memory {
+    char **strings;
+    size_t strings_count, strings_room;
+};
+
+struct cursor {
+    struct store_db *db;
+    struct image_memory *memory;
+    sqlite3_stmt *statement;
+    int column; /* read next */
+};
+
+static const char *take_text(struct cursor *cursor)
+{
+    struct image_memory *memory = cursor->memory;
+    const char *text = (const char *)sqlite3_column_text(cursor->statement, cursor->column++);
+    if (memory->strings_count == memory->strings_room) {
+        memory->strings_room = memory->strings_room == 0 ? 64 : memory->strings_room * 2;
+        memory->strings = mem_grow(memory->strings, memory->strings_room, sizeof *memory->strings);
+    }
+    char *copy = mem_string(text != NULL ? text : "");
+    memory->strings[memory->strings_count++] = copy;
+    sum_text(cursor->db, copy);
+    return copy;
+}
+
+static uint64_t take_u64(struct cursor *cursor)
+{
+    uint64_t value = (uint64_t)sqlite3_column_int64(cursor->statement, cursor->column++);
+    sum_u64(cursor->db, value);
+    return value;
+}
+
+static uint32_t take_u32(struct cursor *cursor)
+{
+    return (uint32_t)take_u64(cursor);
+}
+
+static struct position take_position(struct cursor *cursor)
+{
+    struct position at;
+    at.generation = take_u32(cursor);
+    at.segment = take_u32(cursor);
+    at.record = take_u32(cursor);
+    at.item = take_u32(cursor);
+    return at;
+}
+
+/* The last column: true when the row is what was written. */
+static bool sum_good(struct cursor *cursor)
+{
+    uint32_t sum = sum_end(cursor->db);
+    return sqlite3_column_int64(cursor->statement, cursor->column) == (int64_t)sum;
+}
+
+/* ---- one row of each kind ---- */
+
+typedef bool take_fn(struct cursor *cursor, void *out);
+
+static bool take_destination(struct cursor *cursor, void *out)
+{
+    struct store_destination *destination = out;
+    destination->name = take_text(cursor);
+    destination->fingerprint = take_text(cursor);
+    destination->first_start_ms = (int64_t)take_u64(cursor);
+    destination->start_from_ms = (int64_t)take_u64(cursor);
+    for (size_t i = 0; i < STORE_COUNTS; i++) {
+        destination->counts[i] = take_u64(cursor);
+    }
+    return sum_good(cursor);
+}
+
+static bool take_watermark(struct cursor *cursor, void *out)
+{
+    struct store_watermark *watermark = out;
+    watermark->destination = take_text(cursor);
+    watermark->domain = take_text(cursor);
+    watermark->at = take_position(cursor);
+    watermark->offset = take_u64(cursor);
+    watermark->previous_crc = take_u32(cursor);
+    return sum_good(cursor);
+}
+
+static bool take_lane(struct cursor *cursor, void *out)
+{
+    struct store_lane *lane = out;
+    lane->destination = take_text(cursor);
+    uint64_t number = take_u64(cursor);
+    lane->lane = (uint16_t)number;
+    lane->domain = take_text(cursor);
+    lane->settled = take_position(cursor);
+    return sum_good(cursor) && number < LANES_COUNT;
+}
+
+static bool take_segment(struct cursor *cursor, void *out)
+{
+    struct store_segment *segment = out;
+    segment->generation = take_u32(cursor);
+    segment->number = take_u32(cursor);
+    segment->device = take_u64(cursor);
+    segment->inode = take_u64(cursor);
+    segment->first_crc = take_u32(cursor);
+    return sum_good(cursor);
+}
+
+/* Ledger rows carry no checksum: a broken one costs a number on a page, not a sample. */
+static bool take_loss(struct cursor *cursor, void *out)
+{
+    struct store_loss_total *total = out;
+    total->destination = take_text(cursor);
+    const char *name = take_text(cursor);
+    total->items = take_u64(cursor);
+    for (unsigned i = 0; i < LOSS_REASONS; i++) {
+        if (strcmp(db_reason_name((enum loss_reason)i), name) == 0) {
+            total->reason = (enum loss_reason)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- whole tables ---- */
+
+struct table {
+    const char *sql;
+    take_fn *take;
+    size_t row_bytes;
+    void *rows; /* out */
+    size_t count;
+};
+
+static enum db_status read_rows(struct cursor *cursor, struct table *table, struct err *err)
+{
+    int code;
+    size_t room = 0;
+    while ((code = sqlite3_step(cursor->statement)) == SQLITE_ROW) {
+        if (table->count == room) {
+            room = room == 0 ? 16 : room * 2;
+            table->rows = mem_grow(table->rows, room, table->row_bytes);
+        }
+        sum_start(cursor->db);
+        cursor->column = 0;
+        if (!table->take(cursor, (char *)table->rows + table->count * table->row_bytes)) {
+            err_set(err, 0, "%s is corrupt: a row is not what was written", cursor->db->path);
+            return DB_CORRUPT;
+        }
+        table->count++;
+    }
+    return code == SQLITE_DONE ? DB_GOOD : db_error(cursor->db, "read", err);
+}
+
+static enum db_status read_table(struct store_db *db, struct image_memory *memory,
+                                 struct table *table, struct err *err)
+{
+    struct cursor cursor = {.db = db, .memory = memory};
+    enum db_status status;
+    ASSERT(table->rows == NULL && table->row_bytes > 0);
+    if (sqlite3_prepare_v2(db->sql, table->sql, -1, &cursor.statement, NULL) != SQLITE_OK) {
+        status = db_error(db, "read", err);
+    } else {
+        status = read_rows(&cursor, table, err);
+    }
+    sqlite3_finalize(cursor.statement);
+    return status;
+}
+
+static void image_release(struct store_image *image)
+{
+    struct image_memory *memory = image->memory;
+    for (size_t i = 0; i < memory->strings_count; i++) {
+        mem_free(memory->strings[i]);
+    }
+    mem_free(memory->strings);
+    mem_free(memory);
+    mem_free(image->destinations);
+    mem_free(image->watermarks);
+    mem_free(image->lanes);
+    mem_free(image->segments);
+    mem_free(image->losses);
+    *image = (struct store_image){0};
+}
+
+enum { TABLE_DESTINATION, TABLE_WATERMARK, TABLE_LANE, TABLE_SEGMENT, TABLE_LOSS, TABLES };
+
+static void image_fill(struct store_image *out, const struct table *tables)
+{
+    out->destinations = tables[TABLE_DESTINATION].rows;
+    out->destinations_count = tables[TABLE_DESTINATION].count;
+    out->watermarks = tables[TABLE_WATERMARK].rows;
+    out->watermarks_count = tables[TABLE_WATERMARK].count;
+    out->lanes = tables[TABLE_LANE].rows;
+    out->lanes_count = tables[TABLE_LANE].count;
+    out->segments = tables[TABLE_SEGMENT].rows;
+    out->segments_count = tables[TABLE_SEGMENT].count;
+    out->losses = tables[TABLE_LOSS].rows;
+    out->losses_count = tables[TABLE_LOSS].count;
+}
+
+enum db_status db_read(struct store_db *db, struct store_image *out, struct err *err)
+{
+    struct table tables[TABLES] = {
+        [TABLE_DESTINATION] = {"SELECT name, fingerprint, first_start_ms, start_from_ms,"
+                               " items_read, items_acked, items_already_there, items_dropped,"
+                               " items_lost, sum FROM destination ORDER BY id",
+                               take_destination, sizeof(struct store_destination), NULL, 0},
+        /* a row of no destination shows as one without a name: its sum can't be right */
+        [TABLE_WATERMARK] = {"SELECT (SELECT name FROM destination WHERE id = destination),"
+                             " domain, generation, segment, record, item, offset, previous_crc,"
+                             " sum FROM watermark",
+                             take_watermark, sizeof(struct store_watermark), NULL, 0},
+        [TABLE_LANE] = {"SELECT (SELECT name FROM destination WHERE id = destination), lane,"
+                        " domain, generation, segment, record, item, sum FROM lane",
+                        take_lane, sizeof(struct store_lane), NULL, 0},
+        [TABLE_SEGMENT] = {"SELECT generation, number, device, inode, first_crc, sum FROM segment"
+                           " ORDER BY generation, number",
+                           take_segment, sizeof(struct store_segment), NULL, 0},
+        [TABLE_LOSS] = {"SELECT name, reason, sum(items) FROM loss JOIN destination"
+                        " ON destination.id = loss.destination GROUP BY 1, 2 ORDER BY 1, 2",
+                        take_loss, sizeof(struct store_loss_total), NULL, 0},
+    };
+    ASSERT(db->sql != NULL && out != NULL);
+    *out = (struct store_image){.release = image_release};
+    out->memory = mem_new(1, sizeof(struct image_memory));
+    enum db_status status = DB_GOOD;
+    for (size_t i = 0; i < TABLES && status == DB_GOOD; i++) {
+        status = read_table(db, out->memory, &tables[i], err);
+    }
+    image_fill(out, tables);
+    out->lost = db->lost;
+    if (status != DB_GOOD) {
+        image_release(out);
+    }
+    return status;
+}
