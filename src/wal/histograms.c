@@ -60,7 +60,7 @@ static size_t room_take(struct wal_histogram_iter *iter, struct layout *layout, 
     }
     layout->used += count;
     size_t wanted = layout->used * sizeof(uint64_t);
-    if (wanted > iter->room_bytes) {
+    if (wanted > iter->room_bytes || iter->room == NULL) {
         size_t doubled = iter->room_bytes * 2;
         size_t bytes = wanted > doubled ? wanted : doubled;
         iter->room_bytes = bytes > ROOM_BYTES_MIN ? bytes : ROOM_BYTES_MIN;
@@ -116,12 +116,12 @@ static void point(const struct wal_histogram_iter *iter, const struct layout *la
                   struct wal_histogram *out)
 {
     const uint64_t *cells = iter->room;
+    ASSERT(cells != NULL);
     for (int sign = 0; sign < 2; sign++) {
-        out->spans[sign] =
-            cells == NULL ? NULL : (const struct wal_span *)iter->room + layout->spans[sign];
-        out->buckets[sign] = cells == NULL ? NULL : cells + layout->buckets[sign];
+        out->spans[sign] = (const struct wal_span *)iter->room + layout->spans[sign];
+        out->buckets[sign] = cells + layout->buckets[sign];
     }
-    out->custom_bits = cells == NULL ? NULL : cells + layout->custom;
+    out->custom_bits = cells + layout->custom;
 }
 
 static void read_value(struct wal_histogram_iter *iter, struct layout *layout,
@@ -145,7 +145,9 @@ static void read_value(struct wal_histogram_iter *iter, struct layout *layout,
     if (out->schema == SCHEMA_CUSTOM) {
         out->custom_count = read_values(iter, layout, false, &layout->custom);
     }
-    point(iter, layout, out);
+    if (layout->store) {
+        point(iter, layout, out);
+    }
 }
 
 static void read_place_v2(struct wal_histogram_iter *iter, struct wal_histogram *out)

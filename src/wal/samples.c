@@ -83,7 +83,7 @@ static size_t v1_fast(struct wal_sample_iter *iter, struct wal_sample *out, size
     size_t count = 0;
     while (count < room && end - at >= V1_BYTES_MAX) {
         uint64_t ref_delta;
-        uint64_t t_delta;
+        uint64_t t_delta = 0;
         const uint8_t *next = uvarint_fast(at, &ref_delta);
         next = next == NULL ? NULL : uvarint_fast(next, &t_delta);
         if (next == NULL) {
@@ -153,7 +153,7 @@ static size_t v2_fast(struct wal_sample_iter *iter, struct wal_sample *out, size
     size_t count = 0;
     while (count < room && end - at >= V2_BYTES_MAX) {
         uint64_t ref_delta;
-        uint64_t t_delta;
+        uint64_t t_delta = 0;
         uint64_t st_delta = 0;
         const uint8_t *next = uvarint_fast(at, &ref_delta);
         next = next == NULL ? NULL : uvarint_fast(next, &t_delta);
