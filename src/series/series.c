@@ -5,8 +5,12 @@
  * one look-up in the map and one element of the array, unless the cursor stands before the newest
  * definition.
  *
- * Only the collection lets a set go, because only there somebody is told: a definition that is
- * replaced stays behind the new one, at the same position, where no resolve can see it. */
+ * Of definitions in a row that say the same, the first and the last stay: the first for resolving,
+ * the last because the collection asks how late the ref was alive, and because another reader may
+ * yet bring a different one from between.
+ *
+ * Only the collection lets a set go, because only there somebody is told: a set that is replaced
+ * waits for it in a list of its own. */
 #include <walship/mem.h>
 #include <walship/refmap.h>
 #include <walship/series.h>
@@ -23,21 +27,15 @@ struct definition {
 
 _Static_assert(sizeof(struct definition) == 24, "the stated memory");
 
-/* Of a ref; kept with its newest definition. */
-enum flag {
-    FLAG_MARKED = 1, /* alive for the collection going on */
-    FLAG_AGAIN = 2   /* defined once more, unchanged: alive for the next collection too, since its
-                        position tells nothing of that */
-};
-
 struct series {
     struct labels *labels; /* borrowed */
     struct refmap *newest; /* ref -> index of its newest definition */
     struct definition *definitions;
-    uint8_t *flags;
+    uint8_t *marked; /* with the newest definition of a ref: alive for this collection */
     size_t bound;
     size_t capacity;
     uint32_t free;
+    uint32_t replaced; /* list of definitions whose sets wait to be let go */
 };
 
 struct series *series_new(struct labels *labels, uint64_t seed)
@@ -47,6 +45,7 @@ struct series *series_new(struct labels *labels, uint64_t seed)
     series->labels = labels;
     series->newest = refmap_new(seed);
     series->free = DEFINITION_NONE;
+    series->replaced = DEFINITION_NONE;
     return series;
 }
 
@@ -54,6 +53,13 @@ static struct definition *definition_of(const struct series *series, uint32_t in
 {
     ASSERT(index < series->bound);
     return &series->definitions[index];
+}
+
+static void release_chain(const struct series *series, uint32_t index)
+{
+    for (; index != DEFINITION_NONE; index = definition_of(series, index)->older) {
+        labels_release(series->labels, definition_of(series, index)->set);
+    }
 }
 
 void series_free(struct series *series)
@@ -65,13 +71,12 @@ void series_free(struct series *series)
     uint64_t ref;
     uint32_t index;
     while (refmap_each(series->newest, &cursor, &ref, &index)) {
-        for (; index != DEFINITION_NONE; index = definition_of(series, index)->older) {
-            labels_release(series->labels, definition_of(series, index)->set);
-        }
+        release_chain(series, index);
     }
+    release_chain(series, series->replaced);
     refmap_free(series->newest);
     mem_free(series->definitions);
-    mem_free(series->flags);
+    mem_free(series->marked);
     mem_free(series);
 }
 
@@ -87,28 +92,77 @@ static uint32_t take_entry(struct series *series)
             series->capacity < DEFINITIONS_FIRST ? DEFINITIONS_FIRST : series->capacity / 2 * 3;
         series->definitions =
             mem_grow(series->definitions, series->capacity, sizeof *series->definitions);
-        series->flags = mem_grow(series->flags, series->capacity, sizeof *series->flags);
+        series->marked = mem_grow(series->marked, series->capacity, sizeof *series->marked);
     }
     ASSERT(series->bound < DEFINITION_NONE);
     return (uint32_t)series->bound++;
 }
 
-/* Puts a definition between two neighbours of the ref's chain, either of which may be none. */
-static void insert(struct series *series, uint64_t ref, uint32_t newer,
+/* Where a position falls in the chain of a ref; each may be none. */
+struct place {
+    uint32_t second_newer; /* the neighbour of newer */
+    uint32_t newer;
+    uint32_t valid; /* at or before */
+    uint32_t older; /* the neighbour of valid */
+};
+
+static struct place place_of(const struct series *series, uint32_t newest,
+                             const struct position *at)
+{
+    struct place place = {DEFINITION_NONE, DEFINITION_NONE, newest, DEFINITION_NONE};
+    while (place.valid != DEFINITION_NONE &&
+           position_before(at, &definition_of(series, place.valid)->at)) {
+        place.second_newer = place.newer;
+        place.newer = place.valid;
+        place.valid = definition_of(series, place.valid)->older;
+    }
+    if (place.valid != DEFINITION_NONE) {
+        place.older = definition_of(series, place.valid)->older;
+    }
+    return place;
+}
+
+static bool says(const struct series *series, uint32_t index, uint32_t set)
+{
+    return index != DEFINITION_NONE && definition_of(series, index)->set == set;
+}
+
+static void insert(struct series *series, uint64_t ref, const struct place *place,
                    const struct definition *definition)
 {
     uint32_t index = take_entry(series);
     *definition_of(series, index) = *definition;
-    series->flags[index] = FLAG_MARKED;
-    if (newer != DEFINITION_NONE) {
-        ASSERT(definition_of(series, newer)->older == definition->older);
-        definition_of(series, newer)->older = index;
+    definition_of(series, index)->older = place->valid;
+    if (place->newer == DEFINITION_NONE) {
+        series->marked[index] = 1;
+        refmap_put(series->newest, ref, index);
         return;
     }
-    if (definition->older != DEFINITION_NONE) {
-        series->flags[index] |= series->flags[definition->older];
+    ASSERT(definition_of(series, place->newer)->older == place->valid);
+    definition_of(series, place->newer)->older = index;
+}
+
+static void replace(struct series *series, uint32_t index, uint32_t take_set)
+{
+    uint32_t waiting = take_entry(series);
+    *definition_of(series, waiting) =
+        (struct definition){.set = definition_of(series, index)->set, .older = series->replaced};
+    series->replaced = waiting;
+    definition_of(series, index)->set = take_set;
+}
+
+/* Room in a row of three or more that say the same: the inner one that may move to `at`, or none.
+ * `*inside`: `at` itself is an inner place. */
+static uint32_t spare_of_row(const struct series *series, const struct place *place, uint32_t set,
+                             bool *inside)
+{
+    bool before = says(series, place->valid, set);
+    bool after = says(series, place->newer, set);
+    *inside = before && after;
+    if (before && says(series, place->older, set)) {
+        return place->valid;
     }
-    refmap_put(series->newest, ref, index);
+    return after && says(series, place->second_newer, set) ? place->newer : DEFINITION_NONE;
 }
 
 bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
@@ -116,30 +170,29 @@ bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
 {
     ASSERT(at != NULL && take_set != LABELS_NONE);
     uint32_t newest = refmap_get(series->newest, ref);
-    uint32_t newer = DEFINITION_NONE;
-    uint32_t valid = newest;
-    while (valid != DEFINITION_NONE && position_before(at, &definition_of(series, valid)->at)) {
-        newer = valid;
-        valid = definition_of(series, valid)->older;
-    }
+    struct place place = place_of(series, newest, at);
+    bool known = says(series, place.valid, take_set);
+    bool exact = place.valid != DEFINITION_NONE &&
+                 position_compare(&definition_of(series, place.valid)->at, at) == 0;
     if (newest != DEFINITION_NONE) {
-        series->flags[newest] |= FLAG_MARKED;
+        series->marked[newest] = 1;
     }
-    if (valid != DEFINITION_NONE && definition_of(series, valid)->set == take_set) {
-        bool later = position_before(&definition_of(series, valid)->at, at);
-        series->flags[newest] |= later ? FLAG_AGAIN : 0;
-        bool gone = labels_release(series->labels, take_set);
-        ASSERT(!gone);
-        return false;
-    }
-    if (newer != DEFINITION_NONE && definition_of(series, newer)->set == take_set) {
-        definition_of(series, newer)->at = *at; /* it holds from earlier on than known */
-        bool gone = labels_release(series->labels, take_set);
-        ASSERT(!gone);
+    if (exact && !known) {
+        replace(series, place.valid, take_set);
         return true;
     }
-    insert(series, ref, newer, &(struct definition){.at = *at, .set = take_set, .older = valid});
-    return true;
+    bool inside = false;
+    uint32_t spare = spare_of_row(series, &place, take_set, &inside);
+    if (!exact && !inside && spare == DEFINITION_NONE) {
+        insert(series, ref, &place, &(struct definition){.at = *at, .set = take_set});
+        return !known;
+    }
+    if (!exact && !inside) {
+        definition_of(series, spare)->at = *at;
+    }
+    bool gone = labels_release(series->labels, take_set);
+    ASSERT(!gone); /* the row holds it too */
+    return !known;
 }
 
 uint32_t series_resolve(const struct series *series, uint64_t ref, const struct position *at)
@@ -163,14 +216,14 @@ size_t series_refs(const struct series *series)
 size_t series_bytes(const struct series *series)
 {
     return sizeof *series + refmap_bytes(series->newest) +
-           series->capacity * (sizeof *series->definitions + sizeof *series->flags);
+           series->capacity * (sizeof *series->definitions + sizeof *series->marked);
 }
 
 void series_collect_begin(struct series *series)
 {
     ASSERT(series->bound <= series->capacity);
-    for (size_t i = 0; i < series->bound; i++) {
-        series->flags[i] = (series->flags[i] & FLAG_AGAIN) != 0 ? FLAG_MARKED : 0;
+    if (series->bound > 0) {
+        memset(series->marked, 0, series->bound);
     }
 }
 
@@ -179,7 +232,7 @@ void series_collect_mark(struct series *series, uint64_t ref)
     uint32_t index = refmap_get(series->newest, ref);
     if (index != DEFINITION_NONE) {
         ASSERT(index < series->bound);
-        series->flags[index] |= FLAG_MARKED;
+        series->marked[index] = 1;
     }
 }
 
@@ -201,7 +254,6 @@ static void drop_chain(struct series *series, const struct collection *collectio
         uint32_t set = definition->set;
         definition->set = LABELS_NONE;
         definition->older = series->free;
-        series->flags[index] = 0;
         series->free = index;
         if (labels_release(series->labels, set) && collection->gone != NULL) {
             collection->gone(collection->context, set);
@@ -243,13 +295,15 @@ size_t series_collect_end(struct series *series, const struct position *before,
     uint64_t ref;
     uint32_t index;
     while (refmap_each(series->newest, &cursor, &ref, &index)) {
-        bool marked = (series->flags[index] & FLAG_MARKED) != 0;
-        if (!marked && position_before(&definition_of(series, index)->at, before)) {
+        if (series->marked[index] == 0 &&
+            position_before(&definition_of(series, index)->at, before)) {
             doom(&collection, ref);
         } else {
             drop_unseen(series, &collection, index);
         }
     }
+    drop_chain(series, &collection, series->replaced);
+    series->replaced = DEFINITION_NONE;
     for (size_t i = 0; i < collection.doomed_count; i++) {
         index = refmap_get(series->newest, collection.doomed[i]);
         bool known = refmap_remove(series->newest, collection.doomed[i]);
