@@ -24,6 +24,8 @@ void conf_yaml_free(struct conf_yaml *yaml); /* NULL-safe */
 /* An empty file is a node of kind CONF_NULL. */
 const struct conf_node *conf_yaml_root(const struct conf_yaml *yaml);
 
+/* The same of a file. */
+struct conf_yaml *conf_yaml_read(const char *path, struct conf_problems *problems);
 /* Reads, parses and binds a file. False: problems tell; *out is NULL then. */
 MUST_USE bool conf_yaml_load(const char *path, struct conf_problems *problems, struct conf **out);
 

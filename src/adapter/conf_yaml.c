@@ -315,27 +315,30 @@ static bool read_all(int fd, struct buf *out)
     }
 }
 
-bool conf_yaml_load(const char *path, struct conf_problems *problems, struct conf **out)
+struct conf_yaml *conf_yaml_read(const char *path, struct conf_problems *problems)
 {
-    ASSERT(path != NULL && problems != NULL && out != NULL);
+    ASSERT(path != NULL && problems != NULL);
     struct buf text;
     struct conf_yaml *yaml = NULL;
-    *out = NULL;
     buf_init(&text, CONF_YAML_BYTES_MAX + 1);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a fifo must not hang the start */
     if (fd < 0 || !read_all(fd, &text)) {
         conf_problem(problems, path, 1, 1, "cannot read the file: %s", strerror(errno));
-        goto done;
+    } else {
+        yaml = conf_yaml_parse(text.data, text.bytes, path, problems);
     }
-    yaml = conf_yaml_parse(text.data, text.bytes, path, problems);
-    if (yaml != NULL) {
-        *out = conf_bind(conf_yaml_root(yaml), path, problems);
-    }
-done:
     if (fd >= 0) {
         close(fd);
     }
     buf_release(&text);
+    return yaml;
+}
+
+bool conf_yaml_load(const char *path, struct conf_problems *problems, struct conf **out)
+{
+    ASSERT(out != NULL);
+    struct conf_yaml *yaml = conf_yaml_read(path, problems);
+    *out = yaml != NULL ? conf_bind(conf_yaml_root(yaml), path, problems) : NULL;
     conf_yaml_free(yaml);
     ASSERT(*out != NULL || problems->count > 0);
     return *out != NULL;

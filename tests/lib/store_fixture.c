@@ -31,7 +31,7 @@ static int64_t clock_stands(void *context)
 
 bool store_logged(const char *text)
 {
-    return memmem(logged.data, logged.bytes, text, strlen(text)) != NULL;
+    return logged.bytes > 0 && memmem(logged.data, logged.bytes, text, strlen(text)) != NULL;
 }
 
 void store_remove(const char *path)

@@ -366,15 +366,13 @@ START_TEST(a_file_put_in_its_place_is_not_overwritten)
 static uint32_t commit_until_full(struct store *store)
 {
     struct sample_commit sample;
-    for (uint32_t n = 1; n < 100000; n++) {
+    uint32_t n = 0;
+    do {
+        ck_assert_msg(++n < 100000, "the disk never filled");
         sample_fill(&sample, n);
         ck_assert(store->commit(store, &sample.commit));
-        if (!store_result(store)) {
-            return n;
-        }
-    }
-    ck_abort_msg("the disk never filled");
-    return 0;
+    } while (store_result(store));
+    return n;
 }
 
 START_TEST(a_file_at_its_size_limit_fails_commits_whole_and_recovers)

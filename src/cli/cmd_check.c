@@ -1,0 +1,161 @@
+/* cmd_check.c - `walship check`: every error of a configuration, and what of the machine can be
+ * looked at without changing anything: is there a WAL to read, is there a place for the state. */
+#include "commands.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <walship/conf_yaml.h>
+#include <walship/mem.h>
+#include <walship/os_linux.h>
+#include <walship/tail.h>
+
+struct check {
+    const char *file;
+    const struct conf_node *root;
+    const struct conf *conf;
+    struct conf_problems *problems;
+};
+
+static int usage(const char *text, const char *value)
+{
+    fprintf(stderr, "walship check: %s%s; see walship --help\n", text, value);
+    return 2;
+}
+
+/* At the key's value, or at the top of the file when the default is what is wrong. */
+static void problem_of(const struct check *check, const char *key, const char *text)
+{
+    unsigned line = 1;
+    unsigned column = 1;
+    for (size_t i = 0; i < check->root->count; i++) {
+        if (check->root->keys[i]->kind == CONF_SCALAR &&
+            strcmp(check->root->keys[i]->text, key) == 0) {
+            line = check->root->values[i]->line;
+            column = check->root->values[i]->column;
+        }
+    }
+    conf_problem(check->problems, check->file, line, column, "%s: %s", key, text);
+}
+
+static void check_wal(const struct check *check)
+{
+    struct err err;
+    struct os *os = os_linux_new();
+    struct waldir *dir = waldir_open(os, check->conf->wal_dir, &err);
+    if (dir == NULL) {
+        problem_of(check, "wal_dir", err.text);
+    }
+    waldir_free(dir);
+    os_linux_free(os);
+}
+
+/* The state directory may still be missing; then its parent must take it. */
+static void check_state(const struct check *check)
+{
+    char text[PATH_MAX + 64];
+    const char *path = check->conf->state_dir;
+    struct stat status;
+    if (stat(path, &status) == 0) {
+        if (!S_ISDIR(status.st_mode)) {
+            problem_of(check, "state_dir", "not a directory");
+        } else if (access(path, R_OK | W_OK | X_OK) != 0) {
+            problem_of(check, "state_dir", strerror(errno));
+        }
+        return;
+    }
+    const char *slash = strrchr(path, '/');
+    char *parent = slash == NULL   ? mem_string(".")
+                   : slash == path ? mem_string("/")
+                                   : mem_format("%.*s", (int)(slash - path), path);
+    if (errno != ENOENT || access(parent, W_OK | X_OK) != 0) {
+        (void)snprintf(text, sizeof text, "cannot be made: %s: %s", parent, strerror(errno));
+        problem_of(check, "state_dir", text);
+    }
+    mem_free(parent);
+}
+
+/* The names were compared already; links may still lead into Prometheus' directory (I5). */
+static void check_links(const struct check *check)
+{
+    char *state = realpath(check->conf->state_dir, NULL);
+    char *data = realpath(check->conf->wal_dir, NULL);
+    if (state != NULL && data != NULL) {
+        size_t bytes = strlen(data);
+        if (bytes > 4 && strcmp(data + bytes - 4, "/wal") == 0) {
+            bytes -= 4;
+        }
+        if (strncmp(state, data, bytes) == 0 && (state[bytes] == '\0' || state[bytes] == '/')) {
+            problem_of(check, "state_dir", "leads into Prometheus' data directory");
+        }
+    }
+    free(state); /* realpath's own memory */
+    free(data);
+}
+
+static void print_good(const char *file, const struct conf *conf)
+{
+    size_t endpoints = 0;
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        endpoints += conf->destinations[i].endpoints_count;
+    }
+    printf("%s: ok, %zu destination%s, %zu endpoint%s\n", file, conf->destinations_count,
+           conf->destinations_count == 1 ? "" : "s", endpoints, endpoints == 1 ? "" : "s");
+}
+
+static void check_file(const char *file, struct conf_problems *problems)
+{
+    struct conf_yaml *yaml = conf_yaml_read(file, problems);
+    struct conf *conf = yaml != NULL ? conf_bind(conf_yaml_root(yaml), file, problems) : NULL;
+    if (conf != NULL) {
+        struct check check = {file, conf_yaml_root(yaml), conf, problems};
+        check_wal(&check);
+        check_state(&check);
+        check_links(&check);
+    }
+    if (problems->count == 0) {
+        print_good(file, conf);
+    }
+    conf_free(conf);
+    conf_yaml_free(yaml);
+}
+
+/* 0, or the exit code of a usage error. */
+static int args_parse(int argc, char **argv, const char **file)
+{
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        if (option != 'c') {
+            return usage("unknown option or missing value: ", argv[optind - 1]);
+        }
+        *file = optarg;
+    }
+    if (optind < argc) {
+        return usage("unexpected argument ", argv[optind]);
+    }
+    return *file == NULL ? usage("--config F is missing", "") : 0;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    const char *file = NULL;
+    ASSERT(argc >= 1 && argv != NULL);
+    int code = args_parse(argc, argv, &file);
+    if (code != 0) {
+        return code;
+    }
+    struct conf_problems problems;
+    conf_problems_init(&problems);
+    check_file(file, &problems);
+    if (problems.count > 0) {
+        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
+        code = 1;
+    }
+    conf_problems_release(&problems);
+    return code;
+}
