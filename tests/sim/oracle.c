@@ -1,0 +1,199 @@
+/* oracle.c - the record: series, items and their fates, and when a life of walship begins. */
+#include "oracle.h"
+
+#include <walship/hash.h>
+#include <walship/limits.h>
+#include <walship/mem.h>
+#include <walship/wal_record.h>
+
+/* Values are small normal doubles whose low bits are the item's number. */
+static const uint64_t value_tag = 0x4059000000000000u;
+
+/* The shard of a series is saved state: hash, key and number of shards may not change unnoticed.
+ * They stand here a second time on purpose. */
+static uint16_t shard_of(const struct label *labels, size_t count, bool fold)
+{
+    static const struct hash_key key = {0x77616c736869702du, 0x73686172642d3031u};
+    return (uint16_t)(labels_hash(&key, labels, count, fold) % 256);
+}
+
+void oracle_init(struct oracle *oracle, struct report *report, const struct conf *conf)
+{
+    *oracle = (struct oracle){.report = report, .conf = conf, .ids = label_ids_new()};
+    oracle->destinations = mem_new(conf->destinations_count, sizeof *oracle->destinations);
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        oracle->destinations[i].conf = &conf->destinations[i];
+    }
+}
+
+void oracle_ready(struct oracle *oracle, struct fake_http *http, struct fake_store *store)
+{
+    oracle->http = http;
+    oracle->store = store;
+    oracle->now_ms = http->now_ms;
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *to = &oracle->destinations[i];
+        to->receiver_first = http->receivers_count;
+        for (size_t k = 0; k < to->conf->endpoints_count; k++) {
+            (void)fake_http_receive(http, to->conf->endpoints[k].url);
+        }
+    }
+}
+
+void oracle_release(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        mem_free(oracle->destinations[i].fates);
+        mem_free(oracle->destinations[i].lanes);
+        mem_free(oracle->destinations[i].unsure);
+    }
+    mem_free(oracle->destinations);
+    mem_free(oracle->items);
+    mem_free(oracle->series);
+    label_ids_free(oracle->ids);
+}
+
+static void lanes_grow(struct oracle_destination *destination, size_t count)
+{
+    destination->lanes = mem_grow(destination->lanes, count, sizeof *destination->lanes);
+    for (size_t i = destination->lanes_count; i < count; i++) {
+        destination->lanes[i] = (struct lane_fate){0};
+    }
+    destination->lanes_count = count;
+}
+
+uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, size_t count)
+{
+    uint32_t series = label_ids_of(oracle->ids, labels, count);
+    if (series < oracle->series_count) {
+        return series;
+    }
+    size_t bound = (size_t)series + 1;
+    oracle->series = mem_grow(oracle->series, bound, sizeof *oracle->series);
+    for (size_t i = oracle->series_count; i < bound; i++) {
+        oracle->series[i] = (struct oracle_series){ORACLE_NONE, ORACLE_NONE, {0, 0}};
+    }
+    oracle->series_count = bound;
+    oracle->series[series].shard[0] = shard_of(labels, count, false);
+    oracle->series[series].shard[1] = shard_of(labels, count, true);
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        lanes_grow(&oracle->destinations[i], bound);
+    }
+    return series;
+}
+
+static void items_grow(struct oracle *oracle)
+{
+    uint32_t capacity = oracle->items_capacity * 2 + 1024;
+    oracle->items = mem_grow(oracle->items, capacity, sizeof *oracle->items);
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *destination = &oracle->destinations[i];
+        destination->fates = mem_grow(destination->fates, capacity, sizeof *destination->fates);
+        memset(destination->fates + oracle->items_capacity, 0,
+               (capacity - oracle->items_capacity) * sizeof *destination->fates);
+    }
+    oracle->items_capacity = capacity;
+}
+
+uint64_t oracle_bits(const struct oracle *oracle)
+{
+    return value_tag | oracle->items_count;
+}
+
+uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item)
+{
+    if (oracle->items_count == oracle->items_capacity) {
+        items_grow(oracle);
+    }
+    uint32_t number = oracle->items_count++;
+    ASSERT(item->bits == WAL_STALE_BITS || item->bits == (value_tag | number));
+    ASSERT(item->series < oracle->series_count);
+    struct oracle_item *to = &oracle->items[number];
+    *to = *item;
+    to->state = ITEM_QUEUED;
+    to->next = ORACLE_NONE;
+    struct oracle_series *series = &oracle->series[item->series];
+    if (series->first == ORACLE_NONE) {
+        series->first = number;
+    } else {
+        oracle->items[series->last].next = number;
+    }
+    series->last = number;
+    return number;
+}
+
+void oracle_item_visible(struct oracle *oracle, uint32_t item)
+{
+    ASSERT(oracle->items[item].state == ITEM_QUEUED);
+    oracle->items[item].state = ITEM_VISIBLE;
+    oracle->visible_count++;
+}
+
+void oracle_item_torn(struct oracle *oracle, uint32_t item)
+{
+    ASSERT(oracle->items[item].state == ITEM_QUEUED);
+    oracle->items[item].state = ITEM_TORN;
+}
+
+void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        if (oracle->items[i].segment == segment) {
+            oracle->items[i].removed = true;
+        }
+    }
+}
+
+uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *sample)
+{
+    if (sample->series >= oracle->series_count) {
+        return ORACLE_NONE;
+    }
+    if (sample->bits != WAL_STALE_BITS) {
+        uint64_t number = sample->bits ^ value_tag;
+        if (number >= oracle->items_count) {
+            return ORACLE_NONE;
+        }
+        const struct oracle_item *item = &oracle->items[number];
+        bool same = item->series == sample->series && item->t_ms == sample->t_ms &&
+                    item->bits == sample->bits;
+        return same ? (uint32_t)number : ORACLE_NONE;
+    }
+    uint32_t number = oracle->series[sample->series].first;
+    while (number != ORACLE_NONE && (oracle->items[number].bits != sample->bits ||
+                                     oracle->items[number].t_ms != sample->t_ms)) {
+        number = oracle->items[number].next;
+    }
+    return number;
+}
+
+const char *oracle_item_text(struct oracle *oracle, uint32_t number)
+{
+    const struct oracle_item *item = &oracle->items[number];
+    static const char *const states[] = {"queued", "visible", "torn"};
+    snprintf(oracle->text, sizeof oracle->text,
+             "item %u (segment %u record %u item %u, t=%lld, %s%s%s, {%s})", number, item->segment,
+             item->record, item->item, (long long)item->t_ms, states[item->state],
+             item->unknown ? ", no series record" : "", item->removed ? ", segment deleted" : "",
+             label_ids_text(oracle->ids, item->series));
+    return oracle->text;
+}
+
+/* Anything goes with respect to a life that is over, but for what it made durable. */
+void oracle_started(struct oracle *oracle)
+{
+    oracle->life++;
+    oracle->forgotten_event = oracle->durable_event;
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *destination = &oracle->destinations[i];
+        destination->unsure_count = 0;
+        destination->capped_from = oracle_cap(oracle, destination);
+        for (size_t k = 0; k < destination->lanes_count; k++) {
+            destination->lanes[k].in_flight = 0;
+            destination->lanes[k].unsure = 0;
+        }
+        if (oracle->life == 1 && oracle->conf->start_at == CONF_START_NOW) {
+            destination->never_before = oracle->visible_count;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+/* oracle.h - what must be true, judged by the simulator's own record: every item the Prometheus
+ * actor wrote, and every request, answer, delivery and commit that passed the seams. Knows nothing
+ * of the engine's inside but one saved fact: which shard a series belongs to (see oracle_shard).
+ *
+ *   I1  a durable position passes no item that is neither accepted nor accounted for
+ *   I2  per destination and series: at most one request in flight, first arrivals in WAL order, no
+ *       second endpoint without cause, the same bytes again after an ambiguous end
+ *   and nothing acked is sent again, but for what a crash may forget: what was acked after the
+ *   contents of the last durable commit were taken.
+ *
+ * Positions are compared by segment, record and item: the actor only ever loses records that were
+ * never whole, so a number names the same record in every generation. */
+#ifndef SIM_ORACLE_H
+#define SIM_ORACLE_H
+
+#include "fake_http.h"
+#include "fake_store.h"
+#include "label_ids.h"
+#include "report.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <walship/conf.h>
+
+enum { ORACLE_NONE = UINT32_MAX };
+
+enum item_state {
+    ITEM_QUEUED,  /* logged, not all of its record is in the file yet */
+    ITEM_VISIBLE, /* must arrive */
+    ITEM_TORN     /* its record never became whole: must not arrive */
+};
+
+struct oracle_item {
+    uint32_t series;
+    uint32_t segment, record, item;
+    uint32_t next;   /* of the series, in WAL order */
+    uint32_t source; /* the actor's own: its series */
+    int64_t t_ms;
+    uint64_t bits;
+    enum item_state state;
+    bool unknown; /* no series record exists for its ref */
+    bool late;    /* its series record comes after it */
+    bool removed; /* its segment was deleted */
+};
+
+struct oracle_series {
+    uint32_t first, last; /* items */
+    uint16_t shard[2];    /* plain; with letters folded */
+};
+
+/* One per item and destination. */
+struct fate {
+    uint32_t acked_life; /* 0: never */
+    uint32_t acked_event;
+    bool arrived;
+    bool passed; /* below a durable watermark and found well: need not be looked at again */
+};
+
+/* A request body whose delivery is uncertain. */
+struct unsure {
+    uint64_t hash;
+    uint32_t endpoint;
+    bool broken; /* a part of it went elsewhere meanwhile */
+};
+
+/* One per series and destination. */
+struct lane_fate {
+    uint64_t in_flight; /* sequence of the request; 0: none */
+    uint32_t newest;    /* last first arrival, item + 1 */
+    uint32_t unsure;    /* index + 1 */
+    uint64_t endpoints; /* bit set of those that carried it, this layout */
+};
+
+struct oracle_destination {
+    const struct conf_destination *conf;
+    size_t receiver_first; /* of fake_http; its endpoints follow each other */
+    bool calm;             /* no fault ever: a series has one endpoint */
+    struct fate *fates;
+    struct lane_fate *lanes;
+    size_t lanes_count;
+    struct unsure *unsure;
+    size_t unsure_count;
+    uint32_t start_item;   /* items before it need not (start_at: now) */
+    uint32_t never_before; /* items before it must not arrive */
+    bool committed;        /* a durable commit knows it */
+    uint32_t unpassed;     /* items before it are all passed */
+    uint32_t
+        capped_from; /* at the last start, an item parked or late held the positions back (I1) */
+    uint64_t arrivals, doubled;
+};
+
+struct oracle {
+    struct report *report;
+    const int64_t *now_ms;
+    const struct conf *conf;
+    struct fake_http *http;
+    struct fake_store *store;
+    struct label_ids *ids;
+    struct oracle_item *items;
+    uint32_t items_count, items_capacity;
+    uint32_t visible_count;
+    struct oracle_series *series;
+    size_t series_count;
+    struct oracle_destination *destinations;
+    uint32_t life;          /* of walship, from 1 */
+    uint32_t event;         /* counts what passes the seams */
+    uint32_t taken_event;   /* when the commit under way was taken */
+    uint32_t durable_event; /* when the last durable one was */
+    uint32_t
+        forgotten_event;   /* durable_event at the last start: acks before it are not forgotten */
+    uint32_t taken_items;  /* items_count then */
+    int64_t first_wall_ms; /* when the first life began */
+    char text[512];
+};
+
+void oracle_init(struct oracle *oracle, struct report *report, const struct conf *conf);
+void oracle_release(struct oracle *oracle);
+void oracle_ready(struct oracle *oracle, struct fake_http *http, struct fake_store *store);
+
+/* ---- told by the actor ---- */
+/* A label set with its final labels (external ones merged in), sorted. Its series number. */
+uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, size_t count);
+/* Returns the item's number; its value's bits must be oracle_bits of the number to come, or the
+ * stale marker with a time of its own. */
+uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item);
+uint64_t oracle_bits(const struct oracle *oracle); /* for the next item */
+void oracle_item_visible(struct oracle *oracle, uint32_t item);
+void oracle_item_torn(struct oracle *oracle, uint32_t item);
+void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
+
+/* ---- told by the seams ---- */
+void oracle_started(struct oracle *oracle); /* a life begins */
+void oracle_posted(void *oracle, const struct fake_request *request);
+void oracle_delivered(void *oracle, const struct fake_request *request);
+void oracle_ended(void *oracle, const struct fake_request *request);
+void oracle_commit_taken(void *oracle);
+void oracle_commit_applied(void *oracle);
+
+/* The first item that no durable position may pass, for it was parked and is not settled. */
+uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination *destination);
+
+/* ---- asked ---- */
+/* Everything settled and saved: the books must agree to the item. */
+void oracle_final(struct oracle *oracle);
+/* Oldest segment that a durable watermark still needs; 0 when a destination has none. */
+uint32_t oracle_segment_needed(const struct oracle *oracle);
+/* The item that a sample is; ORACLE_NONE: nobody wrote it. */
+uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *sample);
+/* "series {...} t=.. seg 3 rec 17 item 2", for messages; valid until the next call. */
+const char *oracle_item_text(struct oracle *oracle, uint32_t item);
+
+#endif

@@ -1,0 +1,276 @@
+/* oracle_books.c - what is durable, held against what was written and what arrived: I1 at every
+ * commit, and the whole account at the end (I3). */
+#include "oracle.h"
+
+#include <walship/engine.h>
+#include <walship/limits.h>
+#include <walship/mem.h>
+
+/* What the durable image says of one destination. */
+struct books {
+    const struct store_destination *row;
+    const struct store_watermark *lowest;
+    const struct store_lane *lanes[LANES_COUNT];
+    const struct store_watermark *marks[LANES_COUNT]; /* of the lane's domain */
+};
+
+static bool books_read(const struct oracle *oracle, const struct oracle_destination *destination,
+                       struct books *out)
+{
+    const char *name = destination->conf->name;
+    const struct fake_rows *rows = &oracle->store->durable;
+    *out = (struct books){.row = fake_store_destination(oracle->store, name)};
+    for (size_t i = 0; i < rows->watermarks_count; i++) {
+        const struct store_watermark *mark = &rows->watermarks[i];
+        if (strcmp(mark->destination, name) == 0 &&
+            (out->lowest == NULL || position_before(&mark->at, &out->lowest->at))) {
+            out->lowest = mark;
+        }
+    }
+    for (size_t i = 0; i < rows->lanes_count; i++) {
+        const struct store_lane *lane = &rows->lanes[i];
+        if (strcmp(lane->destination, name) == 0) {
+            out->lanes[lane->lane] = lane;
+            out->marks[lane->lane] = fake_store_watermark(oracle->store, name, lane->domain);
+        }
+    }
+    return out->row != NULL && out->lowest != NULL;
+}
+
+static bool before(const struct oracle_item *item, const struct position *position)
+{
+    struct position at = {position->generation, item->segment, item->record, item->item};
+    return position_before(&at, position);
+}
+
+/* Does a saved position of this destination pass the item? */
+static bool passed(const struct oracle *oracle, const struct oracle_destination *destination,
+                   const struct books *books, const struct oracle_item *item)
+{
+    if (before(item, &books->lowest->at)) {
+        return true;
+    }
+    if (destination->conf->shard_by_count > 0) {
+        return false; /* which lane, the oracle does not know */
+    }
+    uint16_t shard = oracle->series[item->series].shard[destination->conf->fold_case];
+    return (books->lanes[shard] != NULL && before(item, &books->lanes[shard]->settled)) ||
+           (books->marks[shard] != NULL && before(item, &books->marks[shard]->at));
+}
+
+static bool lost_as(const struct oracle *oracle, const struct oracle_destination *destination,
+                    const struct oracle_item *item, enum loss_reason reason)
+{
+    const struct fake_rows *rows = &oracle->store->durable;
+    for (size_t i = 0; i < rows->losses_count; i++) {
+        const struct store_loss *loss = &rows->losses[i];
+        if (loss->reason == reason && strcmp(loss->destination, destination->conf->name) == 0 &&
+            loss->from.segment <= item->segment && item->segment <= loss->to.segment) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum excuse { EXCUSE_NONE, EXCUSE_TORN, EXCUSE_START, EXCUSE_DROPPED, EXCUSE_UNKNOWN, EXCUSE_GONE };
+
+/* Why an item that did not arrive is no loss, or one that is on the books. */
+static enum excuse excuse_of(const struct oracle *oracle,
+                             const struct oracle_destination *destination,
+                             const struct books *books, uint32_t number)
+{
+    const struct oracle_item *item = &oracle->items[number];
+    if (item->state == ITEM_TORN) {
+        return EXCUSE_TORN;
+    }
+    if (number < destination->start_item) {
+        return EXCUSE_START;
+    }
+    if (item->t_ms < books->row->start_from_ms) {
+        return EXCUSE_DROPPED;
+    }
+    if (item->unknown && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
+        return EXCUSE_UNKNOWN;
+    }
+    if (item->removed && lost_as(oracle, destination, item, LOSS_TRUNCATED)) {
+        return EXCUSE_GONE;
+    }
+    return EXCUSE_NONE;
+}
+
+static void positions_check(struct oracle *oracle, struct oracle_destination *destination,
+                            const struct books *books)
+{
+    bool all = true; /* so far, all items are passed */
+    for (uint32_t i = destination->unpassed; i < oracle->items_count; i++) {
+        struct fate *fate = &destination->fates[i];
+        if (!fate->passed && passed(oracle, destination, books, &oracle->items[i])) {
+            fate->passed = true;
+            if (fate->acked_life == 0 && excuse_of(oracle, destination, books, i) == EXCUSE_NONE) {
+                report_violation(oracle->report,
+                                 "I1: %s: a durable position passes %s, which was not accepted "
+                                 "and is on no account",
+                                 destination->conf->name, oracle_item_text(oracle, i));
+                return;
+            }
+        }
+        all = all && fate->passed;
+        destination->unpassed += all;
+    }
+}
+
+void oracle_commit_taken(void *context)
+{
+    struct oracle *oracle = context;
+    oracle->taken_event = ++oracle->event;
+    oracle->taken_items = oracle->items_count;
+}
+
+void oracle_commit_applied(void *context)
+{
+    struct oracle *oracle = context;
+    oracle->durable_event = oracle->taken_event;
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *destination = &oracle->destinations[i];
+        struct books books;
+        if (!books_read(oracle, destination, &books)) {
+            report_violation(oracle->report, "%s: a commit without its row or its watermark",
+                             destination->conf->name);
+            return;
+        }
+        if (!destination->committed && oracle->conf->start_at == CONF_START_NOW) {
+            destination->start_item = oracle->taken_items;
+        }
+        destination->committed = true;
+        positions_check(oracle, destination, &books);
+    }
+}
+
+/* A position held back by an item may be its record's. */
+static uint32_t record_start(const struct oracle *oracle, uint32_t number)
+{
+    const struct oracle_item *item = &oracle->items[number];
+    return number - item->item;
+}
+
+uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination *destination)
+{
+    struct books books;
+    bool known = books_read(oracle, destination, &books);
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        const struct oracle_item *item = &oracle->items[i];
+        const struct fate *fate = &destination->fates[i];
+        const struct store_lane *given_up = known ? books.lanes[SHARDS_COUNT + 1] : NULL;
+        bool open = item->unknown
+                        ? given_up == NULL || !before(item, &given_up->settled)
+                        : fate->acked_life == 0 || fate->acked_event >= oracle->durable_event;
+        if ((item->unknown || item->late) && item->state == ITEM_VISIBLE && open) {
+            return record_start(oracle, i);
+        }
+    }
+    return UINT32_MAX;
+}
+
+uint32_t oracle_segment_needed(const struct oracle *oracle)
+{
+    uint32_t needed = UINT32_MAX;
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct books books;
+        if (!books_read(oracle, &oracle->destinations[i], &books)) {
+            return 0;
+        }
+        if (books.lowest->at.segment < needed) {
+            needed = books.lowest->at.segment;
+        }
+    }
+    return needed;
+}
+
+/* ---- the end ---- */
+
+struct totals {
+    uint64_t visible, arrived, dropped, unknown, gone, start;
+    uint64_t blurred; /* items whose account a crash may rightly have moved */
+};
+
+static void item_count(struct oracle *oracle, const struct oracle_destination *destination,
+                       const struct books *books, uint32_t number, struct totals *totals)
+{
+    const struct fate *fate = &destination->fates[number];
+    const struct oracle_item *item = &oracle->items[number];
+    enum excuse excuse = excuse_of(oracle, destination, books, number);
+    totals->visible += item->state == ITEM_VISIBLE;
+    if (fate->arrived) {
+        totals->arrived++;
+        /* sent in an early life, then forgotten by a crash and out of reach for the next */
+        totals->blurred += item->removed || excuse == EXCUSE_DROPPED || excuse == EXCUSE_START;
+        return;
+    }
+    totals->dropped += excuse == EXCUSE_DROPPED;
+    totals->unknown += excuse == EXCUSE_UNKNOWN;
+    totals->gone += excuse == EXCUSE_GONE;
+    totals->start += excuse == EXCUSE_START;
+    totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START;
+    if (excuse == EXCUSE_NONE) {
+        report_violation(oracle->report, "%s: %s never arrived and is on no account",
+                         destination->conf->name, oracle_item_text(oracle, number));
+    }
+}
+
+static void count_check(struct oracle *oracle, const struct oracle_destination *destination,
+                        const char *what, uint64_t said, uint64_t true_count)
+{
+    if (said != true_count) {
+        report_violation(oracle->report,
+                         "I3: %s: the saved count of items %s is %llu, true is %llu",
+                         destination->conf->name, what, (unsigned long long)said,
+                         (unsigned long long)true_count);
+    }
+}
+
+static void destination_final(struct oracle *oracle, const struct oracle_destination *destination)
+{
+    struct books books;
+    if (!books_read(oracle, destination, &books)) {
+        report_violation(oracle->report, "%s: nothing of it was ever saved",
+                         destination->conf->name);
+        return;
+    }
+    struct totals totals = {0};
+    for (uint32_t i = 0; i < oracle->items_count && !oracle->report->failed; i++) {
+        item_count(oracle, destination, &books, i, &totals);
+    }
+    const uint64_t *counts = books.row->counts;
+    count_check(oracle, destination, "read (the sum of all fates)", counts[STORE_READ],
+                counts[STORE_ACKED] + counts[STORE_ALREADY_THERE] + counts[STORE_DROPPED] +
+                    counts[STORE_LOST]);
+    uint64_t lost = 0;
+    for (size_t i = 0; i < oracle->store->durable.losses_count; i++) {
+        const struct store_loss *loss = &oracle->store->durable.losses[i];
+        lost += strcmp(loss->destination, destination->conf->name) == 0 ? loss->items : 0;
+    }
+    count_check(oracle, destination, "lost (the sum of the ledger)", counts[STORE_LOST], lost);
+    if (totals.blurred == 0) {
+        count_check(oracle, destination, "acked", counts[STORE_ACKED], totals.arrived);
+        count_check(oracle, destination, "dropped", counts[STORE_DROPPED], totals.dropped);
+        count_check(oracle, destination, "lost", counts[STORE_LOST], totals.unknown);
+    }
+    report_line(oracle->report,
+                "books of %s: %llu visible, %llu arrived, %llu dropped, %llu unknown, %llu gone, "
+                "%llu before start, %llu arrivals, %llu doubled",
+                destination->conf->name, (unsigned long long)totals.visible,
+                (unsigned long long)totals.arrived, (unsigned long long)totals.dropped,
+                (unsigned long long)totals.unknown, (unsigned long long)totals.gone,
+                (unsigned long long)totals.start, (unsigned long long)destination->arrivals,
+                (unsigned long long)destination->doubled);
+}
+
+void oracle_final(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->conf->destinations_count && !oracle->report->failed; i++) {
+        destination_final(oracle, &oracle->destinations[i]);
+    }
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        ASSERT(oracle->items[i].state != ITEM_QUEUED); /* the actor ends with all written */
+    }
+}

@@ -1,0 +1,186 @@
+/* oracle_wire.c - what is sent, and in which order: I2, and nothing twice without need. */
+#include "oracle.h"
+
+#include <walship/mem.h>
+
+static struct oracle_destination *
+destination_of(struct oracle *oracle, const struct fake_request *request, uint32_t *endpoint)
+{
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *destination = &oracle->destinations[i];
+        size_t index = request->receiver - destination->receiver_first;
+        if (request->receiver >= destination->receiver_first &&
+            index < destination->conf->endpoints_count) {
+            *endpoint = (uint32_t)index;
+            return destination;
+        }
+    }
+    ASSERT(!"every receiver belongs to a destination");
+    return NULL;
+}
+
+static uint64_t body_hash(const struct fake_request *request)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < request->body_bytes; i++) {
+        hash = (hash ^ request->body[i]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static bool accepted(const struct fake_request *request)
+{
+    return request->plan.outcome == HTTP_ANSWERED && request->plan.status / 100 == 2;
+}
+
+static void item_posted(struct oracle *oracle, const struct oracle_destination *destination,
+                        uint32_t number, const struct fake_request *request)
+{
+    const struct oracle_item *item = &oracle->items[number];
+    const struct fate *fate = &destination->fates[number];
+    const char *why = NULL;
+    if (item->state == ITEM_TORN || item->unknown) {
+        why = "was sent though it is no whole item of a known series";
+    } else if (number < destination->never_before) {
+        why = "was sent though it is older than the start (start_at: now)";
+    } else if (fate->acked_life == oracle->life) {
+        why = "was sent again after it was acked in the same life";
+    } else if (fate->acked_life != 0 && fate->acked_event < oracle->forgotten_event &&
+               number < destination->capped_from) {
+        why = "was sent again though the commit that settled it was durable before the crash";
+    }
+    if (why != NULL) {
+        report_violation(oracle->report, "%s: %s %s (request %llu to %s)", destination->conf->name,
+                         oracle_item_text(oracle, number), why,
+                         (unsigned long long)request->sequence, request->url);
+    }
+}
+
+static void series_posted(struct oracle *oracle, struct oracle_destination *destination,
+                          uint32_t series, uint32_t endpoint, const struct fake_request *request)
+{
+    struct lane_fate *lane = &destination->lanes[series];
+    if (lane->in_flight == request->sequence) {
+        return;
+    }
+    if (lane->in_flight != 0) {
+        report_violation(oracle->report, "I2: %s: {%s} is in requests %llu and %llu at once",
+                         destination->conf->name, label_ids_text(oracle->ids, series),
+                         (unsigned long long)lane->in_flight,
+                         (unsigned long long)request->sequence);
+    }
+    lane->in_flight = request->sequence;
+    lane->endpoints |= (uint64_t)1 << endpoint;
+    bool several = (lane->endpoints & (lane->endpoints - 1)) != 0;
+    if (several && (destination->calm || destination->conf->placement == CONF_PINNED)) {
+        report_violation(oracle->report, "I2: %s: {%s} went to several endpoints without cause",
+                         destination->conf->name, label_ids_text(oracle->ids, series));
+    }
+    if (lane->unsure == 0) {
+        return;
+    }
+    struct unsure *unsure = &destination->unsure[lane->unsure - 1];
+    lane->unsure = 0;
+    if (unsure->endpoint != endpoint) {
+        unsure->broken = true;
+    } else if (!unsure->broken && unsure->hash != body_hash(request)) {
+        report_violation(
+            oracle->report,
+            "I2: %s: request %llu repeats {%s} after an ambiguous end with other bytes",
+            destination->conf->name, (unsigned long long)request->sequence,
+            label_ids_text(oracle->ids, series));
+    }
+}
+
+static void size_check(struct oracle *oracle, const struct oracle_destination *destination,
+                       const struct fake_request *request)
+{
+    const struct conf_queue *queue = &destination->conf->queue;
+    if (request->samples_count > queue->max_samples_per_send ||
+        (request->samples_count > 1 && request->body_bytes > queue->max_bytes_per_send)) {
+        report_violation(oracle->report, "%s: request %llu is too large: %zu samples, %zu bytes",
+                         destination->conf->name, (unsigned long long)request->sequence,
+                         request->samples_count, request->body_bytes);
+    }
+}
+
+void oracle_posted(void *context, const struct fake_request *request)
+{
+    struct oracle *oracle = context;
+    uint32_t endpoint = 0;
+    struct oracle_destination *destination = destination_of(oracle, request, &endpoint);
+    oracle->event++;
+    size_check(oracle, destination, request);
+    for (size_t i = 0; i < request->samples_count; i++) {
+        const struct fake_sample *sample = &request->samples[i];
+        uint32_t number = oracle_find(oracle, sample);
+        if (number == ORACLE_NONE) {
+            report_violation(oracle->report, "%s: a sample nobody wrote: {%s} t=%lld bits %016llx",
+                             destination->conf->name, label_ids_text(oracle->ids, sample->series),
+                             (long long)sample->t_ms, (unsigned long long)sample->bits);
+            return;
+        }
+        item_posted(oracle, destination, number, request);
+        series_posted(oracle, destination, sample->series, endpoint, request);
+    }
+}
+
+void oracle_delivered(void *context, const struct fake_request *request)
+{
+    struct oracle *oracle = context;
+    uint32_t endpoint = 0;
+    struct oracle_destination *destination = destination_of(oracle, request, &endpoint);
+    oracle->event++;
+    for (size_t i = 0; i < request->samples_count && !oracle->report->failed; i++) {
+        uint32_t number = oracle_find(oracle, &request->samples[i]);
+        struct fate *fate = &destination->fates[number];
+        struct lane_fate *lane = &destination->lanes[request->samples[i].series];
+        destination->arrivals++;
+        destination->doubled += fate->arrived;
+        if (fate->arrived) {
+            continue;
+        }
+        fate->arrived = true;
+        if (number + 1 < lane->newest) {
+            report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
+                             destination->conf->name, oracle_item_text(oracle, number),
+                             lane->newest - 1);
+        }
+        lane->newest = number + 1;
+    }
+}
+
+static uint32_t unsure_add(struct oracle_destination *destination,
+                           const struct fake_request *request, uint32_t endpoint)
+{
+    destination->unsure =
+        mem_grow(destination->unsure, destination->unsure_count + 1, sizeof *destination->unsure);
+    destination->unsure[destination->unsure_count] =
+        (struct unsure){body_hash(request), endpoint, false};
+    return (uint32_t)++destination->unsure_count;
+}
+
+void oracle_ended(void *context, const struct fake_request *request)
+{
+    struct oracle *oracle = context;
+    uint32_t endpoint = 0;
+    struct oracle_destination *destination = destination_of(oracle, request, &endpoint);
+    oracle->event++;
+    bool taken = request->end == FAKE_TAKEN;
+    uint32_t unsure = 0;
+    if (taken && request->plan.outcome == HTTP_AMBIGUOUS) {
+        unsure = unsure_add(destination, request, endpoint);
+    }
+    for (size_t i = 0; i < request->samples_count && !oracle->report->failed; i++) {
+        struct lane_fate *lane = &destination->lanes[request->samples[i].series];
+        if (lane->in_flight == request->sequence) {
+            lane->in_flight = 0;
+            lane->unsure = unsure;
+        }
+        uint32_t number = oracle_find(oracle, &request->samples[i]);
+        if (taken && accepted(request) && number != ORACLE_NONE) {
+            destination->fates[number].acked_life = oracle->life;
+            destination->fates[number].acked_event = oracle->event;
+        }
+    }
+}

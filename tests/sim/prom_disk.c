@@ -1,0 +1,189 @@
+/* prom_disk.c - the bytes of the segments: written in parts, torn, padded, repaired. */
+#include "prometheus.h"
+
+#include <walship/limits.h>
+#include <walship/mem.h>
+
+enum { PATH_BYTES = 128 };
+
+void disk_path(const struct prometheus *prom, char *out, size_t bytes, const char *format,
+               uint32_t number)
+{
+    char name[64];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(name, sizeof name, format, number);
+#pragma GCC diagnostic pop
+    int used = snprintf(out, bytes, "%s/%s", prom->dir, name);
+    ASSERT(used > 0 && (size_t)used < bytes);
+}
+
+static void segment_path(const struct prometheus *prom, char *out, uint32_t number)
+{
+    disk_path(prom, out, PATH_BYTES, "%08u", number);
+}
+
+/* Records whose last byte is in the file now. */
+static void queue_settle(struct prometheus *prom)
+{
+    size_t done = 0;
+    while (done < prom->queue_count && prom->queue[done].end <= prom->written) {
+        const struct prom_record *record = &prom->queue[done++];
+        for (uint32_t i = 0; i < record->item_count; i++) {
+            oracle_item_visible(prom->oracle, record->item_first + i);
+        }
+    }
+    prom->queue_count -= done;
+    memmove(prom->queue, prom->queue + done, prom->queue_count * sizeof prom->queue[0]);
+}
+
+void disk_push(struct prometheus *prom, size_t bytes)
+{
+    char path[PATH_BYTES];
+    size_t end = bytes < prom->writer.bytes.bytes ? bytes : prom->writer.bytes.bytes;
+    if (end > prom->written) {
+        segment_path(prom, path, prom->segment);
+        fake_os_append(prom->os, path, prom->writer.bytes.data + prom->written,
+                       end - prom->written);
+        prom->written = end;
+    }
+    queue_settle(prom);
+}
+
+/* A reader may see any prefix of what is being written. Not a cut in the last few bytes of a
+ * record, though: they may be the page's padding, and then the record is whole before its end. */
+void disk_push_part(struct prometheus *prom)
+{
+    size_t left = prom->writer.bytes.bytes - prom->written;
+    if (left == 0) {
+        return;
+    }
+    size_t cut = prom->written + 1 + (size_t)rng_below(&prom->rng, left);
+    for (size_t i = 0; i < prom->queue_count; i++) {
+        size_t end = prom->queue[i].end;
+        if (cut < end && cut + WAL_FRAGMENT_HEADER_BYTES > end) {
+            cut = end;
+        }
+    }
+    disk_push(prom, cut);
+}
+
+void disk_log(struct prometheus *prom, uint32_t item_first)
+{
+    if (prom->queue_count == RECORDS_QUEUED_MAX) {
+        disk_push(prom, SIZE_MAX);
+    }
+    size_t kept = prom->kept.bytes;
+    uint32_t bytes = (uint32_t)prom->record.bytes;
+    size_t start = wal_writer_log_buf(&prom->writer, &prom->record);
+    bool ok = buf_append(&prom->kept, &bytes, sizeof bytes) &&
+              buf_append(&prom->kept, prom->record.data, bytes);
+    ASSERT(ok);
+    prom->queue[prom->queue_count++] = (struct prom_record){start,
+                                                            prom->writer.bytes.bytes,
+                                                            kept,
+                                                            item_first,
+                                                            prom->oracle->items_count - item_first,
+                                                            prom->series_logged,
+                                                            prom->series_logged_count};
+    prom->series_logged_count = 0;
+    prom->records++;
+}
+
+void disk_segment_new(struct prometheus *prom, uint32_t number)
+{
+    char path[PATH_BYTES];
+    segment_path(prom, path, number);
+    fake_os_append(prom->os, path, "", 0);
+    wal_writer_clear(&prom->writer);
+    buf_clear(&prom->kept);
+    prom->written = 0;
+    prom->records = 0;
+    prom->segment = number;
+    report_line(prom->report, "prometheus: segment %u", number);
+}
+
+void disk_roll(struct prometheus *prom)
+{
+    wal_writer_pad(&prom->writer);
+    disk_push(prom, SIZE_MAX);
+    ASSERT(prom->queue_count == 0);
+    disk_segment_new(prom, prom->segment + 1);
+}
+
+void disk_stop(struct prometheus *prom)
+{
+    wal_writer_pad(&prom->writer);
+    disk_push(prom, SIZE_MAX);
+    report_line(prom->report, "prometheus: stops");
+}
+
+/* SIGKILL: what write(2) took stays, which may end inside a record. */
+void disk_kill(struct prometheus *prom)
+{
+    if (rng_below(&prom->rng, 100) >= prom->conf.torn_percent) {
+        disk_push(prom, SIZE_MAX);
+    } else {
+        disk_push_part(prom);
+    }
+    for (size_t i = 0; i < prom->queue_count; i++) {
+        const struct prom_record *record = &prom->queue[i];
+        for (uint32_t k = 0; k < record->item_count; k++) {
+            oracle_item_torn(prom->oracle, record->item_first + k);
+        }
+        for (uint32_t k = 0; k < record->series_count; k++) {
+            prom->series[record->series_first + k].defined = false;
+        }
+    }
+    prom->torn = prom->queue_count > 0 && prom->written > prom->queue[0].start;
+    if (prom->torn) {
+        bool ok = buf_append(&prom->whole, prom->kept.data, prom->queue[0].kept);
+        ASSERT(ok);
+    }
+    prom->queue_count = 0;
+    report_line(prom->report, "prometheus: killed, segment %u has %zu bytes%s", prom->segment,
+                prom->written, prom->torn ? ", torn" : "");
+}
+
+/* The new process has made segment K+1, found K torn, and repairs: all above K go, K is moved
+ * aside. */
+void disk_repair_begin(struct prometheus *prom)
+{
+    char from[PATH_BYTES];
+    char to[PATH_BYTES];
+    uint32_t torn = prom->segment - 1;
+    segment_path(prom, from, prom->segment);
+    fake_os_unlink(prom->os, from);
+    segment_path(prom, from, torn);
+    disk_path(prom, to, sizeof to, "%08u.repair", torn);
+    fake_os_rename(prom->os, from, to);
+    report_line(prom->report, "prometheus: repairs segment %u", torn);
+}
+
+/* The whole records again, compressed as is the setting now, in a file of a new inode; then K+1. */
+void disk_repair_end(struct prometheus *prom)
+{
+    char path[PATH_BYTES];
+    char aside[PATH_BYTES];
+    uint32_t torn = prom->segment - 1;
+    segment_path(prom, path, torn);
+    disk_path(prom, aside, sizeof aside, "%08u.repair", torn);
+    struct wal_writer fresh;
+    wal_writer_init(&fresh, prom->writer.compression);
+    struct view left = view_of(prom->whole.data, prom->whole.bytes);
+    while (view_left(&left) > 0) {
+        uint32_t bytes;
+        memcpy(&bytes, view_take(&left, sizeof bytes).at, sizeof bytes);
+        struct view record = view_take(&left, bytes);
+        (void)wal_writer_log(&fresh, record.at, view_left(&record));
+    }
+    ASSERT(view_ok(&left));
+    wal_writer_pad(&fresh);
+    fake_os_append(prom->os, path, fresh.bytes.data, fresh.bytes.bytes);
+    fake_os_unlink(prom->os, aside);
+    wal_writer_release(&fresh);
+    buf_clear(&prom->whole);
+    prom->torn = false;
+    prom->repairs++;
+    disk_segment_new(prom, torn + 1);
+}

@@ -1,0 +1,533 @@
+/* prometheus.c - the head: scrapes, restarts, and when the files are told. */
+#include "prometheus.h"
+
+#include <walship/limits.h>
+#include <walship/mem.h>
+
+enum { SAMPLES_MAX = 512, RECORD_BYTES_MAX = 1 << 20, KEPT_BYTES_MAX = 64 << 20 };
+
+static bool chance(struct prometheus *prom, unsigned percent)
+{
+    return rng_below(&prom->rng, 100) < percent;
+}
+
+static int64_t between(struct prometheus *prom, int64_t low, int64_t high)
+{
+    ASSERT(low <= high);
+    return low + (int64_t)rng_below(&prom->rng, (uint64_t)(high - low) + 1);
+}
+
+static int64_t around(struct prometheus *prom, int64_t mean_ms)
+{
+    return mean_ms == 0 ? INT64_MAX
+                        : fake_os_now(prom->os) + between(prom, mean_ms / 2, mean_ms * 2);
+}
+
+void prometheus_init(struct prometheus *prom, const struct prometheus_conf *conf, uint64_t seed)
+{
+    ASSERT(conf->targets > 0 && conf->targets <= TARGETS_MAX);
+    *prom = (struct prometheus){.conf = *conf, .rng = {seed}, .late_series = ORACLE_NONE};
+    buf_init(&prom->record, RECORD_BYTES_MAX);
+    buf_init(&prom->kept, KEPT_BYTES_MAX);
+    buf_init(&prom->whole, KEPT_BYTES_MAX);
+    prom->next_ref = 1;
+    prom->next_ghost = (uint64_t)1 << 40;
+    prom->sets_count = conf->targets * conf->series_per_target;
+    prom->sets = mem_new(prom->sets_count, sizeof *prom->sets);
+}
+
+void prometheus_release(struct prometheus *prom)
+{
+    wal_writer_release(&prom->writer);
+    buf_release(&prom->record);
+    buf_release(&prom->kept);
+    buf_release(&prom->whole);
+    mem_free(prom->sets);
+    mem_free(prom->series);
+}
+
+/* ---- label sets ---- */
+
+static void label_put(struct prom_set *set, size_t *used, const char *name, const char *value)
+{
+    ASSERT(set->labels_count < SET_LABELS_MAX && *used + strlen(value) < sizeof set->text);
+    char *copy = set->text + *used;
+    size_t bytes = strlen(value);
+    memcpy(copy, value, bytes + 1);
+    *used += bytes + 1;
+    set->labels[set->labels_count++] =
+        (struct label){name, copy, (uint32_t)strlen(name), (uint32_t)bytes};
+}
+
+/* The final labels, by the rule that the series' own win. Simple, and not the production's merge.
+ */
+static uint32_t final_series(struct prometheus *prom, const struct prom_set *set,
+                             const struct label *external, size_t external_count)
+{
+    struct label all[2 * SET_LABELS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < set->labels_count; i++) {
+        all[count++] = set->labels[i];
+    }
+    for (size_t i = 0; i < external_count; i++) {
+        bool own = false;
+        for (size_t k = 0; k < set->labels_count; k++) {
+            own = own || strcmp(external[i].name, set->labels[k].name) == 0;
+        }
+        if (!own) {
+            all[count++] = external[i];
+        }
+    }
+    for (size_t i = 1; i < count; i++) {
+        for (size_t k = i; k > 0 && strcmp(all[k - 1].name, all[k].name) > 0; k--) {
+            struct label swap = all[k];
+            all[k] = all[k - 1];
+            all[k - 1] = swap;
+        }
+    }
+    return oracle_series_add(prom->oracle, all, count);
+}
+
+static void sets_make(struct prometheus *prom, const struct label *external, size_t external_count)
+{
+    static const char *const names[] = {"up", "http_requests_total", "Node_CPU_seconds_total",
+                                        "go_goroutines"};
+    for (size_t i = 0; i < prom->sets_count; i++) {
+        struct prom_set *set = &prom->sets[i];
+        char text[32];
+        size_t used = 0;
+        label_put(set, &used, "__name__", names[rng_below(&prom->rng, ARRAY_COUNT(names))]);
+        if (chance(prom, 20)) {
+            label_put(set, &used, "cluster", "own"); /* may meet an external label */
+        }
+        snprintf(text, sizeof text, "i%zu:9100", i);
+        label_put(set, &used, "instance", text);
+        if (chance(prom, 50)) {
+            label_put(set, &used, "job", i % 2 == 0 ? "node" : "Node");
+        }
+        if (chance(prom, 10)) {
+            label_put(set, &used, "note", "a rather long value, \xc3\xa9 \"quoted\" \\ and so on");
+        }
+        set->current = ORACLE_NONE;
+        set->alive = chance(prom, 70);
+        set->series = final_series(prom, set, external, external_count);
+    }
+    struct prom_set ghost = {0};
+    size_t used = 0;
+    label_put(&ghost, &used, "__name__", "ghost");
+    prom->ghost = final_series(prom, &ghost, NULL, 0);
+}
+
+void prometheus_start(struct prometheus *prom, const struct label *external, size_t external_count)
+{
+    int64_t now_ms = fake_os_now(prom->os);
+    struct os *os = fake_os_seam(prom->os);
+    prom->clock_ms = os->wall_ms(os) - now_ms;
+    sets_make(prom, external, external_count);
+    for (size_t i = 0; i < prom->conf.targets; i++) {
+        prom->targets[i] =
+            (struct prom_target){i * prom->conf.series_per_target, prom->conf.series_per_target,
+                                 now_ms + between(prom, 1, 1000)};
+    }
+    wal_writer_init(&prom->writer, (enum wal_writer_compression)rng_below(&prom->rng, 3));
+    prom->first_segment = (uint32_t)rng_below(&prom->rng, 3);
+    disk_segment_new(prom, prom->first_segment);
+    prom->truncate_at_ms = around(prom, prom->conf.truncate_ms);
+    prom->restart_at_ms = around(prom, prom->conf.restart_ms);
+    prom->flush_at_ms = INT64_MAX;
+    prom->late_at_ms = INT64_MAX;
+    prom->step_ms = INT64_MAX;
+}
+
+/* ---- a scrape ---- */
+
+struct scrape {
+    struct wal_sample samples[SAMPLES_MAX];
+    uint32_t source[SAMPLES_MAX]; /* prom series; ORACLE_NONE: a ghost */
+    size_t count;
+    uint32_t series_first; /* new ones: to the end of prom->series */
+};
+
+static uint32_t series_new(struct prometheus *prom, uint32_t set)
+{
+    if (prom->series_count == prom->series_capacity) {
+        prom->series_capacity = prom->series_capacity * 2 + 64;
+        prom->series = mem_grow(prom->series, prom->series_capacity, sizeof *prom->series);
+    }
+    prom->series[prom->series_count] = (struct prom_series){prom->next_ref, set, false, false, 0};
+    prom->next_ref += 1 + rng_below(&prom->rng, 3);
+    return (uint32_t)prom->series_count++;
+}
+
+static void sample_add(struct prometheus *prom, struct scrape *scrape, uint32_t number,
+                       int64_t t_ms, bool stale)
+{
+    struct prom_set *set = &prom->sets[number];
+    ASSERT(scrape->count < SAMPLES_MAX);
+    if (set->current == ORACLE_NONE) {
+        set->current = series_new(prom, number);
+    }
+    if (t_ms <= set->newest_ms) {
+        t_ms = set->newest_ms + 1;
+    }
+    set->newest_ms = t_ms;
+    if (!stale && chance(prom, prom->conf.backwards_percent)) {
+        t_ms -= between(prom, 1, 5000);
+    }
+    scrape->source[scrape->count] = set->current;
+    scrape->samples[scrape->count++] = (struct wal_sample){
+        .ref = prom->series[set->current].ref, .t_ms = t_ms, .bits = stale ? WAL_STALE_BITS : 0};
+}
+
+static void ghost_add(struct prometheus *prom, struct scrape *scrape, int64_t t_ms)
+{
+    scrape->source[scrape->count] = ORACLE_NONE;
+    scrape->samples[scrape->count++] = (struct wal_sample){.ref = prom->next_ghost++, .t_ms = t_ms};
+}
+
+static void scrape_collect(struct prometheus *prom, const struct prom_target *target,
+                           struct scrape *scrape, int64_t t_ms)
+{
+    for (size_t i = 0; i < target->sets_count; i++) {
+        uint32_t number = (uint32_t)(target->set_first + i);
+        struct prom_set *set = &prom->sets[number];
+        bool changes = chance(prom, prom->conf.churn_percent);
+        bool was_alive = set->alive;
+        set->alive = set->alive != changes;
+        if (set->alive) {
+            sample_add(prom, scrape, number, t_ms, chance(prom, prom->conf.stale_percent));
+        } else if (was_alive && set->current != ORACLE_NONE) {
+            sample_add(prom, scrape, number, t_ms, true);
+            if (chance(prom, 50) && set->current != prom->late_series) {
+                set->current = ORACLE_NONE; /* collected: back under a new ref */
+            }
+        }
+        if (rng_below(&prom->rng, 1000) < prom->conf.unknown_permille) {
+            ghost_add(prom, scrape, t_ms);
+        }
+    }
+}
+
+static void series_log(struct prometheus *prom, uint32_t first, uint32_t count)
+{
+    struct wal_series items[SAMPLES_MAX];
+    ASSERT(count <= SAMPLES_MAX);
+    if (count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct prom_series *series = &prom->series[first + i];
+        struct prom_set *set = &prom->sets[series->set];
+        items[i] = (struct wal_series){series->ref, set->labels_count, set->labels};
+        series->defined = true;
+        series->used_segment = prom->segment;
+    }
+    wal_put_series(&prom->record, items, count);
+    prom->series_logged = first;
+    prom->series_logged_count = count;
+    disk_log(prom, prom->oracle->items_count);
+}
+
+static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t first, size_t count)
+{
+    uint32_t item_first = prom->oracle->items_count;
+    for (size_t i = 0; i < count; i++) {
+        struct wal_sample *sample = &scrape->samples[first + i];
+        uint32_t source = scrape->source[first + i];
+        bool ghost = source == ORACLE_NONE;
+        if (sample->bits != WAL_STALE_BITS) {
+            sample->bits = oracle_bits(prom->oracle);
+        }
+        if (!ghost) {
+            prom->series[source].used_segment = prom->segment;
+        }
+        struct oracle_item item = {.series = ghost ? prom->ghost
+                                                   : prom->sets[prom->series[source].set].series,
+                                   .segment = prom->segment,
+                                   .record = prom->records,
+                                   .item = (uint32_t)i,
+                                   .source = source,
+                                   .t_ms = sample->t_ms,
+                                   .bits = sample->bits,
+                                   .unknown = ghost,
+                                   .late = !ghost && !prom->series[source].defined};
+        (void)oracle_item_add(prom->oracle, &item);
+    }
+    enum wal_type type = chance(prom, prom->conf.v2_percent) ? WAL_SAMPLES_V2 : WAL_SAMPLES;
+    wal_put_samples(&prom->record, type, scrape->samples + first, count);
+    disk_log(prom, item_first);
+}
+
+/* Records that carry no floats: they take a place and must do nothing else. */
+static void other_log(struct prometheus *prom)
+{
+    static const struct wal_tombstone tombstone = {1, INT64_MIN, INT64_MAX};
+    static const uint8_t future[] = {200, 1, 2, 3};
+    static const struct wal_marker marker = {1, 2};
+    struct label pair = {"trace_id", "ab", 8, 2};
+    struct wal_exemplar exemplar = {1, 5, 0, 1, &pair};
+    struct wal_metadata metadata = {1, 2, view_of("", 0), view_of("Up.", 3)};
+    switch (rng_below(&prom->rng, 6)) {
+    case 0:
+        wal_put_tombstones(&prom->record, &tombstone, 1);
+        break;
+    case 1:
+        wal_put_exemplars(&prom->record, &exemplar, 1);
+        break;
+    case 2:
+        wal_put_metadata(&prom->record, &metadata, 1);
+        break;
+    case 3:
+        wal_put_markers(&prom->record, &marker, 1);
+        break;
+    case 4:
+        wal_put_samples(&prom->record, WAL_SAMPLES, NULL, 0);
+        break;
+    default: {
+        buf_clear(&prom->record);
+        bool ok = buf_append(&prom->record, future, sizeof future);
+        ASSERT(ok);
+    }
+    }
+    disk_log(prom, prom->oracle->items_count);
+}
+
+/* Series first, but for one that another appender created and has not logged yet. */
+static void scrape_log(struct prometheus *prom, struct scrape *scrape)
+{
+    uint32_t count = (uint32_t)prom->series_count - scrape->series_first;
+    if (count > 0 && prom->late_series == ORACLE_NONE && chance(prom, prom->conf.late_percent)) {
+        count--;
+        prom->late_series = scrape->series_first + count;
+        prom->late_at_ms = fake_os_now(prom->os) + between(prom, 0, 3000);
+    }
+    series_log(prom, scrape->series_first, count);
+    size_t done = 0;
+    while (done < scrape->count) {
+        size_t left = scrape->count - done;
+        size_t part = chance(prom, 70) ? left : 1 + (size_t)rng_below(&prom->rng, left);
+        samples_log(prom, scrape, done, part);
+        done += part;
+        if (chance(prom, prom->conf.other_percent)) {
+            other_log(prom);
+        }
+    }
+}
+
+static void late_log(struct prometheus *prom)
+{
+    uint32_t series = prom->late_series;
+    prom->late_series = ORACLE_NONE;
+    prom->late_at_ms = INT64_MAX;
+    series_log(prom, series, 1);
+}
+
+static void push(struct prometheus *prom)
+{
+    if (chance(prom, prom->conf.partial_percent)) {
+        disk_push_part(prom);
+        prom->flush_at_ms = fake_os_now(prom->os) + between(prom, 1, 300);
+        return;
+    }
+    disk_push(prom, SIZE_MAX);
+    prom->flush_at_ms = INT64_MAX;
+}
+
+static void scrape_run(struct prometheus *prom, struct prom_target *target)
+{
+    int64_t now_ms = fake_os_now(prom->os);
+    struct scrape scrape = {.series_first = (uint32_t)prom->series_count};
+    target->next_ms = now_ms + between(prom, prom->conf.scrape_ms_min, prom->conf.scrape_ms_max);
+    scrape_collect(prom, target, &scrape, now_ms + prom->clock_ms);
+    if (prom->writer.bytes.bytes > prom->conf.segment_bytes) {
+        disk_roll(prom);
+    }
+    scrape_log(prom, &scrape);
+    push(prom);
+}
+
+/* ---- restarts ---- */
+
+/* A series record that was never logged dies with the process: its samples have no labels. */
+static void late_die(struct prometheus *prom)
+{
+    uint32_t series = prom->late_series;
+    prom->late_series = ORACLE_NONE;
+    prom->late_at_ms = INT64_MAX;
+    for (uint32_t i = 0; i < prom->oracle->items_count; i++) {
+        struct oracle_item *item = &prom->oracle->items[i];
+        item->unknown = item->unknown || item->source == series;
+    }
+}
+
+static void go_down(struct prometheus *prom)
+{
+    bool crash = !prom->ending && chance(prom, prom->conf.crash_percent);
+    if (prom->late_series != ORACLE_NONE && (!crash || chance(prom, 50))) {
+        late_log(prom);
+    }
+    if (crash) {
+        disk_kill(prom);
+        prom->crashes++;
+    } else {
+        disk_stop(prom);
+    }
+    if (prom->late_series != ORACLE_NONE) {
+        late_die(prom);
+    }
+    prom->flush_at_ms = INT64_MAX;
+    prom->restarts++;
+    prom->state = prom->ending ? PROM_DONE : PROM_DOWN;
+    prom->step_ms = prom->ending ? INT64_MAX : fake_os_now(prom->os) + between(prom, 0, 3000);
+}
+
+/* Replay keeps the ref met first of each label set; a collected one may come back. */
+static void replay(struct prometheus *prom)
+{
+    for (size_t i = 0; i < prom->sets_count; i++) {
+        prom->sets[i].current = ORACLE_NONE;
+    }
+    uint64_t highest = prom->next_ref - 1; /* also that of samples whose series record was lost */
+    for (size_t i = prom->series_count; i > 0; i--) {
+        const struct prom_series *series = &prom->series[i - 1];
+        if (series->defined && !series->dropped) {
+            prom->sets[series->set].current = (uint32_t)(i - 1);
+        }
+    }
+    prom->next_ref = highest + 1;
+    prom->writer.compression = (enum wal_writer_compression)rng_below(&prom->rng, 3);
+}
+
+static void come_up(struct prometheus *prom)
+{
+    int64_t now_ms = fake_os_now(prom->os);
+    replay(prom);
+    prom->state = PROM_RUNNING;
+    prom->step_ms = INT64_MAX;
+    prom->restart_at_ms = around(prom, prom->conf.restart_ms);
+    prom->truncate_at_ms = around(prom, prom->conf.truncate_ms);
+    for (size_t i = 0; i < prom->conf.targets; i++) {
+        prom->targets[i].next_ms = now_ms + between(prom, 1, prom->conf.scrape_ms_max);
+    }
+}
+
+static void state_step(struct prometheus *prom)
+{
+    int64_t now_ms = fake_os_now(prom->os);
+    switch (prom->state) {
+    case PROM_CHECKPOINT:
+        checkpoint_rename(prom);
+        prom->state = PROM_DELETING;
+        prom->step_ms = now_ms + between(prom, 0, 100);
+        return;
+    case PROM_DELETING:
+        if (checkpoint_delete_one(prom)) {
+            prom->step_ms = now_ms + between(prom, 0, 100);
+            return;
+        }
+        prom->state = PROM_RUNNING;
+        prom->step_ms = INT64_MAX;
+        return;
+    case PROM_DOWN:
+        checkpoint_clean(prom);
+        disk_segment_new(prom, prom->segment + 1);
+        prom->state = PROM_REPLAYING;
+        prom->step_ms = now_ms + between(prom, 1, 800);
+        return;
+    case PROM_REPLAYING:
+        if (!prom->torn) {
+            come_up(prom);
+            return;
+        }
+        disk_repair_begin(prom);
+        prom->state = PROM_REPAIRING;
+        prom->step_ms = now_ms + between(prom, 0, 50);
+        return;
+    case PROM_REPAIRING:
+        disk_repair_end(prom);
+        come_up(prom);
+        return;
+    case PROM_RUNNING:
+    case PROM_DONE:
+        break;
+    }
+    ASSERT(!"a state without a step has no time of its own");
+}
+
+static bool scraping(const struct prometheus *prom)
+{
+    return prom->state == PROM_RUNNING || prom->state == PROM_CHECKPOINT ||
+           prom->state == PROM_DELETING;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t prometheus_deadline(const struct prometheus *prom)
+{
+    int64_t deadline = prom->step_ms;
+    if (!scraping(prom)) {
+        return deadline;
+    }
+    deadline = earlier(deadline, earlier(prom->flush_at_ms, prom->late_at_ms));
+    deadline = earlier(deadline, prom->restart_at_ms);
+    if (prom->state == PROM_RUNNING) {
+        deadline = earlier(deadline, prom->truncate_at_ms);
+    }
+    for (size_t i = 0; i < prom->conf.targets; i++) {
+        deadline = earlier(deadline, prom->targets[i].next_ms);
+    }
+    return deadline;
+}
+
+static void running_step(struct prometheus *prom, int64_t now_ms)
+{
+    if (now_ms >= prom->flush_at_ms) {
+        push(prom);
+    }
+    if (now_ms >= prom->late_at_ms) {
+        late_log(prom);
+        push(prom);
+    }
+    for (size_t i = 0; i < prom->conf.targets; i++) {
+        if (now_ms >= prom->targets[i].next_ms) {
+            scrape_run(prom, &prom->targets[i]);
+        }
+    }
+    if (prom->state == PROM_RUNNING && now_ms >= prom->truncate_at_ms) {
+        prom->truncate_at_ms = around(prom, prom->conf.truncate_ms);
+        if (checkpoint_build(prom)) {
+            prom->state = PROM_CHECKPOINT;
+            prom->step_ms = now_ms + between(prom, 0, 300);
+        }
+    }
+    if (now_ms >= prom->restart_at_ms) {
+        go_down(prom);
+    }
+}
+
+bool prometheus_step(struct prometheus *prom, int64_t now_ms)
+{
+    if (now_ms < prometheus_deadline(prom)) {
+        return false;
+    }
+    if (now_ms >= prom->step_ms) {
+        state_step(prom);
+    }
+    if (scraping(prom)) {
+        running_step(prom, now_ms);
+    }
+    return true;
+}
+
+void prometheus_end(struct prometheus *prom)
+{
+    prom->ending = true;
+    prom->truncate_at_ms = INT64_MAX;
+    prom->conf.truncate_ms = 0;
+    prom->conf.restart_ms = 1; /* at once, and for the last time */
+    prom->conf.partial_percent = 0;
+    prom->restart_at_ms = fake_os_now(prom->os);
+}

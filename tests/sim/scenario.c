@@ -1,0 +1,213 @@
+/* scenario.c - dice. Each kind of trouble is absent from a good part of the seeds, so that a
+ * failing one says which it takes. */
+#include "scenario.h"
+
+#include <walship/limits.h>
+#include <walship/mem.h>
+
+static int64_t between(struct rng *rng, int64_t low, int64_t high)
+{
+    ASSERT(low <= high);
+    return low + (int64_t)rng_below(rng, (uint64_t)(high - low) + 1);
+}
+
+static bool chance(struct rng *rng, unsigned percent)
+{
+    return rng_below(rng, 100) < percent;
+}
+
+/* Zero in `absent` of 100, else up to max. */
+static unsigned maybe(struct rng *rng, unsigned absent, unsigned max)
+{
+    return chance(rng, absent) ? 0 : (unsigned)between(rng, 1, max);
+}
+
+static void queue_make(struct rng *rng, struct conf_queue *queue)
+{
+    static const uint32_t samples[] = {1, 7, 50, 300, 2000};
+    *queue = (struct conf_queue){
+        .max_shards = (uint32_t)between(rng, 1, 8),
+        .max_samples_per_send = samples[rng_below(rng, ARRAY_COUNT(samples))],
+        .max_bytes_per_send = chance(rng, 70) ? 1 << 20 : (uint32_t)between(rng, 400, 4000),
+        .batch_send_deadline_ms = between(rng, 20, 2000),
+        .min_backoff_ms = 30,
+        .max_backoff_ms = between(rng, 100, 5000),
+        .retry_on_http_429 = true};
+    if (queue->max_samples_per_send == 1) {
+        queue->max_shards = 8; /* or it would never get done */
+    }
+}
+
+static void endpoint_make(struct rng *rng, struct conf_endpoint *endpoint, size_t destination,
+                          size_t index)
+{
+    static const double weights[] = {1, 1, 1, 0.5, 3};
+    endpoint->url = mem_format("http://d%zu-e%zu.test/api/v1/write", destination, index);
+    endpoint->shown = mem_format("d%zu#%zu", destination, index);
+    endpoint->key = mem_string(endpoint->url);
+    endpoint->weight = weights[rng_below(rng, ARRAY_COUNT(weights))];
+}
+
+static void destination_make(struct rng *rng, struct conf_destination *to, size_t index)
+{
+    to->name = mem_format("d%zu", index);
+    to->endpoints_count = (size_t)between(rng, 1, 4);
+    to->endpoints = mem_new(to->endpoints_count, sizeof *to->endpoints);
+    for (size_t i = 0; i < to->endpoints_count; i++) {
+        endpoint_make(rng, &to->endpoints[i], index, i);
+    }
+    to->placement = chance(rng, 30) ? CONF_PINNED : CONF_FAILOVER;
+    to->fold_case = chance(rng, 20);
+    to->remote_timeout_ms = between(rng, 500, 8000);
+    if (chance(rng, 15)) {
+        to->shard_by_count = 1;
+        to->shard_by = mem_new(1, sizeof *to->shard_by);
+        to->shard_by[0] = mem_string(chance(rng, 50) ? "instance" : "job");
+    }
+    queue_make(rng, &to->queue);
+}
+
+static void external_add(struct conf *conf, const char *name, const char *value)
+{
+    conf->external_labels[conf->external_labels_count++] = (struct label){
+        mem_string(name), mem_string(value), (uint32_t)strlen(name), (uint32_t)strlen(value)};
+}
+
+static struct conf *conf_make(struct rng *rng)
+{
+    struct conf *conf = mem_new(1, sizeof *conf);
+    conf->wal_dir = mem_string("/data/wal");
+    conf->state_dir = mem_string("/state");
+    conf->spool_dir = mem_string("/state/spool");
+    unsigned start = (unsigned)rng_below(rng, 100);
+    conf->start_at = start < 70 ? CONF_START_OLDEST : start < 85 ? CONF_START_AGO : CONF_START_NOW;
+    conf->start_ago_ms = between(rng, 0, 8000);
+    conf->external_labels = mem_new(2, sizeof *conf->external_labels);
+    if (chance(rng, 50)) {
+        external_add(conf, "cluster", "prod");
+        external_add(conf, "zone", "a");
+    }
+    conf->destinations_count = (size_t)between(rng, 1, 3);
+    conf->destinations = mem_new(conf->destinations_count, sizeof *conf->destinations);
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        destination_make(rng, &conf->destinations[i], i);
+    }
+    return conf;
+}
+
+static void prometheus_make(struct rng *rng, struct prometheus_conf *to)
+{
+    to->targets = (size_t)between(rng, 1, 4);
+    to->series_per_target = (size_t)between(rng, 1, 40);
+    to->scrape_ms_min = between(rng, 100, 1000);
+    to->scrape_ms_max = to->scrape_ms_min + between(rng, 0, 1000);
+    to->segment_bytes = (size_t)between(rng, 1000, chance(rng, 30) ? 100000 : 8000);
+    to->truncate_ms = chance(rng, 40) ? 0 : between(rng, 2000, 8000);
+    to->truncate_unread = chance(rng, 25);
+    to->restart_ms = chance(rng, 50) ? 0 : between(rng, 3000, 12000);
+    to->crash_percent = chance(rng, 50) ? 0 : 60;
+    to->torn_percent = chance(rng, 50) ? 0 : 70;
+    to->churn_percent = maybe(rng, 30, 20);
+    to->late_percent = maybe(rng, 50, 40);
+    to->unknown_permille = maybe(rng, 70, 10);
+    to->partial_percent = maybe(rng, 40, 60);
+    to->v2_percent = maybe(rng, 50, 100);
+    to->backwards_percent = maybe(rng, 70, 10);
+    to->stale_percent = maybe(rng, 50, 5);
+    to->other_percent = maybe(rng, 40, 40);
+    to->history_ms = chance(rng, 40) ? between(rng, 5000, 20000) : between(rng, 1, 1500);
+}
+
+static void troubles_make(struct rng *rng, struct scenario *to)
+{
+    for (size_t i = 0; i < to->conf->destinations_count; i++) {
+        to->calm[i] = chance(rng, 25);
+        to->bytes_max[i] = to->calm[i] || chance(rng, 85) ? 0 : (size_t)between(rng, 400, 3000);
+    }
+    to->good_percent = (unsigned)between(rng, 30, 90);
+    to->commit_fail_percent = maybe(rng, 70, 40);
+    to->commit_ms_max = chance(rng, 70) ? 20 : between(rng, 20, 5000);
+    to->crash_ms = chance(rng, 35) ? 0 : between(rng, 1500, 12000);
+    to->stop_ms = chance(rng, 60) ? 0 : between(rng, 4000, 15000);
+    to->down_ms_max = between(rng, 0, 6000);
+    to->soon_permille = maybe(rng, 50, 15);
+    to->hints = (enum hints)rng_below(rng, 3);
+    to->short_read_percent = maybe(rng, 70, 50);
+    to->eio_permille = maybe(rng, 80, 20);
+    to->wall_jumps = to->conf->start_at != CONF_START_AGO && chance(rng, 10);
+    to->once_last = chance(rng, 20);
+    to->again = chance(rng, 40);
+}
+
+void scenario_make(struct scenario *scenario, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
+    *scenario = (struct scenario){.conf = conf_make(&rng)};
+    prometheus_make(&rng, &scenario->prometheus);
+    troubles_make(&rng, scenario);
+    scenario->active_ms = between(&rng, 4000, 25000);
+    /* a receiver that takes one sample a request needs little to do */
+    for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
+        if (scenario->conf->destinations[i].queue.max_samples_per_send < 50 &&
+            scenario->prometheus.series_per_target > 5) {
+            scenario->prometheus.series_per_target = 5;
+            scenario->prometheus.targets = 2;
+        }
+    }
+}
+
+static void destination_release(struct conf_destination *destination)
+{
+    for (size_t i = 0; i < destination->endpoints_count; i++) {
+        mem_free(destination->endpoints[i].url);
+        mem_free(destination->endpoints[i].shown);
+        mem_free(destination->endpoints[i].key);
+    }
+    for (size_t i = 0; i < destination->shard_by_count; i++) {
+        mem_free(destination->shard_by[i]);
+    }
+    mem_free(destination->endpoints);
+    mem_free(destination->shard_by);
+    mem_free(destination->name);
+}
+
+void scenario_release(struct scenario *scenario)
+{
+    struct conf *conf = scenario->conf;
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        destination_release(&conf->destinations[i]);
+    }
+    for (size_t i = 0; i < conf->external_labels_count; i++) {
+        mem_free((void *)(uintptr_t)conf->external_labels[i].name);
+        mem_free((void *)(uintptr_t)conf->external_labels[i].value);
+    }
+    mem_free(conf->external_labels);
+    mem_free(conf->destinations);
+    mem_free(conf->wal_dir);
+    mem_free(conf->state_dir);
+    mem_free(conf->spool_dir);
+    mem_free(conf);
+}
+
+void scenario_describe(const struct scenario *scenario, char *out, size_t bytes)
+{
+    const struct conf *conf = scenario->conf;
+    const struct prometheus_conf *prom = &scenario->prometheus;
+    int used = snprintf(out, bytes, "start_at %d;", (int)conf->start_at);
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        const struct conf_destination *to = &conf->destinations[i];
+        used += snprintf(out + used, bytes - (size_t)used, " %s %s%s x%zu, %u samples, %u slots;",
+                         to->name, to->placement == CONF_PINNED ? "pinned" : "failover",
+                         scenario->calm[i] ? " calm" : "", to->endpoints_count,
+                         to->queue.max_samples_per_send, to->queue.max_shards);
+    }
+    (void)snprintf(
+        out + used, bytes - (size_t)used,
+        " %zux%zu series, segments %zu, truncate %lld%s, restart %lld (crash %u%%, torn %u%%), late "
+        "%u%%, ghosts %u, partial %u%%; crash %lld, stop %lld, hints %d%s",
+        prom->targets, prom->series_per_target, prom->segment_bytes, (long long)prom->truncate_ms,
+        prom->truncate_unread ? " unread" : "", (long long)prom->restart_ms, prom->crash_percent,
+        prom->torn_percent, prom->late_percent, prom->unknown_permille, prom->partial_percent,
+        (long long)scenario->crash_ms, (long long)scenario->stop_ms, (int)scenario->hints,
+        scenario->once_last ? ", once" : "");
+}

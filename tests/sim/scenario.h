@@ -1,0 +1,37 @@
+/* scenario.h - what one seed is about: configuration, liveliness of Prometheus, faults, crashes. */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "faults.h"
+#include "prometheus.h"
+
+#include <walship/conf.h>
+#include <walship/limits.h>
+#include <walship/rng.h>
+
+enum hints { HINTS_GOOD, HINTS_FAULTY, HINTS_NONE };
+
+struct scenario {
+    struct conf *conf; /* owned */
+    struct prometheus_conf prometheus;
+    bool calm[DESTINATIONS_MAX];
+    size_t bytes_max[DESTINATIONS_MAX]; /* 413 above */
+    unsigned good_percent, commit_fail_percent;
+    int64_t commit_ms_max;
+    int64_t active_ms;
+    int64_t crash_ms, stop_ms; /* mean time between; 0: never */
+    int64_t down_ms_max;
+    unsigned soon_permille; /* crash right after a post, an answer, a commit */
+    enum hints hints;
+    unsigned short_read_percent, eio_permille;
+    bool wall_jumps;
+    bool once_last; /* the last life is run --once */
+    bool again;     /* and another one must find nothing to do */
+};
+
+void scenario_make(struct scenario *scenario, uint64_t seed);
+void scenario_release(struct scenario *scenario);
+/* One line. */
+void scenario_describe(const struct scenario *scenario, char *out, size_t bytes);
+
+#endif
