@@ -265,7 +265,7 @@ static bool series_id(struct recorder *recorder, const struct write_series *seri
 static bool write_series(struct recorder *recorder, int64_t pair, struct write_series *series,
                          struct err *err)
 {
-    int64_t id;
+    int64_t id = 0;
     if (!series_id(recorder, series, &id, err)) {
         return false;
     }
