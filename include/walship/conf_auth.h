@@ -11,7 +11,9 @@
 #include <stddef.h>
 
 #include <walship/buf.h>
-#include <walship/conf.h>
+
+struct conf_node; /* conf.h, which has a conf_auth in its structs */
+struct conf_problems;
 
 enum conf_auth_kind {
     CONF_AUTH_NONE,

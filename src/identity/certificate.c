@@ -91,14 +91,15 @@ static bool pem_gather(struct gathered *out, const struct secret *bytes, const s
     }
     BIO_free(bio);
     ERR_clear_error();
-    out->key = pem_key(key->bytes > 0 ? key : bytes, password);
+    const struct secret *holder = key->bytes > 0 ? key : bytes;
+    out->key = pem_key(holder, password);
     if (sk_X509_num(out->certificates) == 0) {
         return err_set(err, 0, "no certificate in the file");
     }
     if (out->key != NULL) {
         return true;
     }
-    if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
+    if (memmem(holder->text, holder->bytes, "PRIVATE KEY-----", 16) == NULL) {
         return err_set(err, 0, "no private key in the file: add it, or give certificate_key_path");
     }
     return err_set(err, 0,

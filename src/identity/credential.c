@@ -2,6 +2,20 @@
  * place may keep its inode and its size. */
 #include "credential.h"
 
+/* Short reads are not the end: only a read of nothing is. */
+static int64_t read_all(struct os *os, int fd, char *out, size_t room)
+{
+    size_t used = 0;
+    while (used < room) {
+        int64_t got = os->pread(os, fd, out + used, room - used, used);
+        if (got <= 0) {
+            return got < 0 ? got : (int64_t)used;
+        }
+        used += (size_t)got;
+    }
+    return (int64_t)used;
+}
+
 static bool read_open(struct os *os, int fd, size_t bytes_max, struct secret *out, struct err *err)
 {
     struct os_stat stat;
@@ -15,7 +29,7 @@ static bool read_open(struct os *os, int fd, size_t bytes_max, struct secret *ou
     /* one byte more than allowed, to see a file that grew or that stat knows no size of */
     secret_reset(out, bytes_max + 1);
     int64_t got = stat.bytes > bytes_max ? (int64_t)stat.bytes
-                                         : os->pread(os, fd, out->text, bytes_max + 1, 0);
+                                         : read_all(os, fd, out->text, bytes_max + 1);
     if (got < 0 || (uint64_t)got > bytes_max) {
         secret_reset(out, 0);
         return got < 0 ? err_set(err, (int)-got, "%s", strerror((int)-got))
