@@ -179,15 +179,28 @@ const char *oracle_item_text(struct oracle *oracle, uint32_t number)
     return oracle->text;
 }
 
-/* Anything goes with respect to a life that is over, but for what it made durable. */
+/* What the last life knew and did not make durable is forgotten. */
+static void acks_forget(struct oracle *oracle, struct oracle_destination *destination)
+{
+    uint32_t cap = oracle_cap(oracle, destination);
+    destination->capped = destination->capped || (oracle->life > 1 && cap != UINT32_MAX);
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct fate *fate = &destination->fates[i];
+        if (fate->acked_life != 0 && fate->acked_event >= oracle->durable_event) {
+            fate->acked_life = 0;
+        } else if (fate->acked_life != 0 && i >= cap) {
+            fate->maybe_forgotten = true;
+        }
+    }
+}
+
 void oracle_started(struct oracle *oracle)
 {
     oracle->life++;
-    oracle->forgotten_event = oracle->durable_event;
     for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
         struct oracle_destination *destination = &oracle->destinations[i];
+        acks_forget(oracle, destination);
         destination->unsure_count = 0;
-        destination->capped_from = oracle_cap(oracle, destination);
         for (size_t k = 0; k < destination->lanes_count; k++) {
             destination->lanes[k].in_flight = 0;
             destination->lanes[k].unsure = 0;

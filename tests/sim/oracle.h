@@ -51,9 +51,10 @@ struct oracle_series {
 
 /* One per item and destination. */
 struct fate {
-    uint32_t acked_life; /* 0: never */
+    uint32_t acked_life; /* 0: never, or forgotten by a crash */
     uint32_t acked_event;
     bool arrived;
+    bool maybe_forgotten; /* acked, but a parked item may have held the positions back */
     bool passed; /* below a durable watermark and found well: need not be looked at again */
 };
 
@@ -87,6 +88,7 @@ struct oracle_destination {
     uint32_t unpassed;     /* items before it are all passed */
     uint32_t
         capped_from; /* at the last start, an item parked or late held the positions back (I1) */
+    bool capped;     /* it ever did: what was acked beyond it is counted again */
     uint64_t arrivals, doubled;
 };
 
@@ -139,6 +141,10 @@ void oracle_commit_applied(void *oracle);
 
 /* The first item that no durable position may pass, for it was parked and is not settled. */
 uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination *destination);
+
+/* What is durable about the item's shard, into the trace. */
+void oracle_positions_print(struct oracle *oracle, const struct oracle_destination *destination,
+                            uint32_t number);
 
 /* ---- asked ---- */
 /* Everything settled and saved: the books must agree to the item. */

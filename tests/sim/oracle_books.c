@@ -98,6 +98,38 @@ static enum excuse excuse_of(const struct oracle *oracle,
     return EXCUSE_NONE;
 }
 
+static void position_print(struct oracle *oracle, const char *what, const struct position *at)
+{
+    report_line(oracle->report, "    %s: generation %u segment %u record %u item %u", what,
+                at->generation, at->segment, at->record, at->item);
+}
+
+static void positions_print(struct oracle *oracle, const struct oracle_destination *destination,
+                            const struct books *books, uint32_t number)
+{
+    if (destination->conf->shard_by_count > 0 || books->lowest == NULL) {
+        return;
+    }
+    uint16_t shard =
+        oracle->series[oracle->items[number].series].shard[destination->conf->fold_case];
+    report_line(oracle->report, "    shard %u", (unsigned)shard);
+    position_print(oracle, "lowest watermark", &books->lowest->at);
+    if (books->lanes[shard] != NULL) {
+        position_print(oracle, "its lane", &books->lanes[shard]->settled);
+    }
+    if (books->marks[shard] != NULL) {
+        position_print(oracle, books->marks[shard]->domain, &books->marks[shard]->at);
+    }
+}
+
+void oracle_positions_print(struct oracle *oracle, const struct oracle_destination *destination,
+                            uint32_t number)
+{
+    struct books books;
+    (void)books_read(oracle, destination, &books);
+    positions_print(oracle, destination, &books, number);
+}
+
 static void positions_check(struct oracle *oracle, struct oracle_destination *destination,
                             const struct books *books)
 {
@@ -107,6 +139,7 @@ static void positions_check(struct oracle *oracle, struct oracle_destination *de
         if (!fate->passed && passed(oracle, destination, books, &oracle->items[i])) {
             fate->passed = true;
             if (fate->acked_life == 0 && excuse_of(oracle, destination, books, i) == EXCUSE_NONE) {
+                positions_print(oracle, destination, books, i);
                 report_violation(oracle->report,
                                  "I1: %s: a durable position passes %s, which was not accepted "
                                  "and is on no account",
@@ -250,7 +283,7 @@ static void destination_final(struct oracle *oracle, const struct oracle_destina
         lost += strcmp(loss->destination, destination->conf->name) == 0 ? loss->items : 0;
     }
     count_check(oracle, destination, "lost (the sum of the ledger)", counts[STORE_LOST], lost);
-    if (totals.blurred == 0) {
+    if (totals.blurred == 0 && !destination->capped) {
         count_check(oracle, destination, "acked", counts[STORE_ACKED], totals.arrived);
         count_check(oracle, destination, "dropped", counts[STORE_DROPPED], totals.dropped);
         count_check(oracle, destination, "lost", counts[STORE_LOST], totals.unknown);

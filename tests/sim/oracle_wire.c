@@ -45,11 +45,13 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though it is older than the start (start_at: now)";
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
-    } else if (fate->acked_life != 0 && fate->acked_event < oracle->forgotten_event &&
-               number < destination->capped_from) {
+    } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
         why = "was sent again though the commit that settled it was durable before the crash";
     }
     if (why != NULL) {
+        oracle_positions_print(oracle, destination, number);
+        report_line(oracle->report, "    acked in life %u of %u, event %u", fate->acked_life,
+                    oracle->life, fate->acked_event);
         report_violation(oracle->report, "%s: %s %s (request %llu to %s)", destination->conf->name,
                          oracle_item_text(oracle, number), why,
                          (unsigned long long)request->sequence, request->url);
@@ -181,6 +183,7 @@ void oracle_ended(void *context, const struct fake_request *request)
         if (taken && accepted(request) && number != ORACLE_NONE) {
             destination->fates[number].acked_life = oracle->life;
             destination->fates[number].acked_event = oracle->event;
+            destination->fates[number].maybe_forgotten = false;
         }
     }
 }
