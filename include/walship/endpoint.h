@@ -13,7 +13,7 @@
 enum verdict {
     VERDICT_ACKED,  /* settled */
     VERDICT_RETRY,  /* the same batch again, when endpoint_may_send says so */
-    VERDICT_SMALLER /* 413: cut it in half (a batch of one item: VERDICT_HOLD's wait, loudly) */
+    VERDICT_SMALLER /* 413: cut it in half; what a batch of one item does is the caller's to say */
 };
 
 enum endpoint_state {
@@ -65,8 +65,6 @@ void endpoint_cancelled(struct endpoint *endpoint, uint64_t id);
  * request. */
 enum verdict endpoint_answered(struct endpoint *endpoint, const struct http_result *result,
                                int64_t now_ms, int64_t wall_ms);
-/* HELD for a reason only the caller knows (413 to a single item). why: for the log; no secret. */
-void endpoint_hold(struct endpoint *endpoint, const char *why, int64_t now_ms);
 /* When may_send can change by time alone; INT64_MAX: not by time. */
 int64_t endpoint_deadline(const struct endpoint *endpoint);
 const char *endpoint_state_name(enum endpoint_state state);

@@ -60,7 +60,7 @@ static int on_start(void *context, char *peer_ip, char *own_ip, int peer_port, i
     struct transfer *transfer = context;
     (void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
     transfer->starts++;
-    buf_clear(&transfer->body); /* what the first try received is not part of the answer */
+    buf_clear(&transfer->body); /* should the first try have brought some of an answer */
     return CURL_PREREQFUNC_OK;
 }
 
@@ -214,7 +214,7 @@ static void method_set(struct transfer *transfer, const struct http_request *req
         SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
         return;
     }
-    ASSERT(false);
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
 static void transfer_fill(struct transfer *transfer, const struct http_request *request)
@@ -272,7 +272,7 @@ static const char *error_line(struct transfer *transfer)
         (void)snprintf(text, sizeof transfer->error, "%s", curl_easy_strerror(transfer->code));
     }
     for (char *c = text; *c != '\0'; c++) {
-        *c = *c >= 0x20 && *c < 0x7F ? *c : '?';
+        *c = (char)(*c >= 0x20 && *c < 0x7F ? *c : '?');
     }
     return text;
 }

@@ -85,6 +85,14 @@ static void blot_secrets(char *line)
     }
 }
 
+static char fit_for_log(char c)
+{
+    if (c == '\t') {
+        return ' ';
+    }
+    return (char)(c >= 0x20 && c < 0x7F ? c : '?');
+}
+
 void answer_line(const char *body, size_t body_bytes, char *out, size_t room)
 {
     ASSERT(room > 0);
@@ -93,8 +101,7 @@ void answer_line(const char *body, size_t body_bytes, char *out, size_t room)
         at++;
     }
     for (; at < body_bytes && body[at] != '\n' && body[at] != '\r' && count + 1 < room; at++) {
-        char c = body[at];
-        out[count++] = c >= 0x20 && c < 0x7F ? c : (c == '\t' ? ' ' : '?');
+        out[count++] = fit_for_log(body[at]);
     }
     out[count] = '\0';
     blot_secrets(out);

@@ -36,7 +36,7 @@ const char *endpoint_state_name(enum endpoint_state state)
     case ENDPOINT_HELD:
         return "held";
     }
-    ASSERT(false);
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
 bool endpoint_may_send(const struct endpoint *endpoint, int64_t now_ms)
@@ -174,13 +174,6 @@ static void hold(struct endpoint *endpoint, int64_t asked_ms, int64_t now_ms, bo
     }
 }
 
-void endpoint_hold(struct endpoint *endpoint, const char *why, int64_t now_ms)
-{
-    bool news = endpoint->state != ENDPOINT_HELD || strcmp(endpoint->last_error, why) != 0;
-    answer_line(why, strlen(why), endpoint->last_error, sizeof endpoint->last_error);
-    hold(endpoint, 0, now_ms, news, "see the error");
-}
-
 static void note(struct endpoint *endpoint, const struct http_result *result)
 {
     char *error = endpoint->last_error;
@@ -204,21 +197,7 @@ static const struct answer_row *row_of(const struct http_result *result)
     case HTTP_AMBIGUOUS:
         return answer_row(503); /* the network's trouble is as passing as an overloaded server */
     }
-    ASSERT(false);
-}
-
-/* The endpoint works, only this request was too big. While HELD it stays so and may be probed again
- * at once: the caller comes with a smaller request or, by endpoint_hold, with one that can't be:
- * then there is no news, and nothing is logged again. */
-static void refuse_size(struct endpoint *endpoint, const struct http_result *result, int64_t now_ms)
-{
-    if (endpoint->state == ENDPOINT_HELD) {
-        endpoint->probing = false;
-        endpoint->retry_at_ms = now_ms;
-        return;
-    }
-    note(endpoint, result);
-    open_again(endpoint);
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
 /* What the answer does to the endpoint, whoever's batch it was. */
@@ -232,8 +211,9 @@ static void move(struct endpoint *endpoint, const struct http_result *result,
         endpoint->last_status = result->status;
         open_again(endpoint);
         return;
-    case ANSWER_SMALLER:
-        refuse_size(endpoint, result, now_ms);
+    case ANSWER_SMALLER: /* it works: only this request was too big */
+        note(endpoint, result);
+        open_again(endpoint);
         return;
     case ANSWER_RETRY:
         note(endpoint, result);
@@ -246,7 +226,7 @@ static void move(struct endpoint *endpoint, const struct http_result *result,
              row->advice);
         return;
     }
-    ASSERT(false);
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
 /* A straggler moves no state, but a longer Retry-After binds whoever brings it. */
@@ -270,7 +250,7 @@ static enum verdict verdict_of(enum answer_class class)
     case ANSWER_HOLD:
         return VERDICT_RETRY;
     }
-    ASSERT(false);
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
 enum verdict endpoint_answered(struct endpoint *endpoint, const struct http_result *result,

@@ -30,9 +30,9 @@ static int digits(const char *text, size_t count)
 /* Which of the three-letter names in `list` is at `text`; -1: none. */
 static int name_index(const char *list, const char *text)
 {
-    for (int i = 0; list[3 * i] != '\0'; i++) {
-        if (memcmp(list + 3 * (size_t)i, text, 3) == 0) {
-            return i;
+    for (const char *name = list; *name != '\0'; name += 3) {
+        if (memcmp(name, text, 3) == 0) {
+            return (int)(name - list) / 3;
         }
     }
     return -1;

@@ -8,8 +8,7 @@
  *     > at MS send
  *     > at MS answer ID STATUS [| retry-after: TEXT] [| date: TEXT] [| body: TEXT]
  *     > at MS fails ID not-sent|unsure TEXT
- *     > at MS cancel ID
- *     > at MS hold TEXT */
+ *     > at MS cancel ID */
 #include <check.h>
 #include <inttypes.h>
 #include <walship/buf.h>
@@ -162,10 +161,6 @@ static void step(struct run *run, char *line)
     } else if (strncmp(verb, "cancel ", 7) == 0) {
         endpoint_cancelled(&run->endpoint, strtoull(verb + 7, NULL, 10));
         print_state(run, "cancelled");
-    } else if (strncmp(verb, "hold ", 5) == 0) {
-        verb[strcspn(verb, "\n")] = '\0';
-        endpoint_hold(&run->endpoint, verb + 5, run->now_ms);
-        print_state(run, "held by the caller");
     } else {
         ck_abort_msg("no such event: %s", line);
     }

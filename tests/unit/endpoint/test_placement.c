@@ -120,7 +120,7 @@ START_TEST(the_order_of_the_list_does_not_matter)
     }
     struct placement_endpoint shuffled[ENDPOINTS_MAX];
     memcpy(shuffled, made.list, sizeof shuffled);
-    for (size_t i = made.count - 1; i > 0; i--) {
+    for (size_t i = 1; i < made.count; i++) {
         size_t j = rng_below(&rng, i + 1);
         struct placement_endpoint keep = shuffled[i];
         shuffled[i] = shuffled[j];

@@ -8,6 +8,7 @@
 #include <walship/rw.h>
 
 enum { LABELS_MAX = 40, SAMPLES_MAX = 300, SERIES_MAX = 8, STRING_BYTES_MAX = 20000 };
+enum { POOL_BYTES = 2 * STRING_BYTES_MAX };
 
 struct series {
     struct label labels[LABELS_MAX];
@@ -167,8 +168,8 @@ static void expect_series(const Oracle__TimeSeries *got, const struct series *wa
 
 static char *random_pool(struct rng *rng)
 {
-    char *pool = mem_new(2 * STRING_BYTES_MAX, 1);
-    for (size_t i = 0; i < 2 * STRING_BYTES_MAX; i++) {
+    char *pool = mem_new(POOL_BYTES, 1);
+    for (size_t i = 0; i < POOL_BYTES; i++) {
         pool[i] = (char)rng_next(rng);
     }
     return pool;
