@@ -5,7 +5,6 @@
  * Zero values and timestamps are written out, although proto3 would leave them away: legal, and the
  * receiver then sees the very bits (-0 included). */
 #include <assert.h>
-
 #include <walship/rw.h>
 
 enum {
