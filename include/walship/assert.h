@@ -12,7 +12,7 @@
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Writes one line to stderr and aborts. */
-_Noreturn void assert_failed(const char *text, const char *file, int line);
+__attribute__((noreturn)) void assert_failed(const char *text, const char *file, int line);
 
 #define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))

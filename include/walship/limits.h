@@ -33,7 +33,7 @@ enum {
     RETRY_AFTER_MS_MAX = 3600 * 1000,
 
     /* timing */
-    COMMIT_INTERVAL_MS = 1000,
+    COMMIT_INTERVAL_MS = 250,
     TURN_ITEMS_MAX = 16384, /* decoded in one turn of the loop */
     STOP_FLUSH_MS_MAX = 5000
 };
