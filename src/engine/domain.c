@@ -42,7 +42,7 @@ static void deliver_sample(struct engine *engine, struct domain *domain,
     if (lane == NULL) {
         return;
     }
-    if (position_before(at, &domain->skip_until) && position_before(at, &lane->settled)) {
+    if (position_before(at, &lane->resumed)) {
         return; /* settled in an earlier life */
     }
     struct item item = {.t_ms = sample->t_ms,

@@ -57,6 +57,7 @@ struct lane {
     uint32_t in_flight;       /* the first so many are in a batch */
     int64_t waiting_since_ms; /* when the first one not in flight arrived */
     struct position settled;  /* all its items before this are settled */
+    struct position resumed;  /* `settled` at the start: what lies before it an earlier life settled */
     uint16_t domain;          /* index in the destination */
     uint16_t endpoint;        /* home */
     bool dirty;               /* settled moved since the last commit was built */
@@ -117,7 +118,6 @@ struct domain {
     uint32_t late_open;    /* unsettled items that are or were parked */
     struct parked *parked; /* oldest first */
     size_t parked_count, parked_capacity;
-    struct position skip_until; /* items before it may be settled already: ask the lane */
 };
 
 enum batch_state { BATCH_FREE, BATCH_READY, BATCH_SENT };

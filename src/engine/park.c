@@ -51,8 +51,8 @@ void park_add(struct engine *engine, struct domain *domain, const struct wal_sam
     struct position at = record->at;
     at.item = index;
     const struct lane *account = &domain->destination->lanes[LANE_UNKNOWN];
-    if (position_before(&at, &account->settled)) {
-        return; /* given up in an earlier life */
+    if (domain->index == 0 && position_before(&at, &account->settled)) {
+        return; /* given up in an earlier life; the account is the first domain's */
     }
     if (domain->parked_count == PARKED_ITEMS_MAX) {
         parked_give_up(engine, domain, &domain->parked[0]);
@@ -81,8 +81,9 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
                         uint32_t set)
 {
     struct lane *lane = domain_lane(engine, domain, set);
-    if (lane == NULL) {
-        parked_close(domain, parked);
+    struct position at = parked_position(domain, parked);
+    if (lane == NULL || position_before(&at, &lane->resumed)) {
+        parked_close(domain, parked); /* another domain's, or settled in an earlier life */
         return;
     }
     struct item item = {.t_ms = parked->t_ms,

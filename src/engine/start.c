@@ -130,10 +130,8 @@ static void destination_resume(struct destination *destination, const struct sto
         if (row != NULL && position_before(&lane->settled, &row->settled)) {
             lane->settled = row->settled;
         }
+        lane->resumed = lane->settled;
         domain_anchor(domain, base);
-        if (position_before(&domain->skip_until, &lane->settled)) {
-            domain->skip_until = lane->settled;
-        }
     }
 }
 
