@@ -4,7 +4,7 @@
  * tail a ref may come to mean other labels, and cursors stand at different places: each resolves a
  * ref by the newest definition at or before ITS position. Several refs may share one set.
  * Owns one reference of the set of every definition. Pure.
- * Limits: refs are 64 bits, definitions below 2^32 - 1. About 40 bytes a ref with its hash slot. */
+ * Limits: refs are 64 bits, definitions below 2^32 - 1. About 45 bytes a ref with its hash slot. */
 #ifndef WALSHIP_SERIES_H
 #define WALSHIP_SERIES_H
 
@@ -19,9 +19,10 @@ struct series;
 
 struct series *series_new(struct labels *labels, uint64_t seed);
 void series_free(struct series *series);
-/* ref means this set from `at` on. Takes the caller's reference of the set. The same set again is no
- * new version; a definition at a position already known is replaced; an older position than known
- * ones is inserted in its place. True when something changed. */
+/* ref means this set from `at` on. Takes the caller's reference of the set. The same set again costs at
+ * most one more definition (the first and the last of a row are kept); a definition at a position
+ * already known is replaced; an older position than known ones is inserted in its place. True when
+ * what the ref means at `at` changed. */
 bool series_define(struct series *series, uint64_t ref, uint32_t take_set, const struct position *at);
 /* The set id, or LABELS_NONE when no definition is at or before `at`. */
 uint32_t series_resolve(const struct series *series, uint64_t ref, const struct position *at);
