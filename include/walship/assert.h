@@ -14,7 +14,6 @@
 /* Writes one line to stderr and aborts. */
 __attribute__((noreturn)) void assert_failed(const char *text, const char *file, int line);
 
-#define ASSERT(condition)                                                                          \
-    ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
+#define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
 
 #endif

@@ -1,4 +1,5 @@
-/* banned.h - functions that write without a bound or keep hidden state: using one does not compile. */
+/* banned.h - functions that write without a bound or keep hidden state: using one does not compile.
+ */
 #ifndef WALSHIP_BANNED_H
 #define WALSHIP_BANNED_H
 

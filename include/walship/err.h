@@ -1,12 +1,12 @@
 /* err.h - the third kind of error: the world failed. `bool` result plus one of these.
  *
  * Each level adds context in front ("open state: /x/state.db: permission denied"); it is logged
- * once, where it is handled. Never holds a secret (I6): callers put names and paths in, not values. */
+ * once, where it is handled. Never holds a secret (I6): callers put names and paths in, not values.
+ */
 #ifndef WALSHIP_ERR_H
 #define WALSHIP_ERR_H
 
 #include <stdbool.h>
-
 #include <walship/assert.h>
 
 struct err {

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/assert.h>
 #include <walship/buf.h>
 #include <walship/hash.h>
@@ -28,7 +27,8 @@ struct label {
 
 /* By name, bytewise (shorter first on a common prefix). */
 int label_compare(const struct label *a, const struct label *b);
-/* Sorts by name; of equal names the LAST stays; labels with an empty name or value go. New count. */
+/* Sorts by name; of equal names the LAST stays; labels with an empty name or value go. New count.
+ */
 size_t labels_canonical(struct label *labels, size_t count);
 /* Merge of two canonical lists into out (room for both); on equal names `base` wins, as Prometheus'
  * external_labels. Strings stay borrowed. */
@@ -36,9 +36,10 @@ size_t labels_merge(const struct label *base, size_t base_count, const struct la
                     size_t extra_count, struct label *out);
 /* Hash of a canonical list. `fold`: ASCII letters as lower case in names and values (Azure). Stable
  * over versions and machines: it decides the shard, which is saved. */
-uint64_t labels_hash(const struct hash_key *key, const struct label *labels, size_t count, bool fold);
-/* {__name__="x", a="b"} as promtool prints; values quoted and escaped as Go's %q; names that are not
- * [a-zA-Z_][a-zA-Z0-9_]* quoted too. False when out is full. */
+uint64_t labels_hash(const struct hash_key *key, const struct label *labels, size_t count,
+                     bool fold);
+/* {__name__="x", a="b"} as promtool prints; values quoted and escaped as Go's %q; names that are
+ * not [a-zA-Z_][a-zA-Z0-9_]* quoted too. False when out is full. */
 MUST_USE bool labels_format(const struct label *labels, size_t count, struct buf *out);
 
 struct labels;
@@ -55,7 +56,7 @@ size_t labels_count(const struct labels *labels, uint32_t set);
 size_t labels_get(const struct labels *labels, uint32_t set, struct label *out, size_t room);
 /* One past the largest id in use: the size of an array indexed by set. */
 uint32_t labels_bound(const struct labels *labels);
-size_t labels_sets(const struct labels *labels);   /* sets alive */
-size_t labels_bytes(const struct labels *labels);  /* memory held */
+size_t labels_sets(const struct labels *labels);  /* sets alive */
+size_t labels_bytes(const struct labels *labels); /* memory held */
 
 #endif

@@ -1,8 +1,9 @@
 /* log.h - logfmt lines on stderr: ts=... level=info msg="..." key=value.
  *
  * Values are quoted and escaped, so a hostile label can't forge a line. Each call site may write at
- * most LOG_BURST lines in LOG_WINDOW_MS; what it held back is said with its next line (suppressed=N).
- * One of the two globals of the program (the other is the metrics table). No secrets (I6).
+ * most LOG_BURST lines in LOG_WINDOW_MS; what it held back is said with its next line
+ * (suppressed=N). One of the two globals of the program (the other is the metrics table). No
+ * secrets (I6).
  *
  *     LOG_WARN("segment is gone", LOG_I64("segment", n), LOG_STR("dir", dir)); */
 #ifndef WALSHIP_LOG_H

@@ -9,8 +9,8 @@
 struct position {
     uint32_t generation; /* one unbroken life of the WAL directory, from 1; 0 is before all */
     uint32_t segment;    /* its number */
-    uint32_t record;     /* ordinal of the record in the segment, from 0; damaged ones not counted */
-    uint32_t item;       /* index of the item in the record, from 0 */
+    uint32_t record; /* ordinal of the record in the segment, from 0; damaged ones not counted */
+    uint32_t item;   /* index of the item in the record, from 0 */
 };
 
 /* <0, 0, >0 */

@@ -1,7 +1,7 @@
 /* refmap.h - uint64 key -> uint32 value, open addressing, for the table of WAL series refs.
  *
- * 12 bytes a slot, load at most 7/8, grows by a half (never doubling, so memory stays near the need).
- * Keys are mixed with a per-map seed. The value REFMAP_NONE is reserved. */
+ * 12 bytes a slot, load at most 7/8, grows by a half (never doubling, so memory stays near the
+ * need). Keys are mixed with a per-map seed. The value REFMAP_NONE is reserved. */
 #ifndef WALSHIP_REFMAP_H
 #define WALSHIP_REFMAP_H
 

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/labels.h>
 #include <walship/position.h>
 
@@ -19,25 +18,26 @@ struct series;
 
 struct series *series_new(struct labels *labels, uint64_t seed);
 void series_free(struct series *series);
-/* ref means this set from `at` on. Takes the caller's reference of the set. The same set again costs at
- * most one more definition (the first and the last of a row are kept); a definition at a position
- * already known is replaced; an older position than known ones is inserted in its place. True when
- * what the ref means at `at` changed. */
-bool series_define(struct series *series, uint64_t ref, uint32_t take_set, const struct position *at);
+/* ref means this set from `at` on. Takes the caller's reference of the set. The same set again
+ * costs at most one more definition (the first and the last of a row are kept); a definition at a
+ * position already known is replaced; an older position than known ones is inserted in its place.
+ * True when what the ref means at `at` changed. */
+bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
+                   const struct position *at);
 /* The set id, or LABELS_NONE when no definition is at or before `at`. */
 uint32_t series_resolve(const struct series *series, uint64_t ref, const struct position *at);
 size_t series_refs(const struct series *series);
 size_t series_bytes(const struct series *series); /* without the labels */
 
-/* Collection. A checkpoint N lists every ref that is still alive; between begin and end each of them
- * is marked, then every unmarked ref whose newest definition lies before `before` (the slowest
+/* Collection. A checkpoint N lists every ref that is still alive; between begin and end each of
+ * them is marked, then every unmarked ref whose newest definition lies before `before` (the slowest
  * watermark, and at most the start of segment N + 1) is removed. `gone` is told each set whose last
  * reference went (caches by set id must forget it). Defining marks too. Returns refs removed. */
 void series_collect_begin(struct series *series);
 void series_collect_mark(struct series *series, uint64_t ref);
 typedef void series_gone_fn(void *context, uint32_t set);
-size_t series_collect_end(struct series *series, const struct position *before, series_gone_fn *gone,
-                          void *context);
+size_t series_collect_end(struct series *series, const struct position *before,
+                          series_gone_fn *gone, void *context);
 /* Older versions that no cursor at or after `before` can see are dropped as well by collect_end. */
 
 #endif
