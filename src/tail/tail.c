@@ -193,7 +193,7 @@ static bool look_again(struct tail *tail)
         return false;
     }
     tail->may_look = false;
-    return dir_look_full(tail->dir, &ignored);
+    return dir_look_full(tail->dir, &ignored) && !tail->dir->replaced;
 }
 
 static bool file_is(const struct tail *tail, const struct dir_segment *segment)
@@ -222,7 +222,7 @@ static void file_known(const struct tail *tail, uint64_t *bytes, bool *sealed)
     } /* else another file has the name: this one is over, the caller will place us anew */
 }
 
-/* False: nothing new. Bytes seen before are read again: they may have been half written. */
+/* False: nothing new. */
 static bool window_renew(struct tail *tail)
 {
     uint64_t bytes;
@@ -236,6 +236,7 @@ static bool window_renew(struct tail *tail)
     return true;
 }
 
+/* Bytes that gave no record are read again: they may have been half written. */
 static void window_empty(struct tail *tail)
 {
     tail->window.offset = wal_reader_need(tail->reader);
@@ -500,11 +501,7 @@ static bool wake(struct tail *tail)
         return false;
     }
     if (tail->fd >= 0) {
-        bool renewed = window_renew(tail);
-        if (!renewed && wal_reader_need(tail->reader) >= tail->window.segment_bytes) {
-            tail->waiting_looks = tail->dir->looks;
-            return false;
-        }
+        (void)window_renew(tail);
         window_empty(tail);
     }
     tail->waiting = false;

@@ -38,7 +38,8 @@ struct fake_os {
     uint64_t free_inodes[FREE_INODES_MAX];
     size_t free_inodes_count;
     bool reuse_inodes;
-    bool watched, hints_available;
+    bool hints_available;
+    const struct node *watched; /* a watch dies with its directory, or when it is renamed */
     unsigned hints_pending;
     unsigned missed_percent, doubled_percent, short_percent;
     uint64_t calls[FAKE_OS_CALLS];
@@ -98,6 +99,10 @@ static void node_drop(struct fake_os *fake, struct node *node)
     ASSERT(node->users > 0);
     if (--node->users > 0) {
         return;
+    }
+    if (fake->watched == node) {
+        fake->watched = NULL;
+        fake->hints_pending = 1; /* of its end */
     }
     if (fake->free_inodes_count < FREE_INODES_MAX) {
         fake->free_inodes[fake->free_inodes_count++] = node->inode;
@@ -184,7 +189,7 @@ static bool chance(struct fake_os *fake, unsigned percent)
 
 static void changed(struct fake_os *fake)
 {
-    if (!fake->watched || chance(fake, fake->missed_percent)) {
+    if (fake->watched == NULL || chance(fake, fake->missed_percent)) {
         return;
     }
     fake->hints_pending = chance(fake, fake->doubled_percent) ? 2 : 1;
@@ -321,21 +326,22 @@ static int fake_list(struct os *os, const char *path, os_entry_fn *each, void *c
 
 static void fake_watch(struct os *os, const char *path)
 {
-    (void)path;
-    fake_of(os)->watched = true;
+    struct fake_os *fake = fake_of(os);
+    const struct name *name = name_find(fake, path);
+    fake->watched = name != NULL && name->node->is_directory ? name->node : NULL;
 }
 
 static enum os_hint fake_hint(struct os *os)
 {
     struct fake_os *fake = fake_of(os);
-    if (!fake->watched || !fake->hints_available) {
+    if (!fake->hints_available) {
         return OS_HINT_UNAVAILABLE;
     }
-    if (fake->hints_pending == 0) {
-        return OS_HINT_NONE;
+    if (fake->hints_pending > 0) {
+        fake->hints_pending--;
+        return OS_HINT_CHANGED;
     }
-    fake->hints_pending--;
-    return OS_HINT_CHANGED;
+    return fake->watched == NULL ? OS_HINT_UNAVAILABLE : OS_HINT_NONE;
 }
 
 struct fake_os *fake_os_new(uint64_t seed)
@@ -488,7 +494,9 @@ void fake_os_rename(struct fake_os *fake, const char *from, const char *to)
     if (target != NULL) {
         name_remove(fake, target);
     }
-    name_rename(name_find(fake, from), to);
+    struct name *moved = name_find(fake, from);
+    fake->watched = moved->node == fake->watched ? NULL : fake->watched;
+    name_rename(moved, to);
     for (size_t i = 0; i < fake->names_count; i++) {
         if (name_is_under(&fake->names[i], from)) {
             char *path = mem_format("%s%s", to, fake->names[i].path + strlen(from));

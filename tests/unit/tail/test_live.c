@@ -120,6 +120,24 @@ START_TEST(the_roll_to_the_next_segment_needs_one_refresh)
     lab_expect_status(&lab, TAIL_WAIT);
 }
 
+START_TEST(a_segment_grown_rolled_and_unlinked_between_two_looks_is_read_to_its_end)
+{
+    struct lab_records more = {.first = 10, .count = 10, .bytes = 100};
+    struct lab_records last = {.first = 20, .count = 10, .bytes = 100};
+    struct lab_records first = ten;
+    first.padded = false;
+    lab_segment(&lab, 0, &first);
+    lab_open(&lab);
+    lab_expect(&lab, 0, 10);
+    lab_expect_status(&lab, TAIL_WAIT);
+    lab_segment(&lab, 0, &more);
+    lab_segment(&lab, 1, &last);
+    fake_os_unlink(lab.fake, lab_path(0));
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced);
+    lab_expect(&lab, 10, 20);
+}
+
 START_TEST(missed_hints_cost_nothing_but_time)
 {
     fake_os_hint_faults(lab.fake, 100, 0);
@@ -314,6 +332,8 @@ Suite *suite_live(void)
     tcase_add_test(growth, at_a_clean_end_a_refresh_costs_no_read);
     tcase_add_test(growth, a_live_record_costs_one_read);
     tcase_add_test(growth, the_roll_to_the_next_segment_needs_one_refresh);
+    tcase_add_test(growth,
+                   a_segment_grown_rolled_and_unlinked_between_two_looks_is_read_to_its_end);
     tcase_add_test(growth, missed_hints_cost_nothing_but_time);
     tcase_add_test(growth, a_torn_tail_is_damage_only_when_the_next_segment_exists);
     tcase_add_test(growth, bytes_that_were_half_written_are_read_again);

@@ -152,6 +152,28 @@ START_TEST(a_segment_unlinked_while_it_is_read_is_read_to_its_end)
     lab_expect(&lab, 3, 17);
 }
 
+START_TEST(a_file_shorter_than_it_was_listed_is_no_endless_loop)
+{
+    lab_segment(&lab, 0, &ten);
+    lab_open(&lab);
+    fake_os_truncate(lab.fake, lab_path(0), 300);
+    lab_expect(&lab, 0, 2);
+    lab_expect_status(&lab, TAIL_WAIT);
+    lab_refresh(&lab);
+    lab_expect_status(&lab, TAIL_WAIT);
+}
+
+START_TEST(a_file_replaced_before_it_was_opened_is_not_read)
+{
+    two_segments();
+    lab_expect(&lab, 0, 10);
+    fake_os_replace(lab.fake, lab_path(1), "", 0);
+    lab_segment(&lab, 1, &ten);
+    lab_expect_status(&lab, TAIL_WAIT);
+    lab_refresh(&lab);
+    ck_assert(lab.replaced);
+}
+
 START_TEST(a_torn_tail_behind_which_writing_went_on_is_damage)
 {
     struct lab_records torn = {.first = 0, .count = 10, .bytes = 100, .torn = 30};
@@ -367,6 +389,8 @@ Suite *suite_tail(void)
     tcase_add_test(reading, a_gap_in_the_numbers_is_told_and_passed);
     tcase_add_test(reading, segments_that_vanish_before_they_are_read_are_a_gap);
     tcase_add_test(reading, a_segment_unlinked_while_it_is_read_is_read_to_its_end);
+    tcase_add_test(reading, a_file_shorter_than_it_was_listed_is_no_endless_loop);
+    tcase_add_test(reading, a_file_replaced_before_it_was_opened_is_not_read);
     tcase_add_test(reading, a_torn_tail_behind_which_writing_went_on_is_damage);
     tcase_add_test(reading, after_damage_reading_goes_on_at_the_next_page);
     tcase_add_test(reading, damage_far_from_the_end_of_the_newest_segment_is_told_at_once);

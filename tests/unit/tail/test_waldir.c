@@ -45,8 +45,8 @@ START_TEST(the_newest_checkpoint_directory_counts)
 {
     uint32_t checkpoint = 0;
     lab_segment(&lab, 0, &ten);
-    fake_os_mkdir(lab.fake, "/wal/checkpoint.00000009");
     fake_os_mkdir(lab.fake, "/wal/checkpoint.00000010");
+    fake_os_mkdir(lab.fake, "/wal/checkpoint.00000009");
     fake_os_mkdir(lab.fake, "/wal/checkpoint.00000011.tmp");
     lab_open(&lab);
     ck_assert(waldir_checkpoint(lab.dir, &checkpoint));
@@ -56,6 +56,15 @@ START_TEST(the_newest_checkpoint_directory_counts)
     ck_assert(lab.changed && !lab.replaced);
     ck_assert(waldir_checkpoint(lab.dir, &checkpoint));
     ck_assert_uint_eq(checkpoint, 11);
+}
+
+START_TEST(a_file_is_no_checkpoint)
+{
+    uint32_t checkpoint;
+    lab_segment(&lab, 0, &ten);
+    fake_os_append(lab.fake, "/wal/checkpoint.00000012", "a file", 6);
+    lab_open(&lab);
+    ck_assert(!waldir_checkpoint(lab.dir, &checkpoint));
 }
 
 START_TEST(the_data_directory_may_be_named)
@@ -80,6 +89,15 @@ START_TEST(an_empty_directory_is_a_wal_to_come)
     lab_refresh(&lab);
     ck_assert(lab.changed && !lab.replaced);
     lab_expect(&lab, 0, 10);
+}
+
+START_TEST(what_prometheus_leaves_beside_segments_is_no_stranger)
+{
+    fake_os_append(lab.fake, "/wal/series_state.json", "{}", 2);
+    fake_os_append(lab.fake, "/wal/00000004.repair", "x", 1);
+    fake_os_mkdir(lab.fake, "/wal/checkpoint.00000003.tmp");
+    lab_open(&lab);
+    ck_assert_uint_eq(waldir_count(lab.dir), 0);
 }
 
 static const struct {
@@ -112,6 +130,20 @@ START_TEST(all_but_the_newest_are_sealed_at_once)
     ck_assert(waldir_at(lab.dir, 0)->sealed);
     ck_assert(waldir_at(lab.dir, 1)->sealed);
     ck_assert(!waldir_at(lab.dir, 2)->sealed);
+}
+
+/* Segment 1 is listed, but gone when it is looked at: 0 may be about to be repaired. */
+START_TEST(the_last_one_that_is_left_is_not_sealed)
+{
+    lab_segment(&lab, 0, &ten);
+    lab_segment(&lab, 1, &ten);
+    fake_os_fail_nth(lab.fake, FAKE_OS_STAT, 4, ENOENT); /* the directory, 0 twice, then 1 */
+    lab_open(&lab);
+    ck_assert_uint_eq(waldir_count(lab.dir), 1);
+    ck_assert(!waldir_at(lab.dir, 0)->sealed);
+    lab_refresh(&lab);
+    ck_assert(lab.changed);
+    ck_assert(waldir_at(lab.dir, 0)->sealed);
 }
 
 START_TEST(growth_is_seen_and_a_quiet_directory_is_not_changed)
@@ -200,6 +232,9 @@ START_TEST(shorter_than_read_is_another_wal)
     fake_os_truncate(lab.fake, lab_path(2), WAL_PAGE_BYTES - 1);
     lab_refresh(&lab);
     ck_assert(lab.replaced);
+    waldir_set_generation(lab.dir, 2);
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced);
 }
 
 START_TEST(shorter_but_not_than_read_is_no_other_wal)
@@ -270,6 +305,12 @@ START_TEST(the_first_record_tells_when_even_the_inode_is_the_same)
     lab_expect(&lab, 500, 1);
     lab_refresh(&lab);
     ck_assert(lab.replaced);
+    waldir_set_generation(lab.dir, 2);
+    fake_os_overwrite(lab.fake, lab_path(0), 0, fake_os_data(lab.fake, lab_path(1)), 32768);
+    tail_seek(lab.tail, &start);
+    lab_expect(&lab, 0, 1);
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced);
 }
 
 /* ---- failures ---- */
@@ -293,6 +334,14 @@ START_TEST(a_directory_made_anew_is_watched_again)
 {
     struct err err = {0};
     three_segments_read();
+    if (_i == 1) { /* the new directory must not be known by its inode only */
+        fake_os_reuse_inodes(lab.fake, true);
+        for (uint32_t i = 0; i < 3; i++) {
+            fake_os_unlink(lab.fake, lab_path(i));
+        }
+        fake_os_append(lab.fake, "/takes an inode", "", 0);
+        fake_os_append(lab.fake, "/takes another", "", 0);
+    }
     fake_os_unlink(lab.fake, "/wal");
     ck_assert(!waldir_refresh(lab.dir, &lab.changed, &lab.replaced, &err));
     ck_assert_int_eq(err.code, ENOENT);
@@ -300,8 +349,10 @@ START_TEST(a_directory_made_anew_is_watched_again)
     lab_segment(&lab, 0, &ten);
     lab_refresh(&lab);
     ck_assert(lab.replaced);
-    while (lab.os->hint(lab.os) == OS_HINT_CHANGED) {
+    enum os_hint hint;
+    while ((hint = lab.os->hint(lab.os)) == OS_HINT_CHANGED) {
     }
+    ck_assert_int_eq(hint, OS_HINT_NONE);
     fake_os_append(lab.fake, lab_path(0), "x", 1);
     ck_assert_int_eq(lab.os->hint(lab.os), OS_HINT_CHANGED);
 }
@@ -315,15 +366,18 @@ Suite *suite_waldir(void)
     tcase_add_checked_fixture(looks, setup, teardown);
     tcase_add_test(looks, segments_are_sorted_by_number_and_other_names_ignored);
     tcase_add_test(looks, the_newest_checkpoint_directory_counts);
+    tcase_add_test(looks, a_file_is_no_checkpoint);
     tcase_add_test(looks, the_data_directory_may_be_named);
     tcase_add_test(looks, an_empty_directory_is_a_wal_to_come);
+    tcase_add_test(looks, what_prometheus_leaves_beside_segments_is_no_stranger);
+    tcase_add_test(looks, the_last_one_that_is_left_is_not_sealed);
     tcase_add_loop_test(looks, what_is_no_wal_is_refused_with_a_sentence, 0,
                         (int)ARRAY_COUNT(refusals));
     tcase_add_test(looks, all_but_the_newest_are_sealed_at_once);
     tcase_add_test(looks, growth_is_seen_and_a_quiet_directory_is_not_changed);
     tcase_add_test(looks, a_quiet_look_costs_one_list_and_one_stat);
     tcase_add_test(looks, a_failed_look_keeps_what_was_known);
-    tcase_add_test(looks, a_directory_made_anew_is_watched_again);
+    tcase_add_loop_test(looks, a_directory_made_anew_is_watched_again, 0, 2);
     suite_add_tcase(suite, looks);
     TCase *replaced = tcase_create("replaced");
     tcase_add_checked_fixture(replaced, setup, teardown);
