@@ -135,6 +135,14 @@ void oracle_item_torn(struct oracle *oracle, uint32_t item)
     oracle->items[item].state = ITEM_TORN;
 }
 
+void oracle_source_unknown(struct oracle *oracle, uint32_t source)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        item->unknown = item->unknown || item->source == source;
+    }
+}
+
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
 {
     for (uint32_t i = 0; i < oracle->items_count; i++) {

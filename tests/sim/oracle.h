@@ -129,6 +129,8 @@ uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item);
 uint64_t oracle_bits(const struct oracle *oracle); /* for the next item */
 void oracle_item_visible(struct oracle *oracle, uint32_t item);
 void oracle_item_torn(struct oracle *oracle, uint32_t item);
+/* The items of this source have no series record after all. */
+void oracle_source_unknown(struct oracle *oracle, uint32_t source);
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
 
 /* ---- told by the seams ---- */

@@ -194,9 +194,9 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
         const struct oracle_item *item = &oracle->items[i];
         const struct fate *fate = &destination->fates[i];
         const struct store_lane *given_up = known ? books.lanes[SHARDS_COUNT + 1] : NULL;
-        bool open = item->unknown
-                        ? given_up == NULL || !before(item, &given_up->settled)
-                        : fate->acked_life == 0 || fate->acked_event >= oracle->durable_event;
+        bool open = item->unknown ? given_up == NULL || !before(item, &given_up->settled)
+                                  : fate->acked_life == 0 || fate->maybe_forgotten ||
+                                        fate->acked_event >= oracle->durable_event;
         if ((item->unknown || item->late) && item->state == ITEM_VISIBLE && open) {
             return record_start(oracle, i);
         }

@@ -133,6 +133,7 @@ void disk_kill(struct prometheus *prom)
         }
         for (uint32_t k = 0; k < record->series_count; k++) {
             prom->series[record->series_first + k].defined = false;
+            oracle_source_unknown(prom->oracle, record->series_first + k);
         }
     }
     prom->torn = prom->queue_count > 0 && prom->written > prom->queue[0].start;

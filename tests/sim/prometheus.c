@@ -354,10 +354,7 @@ static void late_die(struct prometheus *prom)
     uint32_t series = prom->late_series;
     prom->late_series = ORACLE_NONE;
     prom->late_at_ms = INT64_MAX;
-    for (uint32_t i = 0; i < prom->oracle->items_count; i++) {
-        struct oracle_item *item = &prom->oracle->items[i];
-        item->unknown = item->unknown || item->source == series;
-    }
+    oracle_source_unknown(prom->oracle, series);
 }
 
 static void go_down(struct prometheus *prom)
