@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <walship/log.h>
 #include <walship/mem.h>
 
 static char *file_in(const struct store_db *db, const char *name)
@@ -92,7 +93,7 @@ static int lock_open(const struct store_db *db, struct err *err)
         int count = snprintf(text, sizeof text, "%ld\n", (long)getpid());
         ASSERT(count > 0);
         if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)count, 0) != count) {
-            (void)ftruncate(fd, 0);
+            LOG_DEBUG("the lock file does not say who holds it", LOG_STR("err", strerror(errno)));
         }
     }
     mem_free(path);
@@ -128,8 +129,10 @@ bool files_open(struct store_db *db, const char *directory, struct err *err)
 void files_close(struct store_db *db)
 {
     if (db->lock_fd >= 0) {
-        (void)ftruncate(db->lock_fd,
-                        0); /* the file stays: deleting it would race with a new holder */
+        /* the file stays: deleting it would race with a new holder */
+        if (ftruncate(db->lock_fd, 0) != 0) {
+            LOG_DEBUG("the lock file keeps an old process id", LOG_STR("err", strerror(errno)));
+        }
         close(db->lock_fd);
     }
     mem_free(db->directory);
