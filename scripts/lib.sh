@@ -36,7 +36,7 @@ stop() {
     wait "$pid" 2>/dev/null || result=$?
     forget "$pid"
     return "$result"
-}
+} 2>/dev/null # the shell's own word about a killed job
 
 # Its id must not be used again once it was waited for.
 forget() {
