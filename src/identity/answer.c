@@ -207,8 +207,8 @@ static bool take_arc_first(struct identity *identity, const struct http_result *
 
 /* ---- oauth2 ---- */
 
-/* Servers want client_id and secret either as Basic or in the form; the first refusal tries the
- * other way at once, as Prometheus' library does. */
+/* Servers want client_id and secret either as Basic or in the form. Until one has worked, each
+ * attempt tries both, as Prometheus' library does. */
 static bool try_other_style(struct identity *identity, const struct http_result *result,
                             int64_t now_ms)
 {
@@ -216,8 +216,10 @@ static bool try_other_style(struct identity *identity, const struct http_result 
     if (identity->source.kind != SOURCE_OAUTH2 || identity->style_known || !refused) {
         return false;
     }
-    identity->style_known = true;
     identity->secret_in_body = !identity->secret_in_body;
+    if (!identity->secret_in_body) {
+        return false; /* that was the second */
+    }
     identity->step = LIFE_RESTING;
     identity->ask_at_ms = now_ms;
     return true;
@@ -229,6 +231,7 @@ void life_take_result(struct identity *identity, const struct http_result *resul
     struct failure failure;
     bool answered = result->outcome == HTTP_ANSWERED;
     ASSERT(identity->step == LIFE_ASKED);
+    identity->forced = false;
     if (answered && identity->source.kind == SOURCE_ARC && !identity->second &&
         take_arc_first(identity, result, now_ms)) {
         return;

@@ -28,8 +28,8 @@ static bool read_open(struct os *os, int fd, size_t bytes_max, struct secret *ou
     }
     /* one byte more than allowed, to see a file that grew or that stat knows no size of */
     secret_reset(out, bytes_max + 1);
-    int64_t got = stat.bytes > bytes_max ? (int64_t)stat.bytes
-                                         : read_all(os, fd, out->text, bytes_max + 1);
+    int64_t got =
+        stat.bytes > bytes_max ? (int64_t)stat.bytes : read_all(os, fd, out->text, bytes_max + 1);
     if (got < 0 || (uint64_t)got > bytes_max) {
         secret_reset(out, 0);
         return got < 0 ? err_set(err, (int)-got, "%s", strerror((int)-got))

@@ -111,8 +111,15 @@ static const char *metadata_advice(const struct source *source, int status,
     if (status == 429) {
         return "the machine asks the metadata service too often";
     }
-    return status >= 500 ? "the metadata service has a fault"
-                         : "is a managed identity assigned to the machine?";
+    if (status >= 500) {
+        return "the metadata service has a fault";
+    }
+    if (source->kind == SOURCE_ARC && status == 401) {
+        return "the Arc agent refused the key of its own challenge";
+    }
+    return source->kind == SOURCE_APP_SERVICE || source->kind == SOURCE_APP_SERVICE_2017
+               ? "is an identity assigned to the app, and IDENTITY_HEADER that of its last start?"
+               : "is a managed identity assigned to the machine?";
 }
 
 static const char *entra_advice(int status, const struct token_refusal *refusal, bool *transient)

@@ -243,30 +243,39 @@ uint64_t identity_revision(const struct identity *identity)
     return identity->revision;
 }
 
-void identity_rejected(struct identity *identity, uint64_t revision, int64_t now_ms)
+/* When the next forced refresh may be: at once, then after pauses that double, and at once again
+ * when all has been well for a while. */
+static int64_t forced_at(struct identity *identity, int64_t now_ms)
 {
-    ASSERT(revision <= identity->revision);
-    if (revision != identity->revision || identity->step != LIFE_RESTING) {
-        return; /* a newer one is there, or under way */
-    }
     if (identity->rejected_wait_ms == 0 ||
         now_ms - identity->rejected_last_ms > REJECTED_FORGET_MS) {
         identity->rejected_wait_ms = REJECTED_FIRST_MS;
         identity->rejected_next_ms = now_ms;
     }
-    identity->rejected_last_ms = now_ms;
-    if (source_is_static(&identity->source)) {
-        if (now_ms >= identity->rejected_next_ms) {
-            identity->files_at_ms = now_ms;
-        }
-    } else if (identity->failed_in_row == 0 && identity->rejected_next_ms < identity->ask_at_ms) {
-        identity->ask_at_ms =
-            identity->rejected_next_ms > now_ms ? identity->rejected_next_ms : now_ms;
+    int64_t at = identity->rejected_next_ms > now_ms ? identity->rejected_next_ms : now_ms;
+    identity->rejected_next_ms = at + identity->rejected_wait_ms;
+    identity->rejected_wait_ms *= 2;
+    if (identity->rejected_wait_ms > REJECTED_MAX_MS) {
+        identity->rejected_wait_ms = REJECTED_MAX_MS;
     }
-    if (now_ms >= identity->rejected_next_ms) {
-        identity->rejected_next_ms = now_ms + identity->rejected_wait_ms;
-        int64_t wait = identity->rejected_wait_ms * 2;
-        identity->rejected_wait_ms = wait > REJECTED_MAX_MS ? REJECTED_MAX_MS : wait;
+    return at;
+}
+
+void identity_rejected(struct identity *identity, uint64_t revision, int64_t now_ms)
+{
+    ASSERT(revision <= identity->revision);
+    if (source_is_static(&identity->source)) {
+        return; /* its files are followed anyway */
+    }
+    if (revision != identity->revision || identity->step != LIFE_RESTING || identity->forced ||
+        identity->failed_in_row > 0) {
+        return; /* a newer one is there or under way */
+    }
+    int64_t at = forced_at(identity, now_ms);
+    identity->rejected_last_ms = now_ms;
+    identity->forced = true;
+    if (at < identity->ask_at_ms) {
+        identity->ask_at_ms = at;
     }
 }
 

@@ -27,7 +27,7 @@ struct identity {
     bool second;            /* Arc: it is the answer to a challenge */
     char challenge[CHALLENGE_PATH_BYTES];
     bool secret_in_body; /* oauth2: what the server took last */
-    bool style_known;    /* oauth2: ... or it was never asked */
+    bool style_known;    /* oauth2: ... and that is sure */
     struct credential credential;
 
     struct secret header; /* the Authorization value */
@@ -35,6 +35,7 @@ struct identity {
     int64_t valid_until_ms;
     int64_t ask_at_ms;
     int64_t files_at_ms;      /* when files are looked at between requests */
+    bool forced;              /* a refresh for a rejected token is due */
     int64_t rejected_next_ms; /* no forced refresh before */
     int64_t rejected_wait_ms;
     int64_t rejected_last_ms;

@@ -1,6 +1,9 @@
-/* certificates.h - keys and certificates made by OpenSSL while the tests run: none is in the tree. */
+/* certificates.h - keys and certificates made by OpenSSL while the tests run: none is in the tree.
+ */
 #ifndef TEST_IDENTITY_CERTIFICATES_H
 #define TEST_IDENTITY_CERTIFICATES_H
+
+#include "secret.h"
 
 #include <check.h>
 #include <openssl/evp.h>
@@ -9,8 +12,6 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <walship/assert.h>
-
-#include "secret.h"
 
 static inline EVP_PKEY *make_key(void)
 {
@@ -29,8 +30,8 @@ static inline X509 *make_certificate(EVP_PKEY *key, const char *name, X509 *issu
     ck_assert(ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1) == 1);
     ck_assert_ptr_nonnull(X509_gmtime_adj(X509_getm_notBefore(certificate), -60));
     ck_assert_ptr_nonnull(X509_gmtime_adj(X509_getm_notAfter(certificate), 3600));
-    ck_assert(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                                         (const unsigned char *)name, -1, -1, 0) == 1);
+    ck_assert(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name,
+                                         -1, -1, 0) == 1);
     ck_assert(X509_set_issuer_name(certificate,
                                    issuer != NULL ? X509_get_subject_name(issuer) : subject) == 1);
     ck_assert(X509_set_pubkey(certificate, key) == 1);
@@ -72,7 +73,7 @@ static inline void put_key(struct secret *out, EVP_PKEY *key, const char *passwo
     take_bio(out, bio);
 }
 
-static inline void put_pfx(struct secret *out, EVP_PKEY *key, X509 *leaf, STACK_OF(X509) *others,
+static inline void put_pfx(struct secret *out, EVP_PKEY *key, X509 *leaf, STACK_OF(X509) * others,
                            const char *password)
 {
     BIO *bio = BIO_new(BIO_s_mem());

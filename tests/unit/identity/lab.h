@@ -1,4 +1,5 @@
-/* lab.h - one identity over a fake clock, fake files and fake variables, and the text of its steps. */
+/* lab.h - one identity over a fake clock, fake files and fake variables, and the text of its steps.
+ */
 #ifndef TEST_IDENTITY_LAB_H
 #define TEST_IDENTITY_LAB_H
 
@@ -7,12 +8,13 @@
 #include <check.h>
 #include <walship/buf.h>
 #include <walship/identity.h>
+#include <walship/log.h>
 
 enum { LAB_VARIABLES = 16, LAB_TEXT_BYTES = 256 << 10 };
-#define LAB_WALL_MS  INT64_C(1795000000000) /* 2026-11-18 */
-#define CLIENT       "01234567-abcd-ef01-2345-67890abcdef0"
-#define TENANT       "abcdef00-1234-5687-abcd-1234567890ab"
-#define PLANTED      "AbCDefgh1234578~zxcv.09875dslkhjKLHJHLKJ"
+#define LAB_WALL_MS INT64_C(1795000000000) /* 2026-11-18 */
+#define CLIENT      "01234567-abcd-ef01-2345-67890abcdef0"
+#define TENANT      "abcdef00-1234-5687-abcd-1234567890ab"
+#define PLANTED     "AbCDefgh1234578~zxcv.09875dslkhjKLHJHLKJ"
 
 struct lab {
     struct fake_os *fake;
@@ -24,7 +26,9 @@ struct lab {
     struct identity_request request; /* the last that was wanted */
     int64_t now_ms, wall_ms;
     struct buf trace;
-    char strings[32][512]; /* what conf_auth fields point to */
+    char problem[IDENTITY_PROBLEM_BYTES]; /* last noted */
+    struct buf log;                       /* every line the identity logged */
+    char strings[32][512];                /* what conf_auth fields point to */
     size_t strings_count;
 };
 
@@ -39,19 +43,36 @@ static inline const char *lab_variable(void *context, const char *name)
     return NULL;
 }
 
+static inline void lab_log(void *context, const char *line)
+{
+    struct lab *lab = context;
+    ck_assert(buf_append(&lab->log, line, strlen(line)));
+}
+
+static inline int64_t lab_log_clock(void *context)
+{
+    const struct lab *lab = context;
+    return lab->wall_ms;
+}
+
 static inline void lab_init(struct lab *lab)
 {
     *lab = (struct lab){.fake = fake_os_new(7), .wall_ms = LAB_WALL_MS};
     lab->world = (struct identity_world){
         .os = fake_os_seam(lab->fake), .variable = lab_variable, .context = lab};
     buf_init(&lab->trace, LAB_TEXT_BYTES);
+    buf_init(&lab->log, LAB_TEXT_BYTES);
+    log_set_sink(lab_log, lab_log_clock, lab);
+    log_set_level(LOG_LEVEL_DEBUG);
     fake_os_mkdir(lab->fake, "/s");
 }
 
 static inline void lab_release(struct lab *lab)
 {
     identities_free(lab->all);
+    log_set_sink(NULL, NULL, NULL);
     buf_release(&lab->trace);
+    buf_release(&lab->log);
     fake_os_free(lab->fake);
 }
 
@@ -146,16 +167,21 @@ static inline void lab_answer_token(struct lab *lab, const char *token, int life
     lab_answer(lab, 200, body);
 }
 
-/* One line of the trace: when, the state, what is served, when it acts next. */
+/* One step of the trace: when, the state, what is served, when it acts next; what it tells the
+ * operator, when that is new. */
 static inline void lab_note(struct lab *lab, const char *what)
 {
     struct identity_status status;
     identity_status(lab->one, lab->now_ms, &status);
     const char *header = identity_header(lab->one, lab->now_ms);
-    ck_assert(buf_format(&lab->trace, "[%7lld] %s -> %s, %s, next in %lld%s%s\n",
+    ck_assert(buf_format(&lab->trace, "[%7lld] %s -> %s, %s, next in %lld\n",
                          (long long)lab->now_ms, what, identity_state_name(status.state),
-                         header != NULL ? header : "no header", (long long)status.next_try_ms,
-                         status.problem[0] != '\0' ? ": " : "", status.problem));
+                         header != NULL ? header : "no header", (long long)status.next_try_ms));
+    if (strcmp(lab->problem, status.problem) != 0) {
+        ck_assert(buf_format(&lab->trace, "          %s\n",
+                             status.problem[0] != '\0' ? status.problem : "all is well"));
+        (void)snprintf(lab->problem, sizeof lab->problem, "%s", status.problem);
+    }
 }
 
 /* The request in flight as text, as golden tests compare it. */

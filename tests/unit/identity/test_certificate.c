@@ -1,8 +1,7 @@
 /* test_certificate.c - certificates in every form they come in, and the assertion verified with
  * OpenSSL as Entra would. */
-#include "certificates.h"
-
 #include "certificate.h"
+#include "certificates.h"
 #include "encode.h"
 
 struct kit {

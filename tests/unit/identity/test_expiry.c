@@ -1,7 +1,7 @@
 /* test_expiry.c - every form a token's end, a Date and a Retry-After come in. */
-#include <check.h>
-
 #include "expiry.h"
+
+#include <check.h>
 
 #define BAD INT64_MIN
 
@@ -92,9 +92,9 @@ static const struct {
     {"1003599", "0", 3599000, false},
     {"1003599", "never", 3599000, false},
     {"01/12/1970 14:46:39", NULL, 3599000, false},
-    {"1003599", "1800", 1800000, false},  /* one of two clocks is wrong: the shorter */
+    {"1003599", "1800", 1800000, false}, /* one of two clocks is wrong: the shorter */
     {"1001000", "3599", 1000000, false},
-    {"996400", "3599", 3599000, false},   /* our clock is ahead: expires_in needs none */
+    {"996400", "3599", 3599000, false}, /* our clock is ahead: expires_in needs none */
     {"996400", NULL, EXPIRY_ASSUMED_MS, true},
     {"1000000", NULL, EXPIRY_ASSUMED_MS, true},
     {NULL, "0", 0, false},

@@ -1,10 +1,10 @@
 /* test_guards.c - what keeps a secret from going astray: where it may be sent, which file Arc may
  * name, and how it is written into forms and headers. */
-#include <check.h>
-#include <walship/identity.h>
-
 #include "challenge.h"
 #include "encode.h"
+
+#include <check.h>
+#include <walship/identity.h>
 
 static const struct {
     const char *url;
@@ -112,8 +112,12 @@ START_TEST(base64_has_two_alphabets)
     static const struct {
         const char *bytes, *standard, *url;
     } pairs[] = {
-        {"", "", ""},           {"f", "Zg==", "Zg"},         {"fo", "Zm8=", "Zm8"},
-        {"foo", "Zm9v", "Zm9v"}, {"foob", "Zm9vYg==", "Zm9vYg"}, {"\xfb\xff\xbf", "+/+/", "-_-_"},
+        {"", "", ""},
+        {"f", "Zg==", "Zg"},
+        {"fo", "Zm8=", "Zm8"},
+        {"foo", "Zm9v", "Zm9v"},
+        {"foob", "Zm9vYg==", "Zm9vYg"},
+        {"\xfb\xff\xbf", "+/+/", "-_-_"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(pairs); i++) {
         struct secret out = {0};

@@ -1,8 +1,8 @@
 /* test_json_flat.c - one JSON object from anyone: what is read of it, and what is refused. */
+#include "json_flat.h"
+
 #include <check.h>
 #include <walship/buf.h>
-
-#include "json_flat.h"
 
 /* Every member as name=value (kind), or "malformed". */
 static void describe(const char *text, char *out, size_t room)
@@ -18,8 +18,8 @@ static void describe(const char *text, char *out, size_t room)
             (void)snprintf(value, sizeof value, "?");
         }
         ck_assert(buf_format(&buf, "%.*s=%s%s ", (int)view_left(&member.name),
-                             (const char *)member.name.at,
-                             member.kind == JSON_NUMBER ? "#" : "", value));
+                             (const char *)member.name.at, member.kind == JSON_NUMBER ? "#" : "",
+                             value));
     }
     if (!json_flat_ok(&json)) {
         buf_clear(&buf);

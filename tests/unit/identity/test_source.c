@@ -1,6 +1,6 @@
-/* test_source.c - which source a configuration and its surroundings lead to, and at what address. */
+/* test_source.c - which source a configuration and its surroundings lead to, and at what address.
+ */
 #include "lab.h"
-
 #include "source.h"
 
 /* Up to four variables, NULL ends. */
@@ -23,12 +23,12 @@ static bool resolve(struct lab *lab, const struct surroundings *around, struct c
     return source_resolve(out, auth, &lab->world, err);
 }
 
-#define PATH "/metadata/identity/oauth2/token"
+#define PATH  "/metadata/identity/oauth2/token"
 #define FIXED "http://169.254.169.254" PATH
-#define APP  "IDENTITY_ENDPOINT", "http://localhost:42356/msi/token", "IDENTITY_HEADER", "h"
-#define ARC  "IDENTITY_ENDPOINT", "http://localhost:40342" PATH, "IMDS_ENDPOINT",              \
-             "http://localhost:40342"
-#define POD  "AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:2579/"
+#define APP   "IDENTITY_ENDPOINT", "http://localhost:42356/msi/token", "IDENTITY_HEADER", "h"
+#define ARC                                                                                        \
+    "IDENTITY_ENDPOINT", "http://localhost:40342" PATH, "IMDS_ENDPOINT", "http://localhost:40342"
+#define POD "AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:2579/"
 
 static const struct {
     struct surroundings around;
@@ -38,45 +38,87 @@ static const struct {
     const char *url; /* NULL: refused */
 } managed[] = {
     {{.variables = {NULL}}, CONF_SOURCE_AUTO, NULL, SOURCE_IMDS, FIXED},
-    {{.variables = {APP}}, CONF_SOURCE_AUTO, NULL, SOURCE_APP_SERVICE,
+    {{.variables = {APP}},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_APP_SERVICE,
      "http://localhost:42356/msi/token"},
     {{.variables = {"MSI_ENDPOINT", "http://127.0.0.1:41/msi/token/", "MSI_SECRET", "s"}},
-     CONF_SOURCE_AUTO, NULL, SOURCE_APP_SERVICE_2017, "http://127.0.0.1:41/msi/token/"},
-    {{.variables = {"MSI_ENDPOINT", "http://127.0.0.1:41/msi/token/"}}, CONF_SOURCE_AUTO, NULL,
-     SOURCE_IMDS, FIXED},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_APP_SERVICE_2017,
+     "http://127.0.0.1:41/msi/token/"},
+    {{.variables = {"MSI_ENDPOINT", "http://127.0.0.1:41/msi/token/"}},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_IMDS,
+     FIXED},
     {{.variables = {ARC}}, CONF_SOURCE_AUTO, NULL, SOURCE_ARC, "http://localhost:40342" PATH},
-    {{.variables = {NULL}, .arc_agent = true}, CONF_SOURCE_AUTO, NULL, SOURCE_ARC,
+    {{.variables = {NULL}, .arc_agent = true},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_ARC,
      "http://127.0.0.1:40342" PATH},
-    {{.variables = {APP}, .arc_agent = true}, CONF_SOURCE_AUTO, NULL, SOURCE_APP_SERVICE,
+    {{.variables = {APP}, .arc_agent = true},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_APP_SERVICE,
      "http://localhost:42356/msi/token"},
     /* a lone variable proves nothing */
-    {{.variables = {"IDENTITY_ENDPOINT", "http://localhost:9"}}, CONF_SOURCE_AUTO, NULL,
-     SOURCE_IMDS, FIXED},
-    {{.variables = {"IDENTITY_ENDPOINT", "", "IDENTITY_HEADER", ""}}, CONF_SOURCE_AUTO, NULL,
-     SOURCE_IMDS, FIXED},
+    {{.variables = {"IDENTITY_ENDPOINT", "http://localhost:9"}},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_IMDS,
+     FIXED},
+    {{.variables = {"IDENTITY_ENDPOINT", "", "IDENTITY_HEADER", ""}},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_IMDS,
+     FIXED},
     /* the pod's variable, before the others; the key, before that */
     {{.variables = {POD, APP}}, CONF_SOURCE_AUTO, NULL, SOURCE_IMDS, "http://127.0.0.1:2579" PATH},
-    {{.variables = {POD, APP}}, CONF_SOURCE_AUTO, "http://127.0.0.1:8080", SOURCE_IMDS,
+    {{.variables = {POD, APP}},
+     CONF_SOURCE_AUTO,
+     "http://127.0.0.1:8080",
+     SOURCE_IMDS,
      "http://127.0.0.1:8080" PATH},
-    {{.variables = {NULL}}, CONF_SOURCE_AUTO, "http://127.0.0.1:8080/imds/", SOURCE_IMDS,
+    {{.variables = {NULL}},
+     CONF_SOURCE_AUTO,
+     "http://127.0.0.1:8080/imds/",
+     SOURCE_IMDS,
      "http://127.0.0.1:8080/imds" PATH},
     /* source: makes the guessing end */
     {{.variables = {APP}, .arc_agent = true}, CONF_SOURCE_IMDS, NULL, SOURCE_IMDS, FIXED},
     {{.variables = {POD}}, CONF_SOURCE_IMDS, NULL, SOURCE_IMDS, "http://127.0.0.1:2579" PATH},
-    {{.variables = {POD}}, CONF_SOURCE_IMDS, "http://127.0.0.1:8080", SOURCE_IMDS,
+    {{.variables = {POD}},
+     CONF_SOURCE_IMDS,
+     "http://127.0.0.1:8080",
+     SOURCE_IMDS,
      "http://127.0.0.1:8080" PATH},
     {{.variables = {NULL}}, CONF_SOURCE_ARC, NULL, SOURCE_ARC, "http://127.0.0.1:40342" PATH},
     {{.variables = {ARC}}, CONF_SOURCE_ARC, NULL, SOURCE_ARC, "http://localhost:40342" PATH},
     {{.variables = {APP}}, CONF_SOURCE_ARC, NULL, SOURCE_ARC, "http://127.0.0.1:40342" PATH},
     {{.variables = {POD}}, CONF_SOURCE_ARC, NULL, SOURCE_ARC, "http://127.0.0.1:40342" PATH},
-    {{.variables = {ARC}}, CONF_SOURCE_ARC, "http://127.0.0.1:8080/arc", SOURCE_ARC,
+    {{.variables = {ARC}},
+     CONF_SOURCE_ARC,
+     "http://127.0.0.1:8080/arc",
+     SOURCE_ARC,
      "http://127.0.0.1:8080/arc" PATH},
-    {{.variables = {APP}}, CONF_SOURCE_APP_SERVICE, NULL, SOURCE_APP_SERVICE,
+    {{.variables = {APP}},
+     CONF_SOURCE_APP_SERVICE,
+     NULL,
+     SOURCE_APP_SERVICE,
      "http://localhost:42356/msi/token"},
-    {{.variables = {POD, APP}}, CONF_SOURCE_APP_SERVICE, NULL, SOURCE_APP_SERVICE,
+    {{.variables = {POD, APP}},
+     CONF_SOURCE_APP_SERVICE,
+     NULL,
+     SOURCE_APP_SERVICE,
      "http://localhost:42356/msi/token"},
     {{.variables = {NULL}}, CONF_SOURCE_APP_SERVICE, NULL, SOURCE_KINDS, NULL},
-    {{.variables = {APP, "IDENTITY_SERVER_THUMBPRINT", "x"}}, CONF_SOURCE_AUTO, NULL, SOURCE_KINDS,
+    {{.variables = {APP, "IDENTITY_SERVER_THUMBPRINT", "x"}},
+     CONF_SOURCE_AUTO,
+     NULL,
+     SOURCE_KINDS,
      NULL},
     {{.variables = {NULL}}, CONF_SOURCE_AUTO, "http://10.0.0.1", SOURCE_KINDS, NULL},
     {{.variables = {NULL}}, CONF_SOURCE_AUTO, "127.0.0.1:8080", SOURCE_KINDS, NULL},
@@ -207,17 +249,29 @@ static const struct {
     {{.variables = {NULL}}, NULL, SOURCE_IMDS, FIXED},
     {{.variables = {"AZURE_CLIENT_ID", "id-of-env"}}, NULL, SOURCE_IMDS, FIXED},
     {{.variables = {APPLICATION}}, NULL, SOURCE_IMDS, FIXED},
-    {{.variables = {APPLICATION, "AZURE_CLIENT_SECRET", "s"}}, NULL, SOURCE_SECRET,
+    {{.variables = {APPLICATION, "AZURE_CLIENT_SECRET", "s"}},
+     NULL,
+     SOURCE_SECRET,
      "https://login.microsoftonline.com/tenant-of-env/oauth2/v2.0/token"},
-    {{.variables = {APPLICATION, "AZURE_CLIENT_SECRET", "s"}}, "t2", SOURCE_SECRET,
+    {{.variables = {APPLICATION, "AZURE_CLIENT_SECRET", "s"}},
+     "t2",
+     SOURCE_SECRET,
      "https://login.microsoftonline.com/tenant-of-env/oauth2/v2.0/token"},
-    {{.variables = {APPLICATION, "AZURE_CLIENT_CERTIFICATE_PATH", "/c"}}, NULL, SOURCE_CERTIFICATE,
+    {{.variables = {APPLICATION, "AZURE_CLIENT_CERTIFICATE_PATH", "/c"}},
+     NULL,
+     SOURCE_CERTIFICATE,
      "https://login.microsoftonline.com/tenant-of-env/oauth2/v2.0/token"},
-    {{.variables = {APPLICATION, "AZURE_FEDERATED_TOKEN_FILE", "/f"}}, NULL, SOURCE_WORKLOAD,
+    {{.variables = {APPLICATION, "AZURE_FEDERATED_TOKEN_FILE", "/f"}},
+     NULL,
+     SOURCE_WORKLOAD,
      "https://login.microsoftonline.com/tenant-of-env/oauth2/v2.0/token"},
-    {{.variables = {APPLICATION, "AZURE_FEDERATED_TOKEN_FILE", "/f"}}, "t2", SOURCE_WORKLOAD,
+    {{.variables = {APPLICATION, "AZURE_FEDERATED_TOKEN_FILE", "/f"}},
+     "t2",
+     SOURCE_WORKLOAD,
      "https://login.microsoftonline.com/t2/oauth2/v2.0/token"},
-    {{.variables = {APPLICATION, APP}}, NULL, SOURCE_APP_SERVICE,
+    {{.variables = {APPLICATION, APP}},
+     NULL,
+     SOURCE_APP_SERVICE,
      "http://localhost:42356/msi/token"},
 };
 
@@ -227,7 +281,8 @@ START_TEST(the_sdk_chain_takes_the_first_complete_link)
     struct source source;
     struct err err;
     lab_init(&lab);
-    struct conf_auth auth = {.kind = CONF_AUTH_SDK, .tenant_id = lab_text(&lab, chain[_i].tenant_id)};
+    struct conf_auth auth = {.kind = CONF_AUTH_SDK,
+                             .tenant_id = lab_text(&lab, chain[_i].tenant_id)};
     ck_assert(resolve(&lab, &chain[_i].around, &auth, &source, &err));
     ck_assert_int_eq(source.kind, chain[_i].kind);
     ck_assert_str_eq(source.text[TEXT_URL], chain[_i].url);
