@@ -211,15 +211,20 @@ static void bind_list(struct binder *binder, const struct option *option,
         bind_problem(binder, node, "%s must have at least one element", option->key);
         return;
     }
+    char *elements;
+    void *list = (char *)target + option->offset;
+    void *list_count = (char *)target + option->count_offset;
+    memcpy(&elements, list, sizeof elements);
+    if (elements != NULL) {
+        return; /* `url` made it already: check_destination says so */
+    }
     size_t count = node->count;
     if (count > option->max) {
         bind_problem(binder, node, "%s has %zu elements, the most is %llu", option->key, count,
                      (unsigned long long)option->max);
         count = (size_t)option->max;
     }
-    char *elements = mem_new(count, option->table->bytes);
-    void *list = (char *)target + option->offset;
-    void *list_count = (char *)target + option->count_offset;
+    elements = mem_new(count, option->table->bytes);
     memcpy(list, &elements, sizeof elements);
     memcpy(list_count, &count, sizeof count);
     for (size_t i = 0; i < count; i++) {
