@@ -109,26 +109,35 @@ START_TEST(imds_goes_through_its_phases)
     turn(&lab, 400, "{\"error\":\"invalid_resource\",\"error_description\":\"AADSTS50001: x\"}",
          NULL);
     turn_token(&lab, "a", 3600);
-    expect_trace(
-        &lab,
-        "[      0] 404 -> failing, no header, next in 2072: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[   2072] 404 -> failing, no header, next in 4391: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[   6463] 404 -> failing, no header, next in 8322: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[  14785] 404 -> failing, no header, next in 16764: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[  31549] 404 -> failing, no header, next in 34188: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[  65737] 404 -> failing, no header, next in 63486: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[ 129223] 404 -> failing, no header, next in 60728: answered 404: no identity is bound yet, or the metadata service is starting\n"
-        "[ 189951] 410 -> failing, no header, next in 2055: answered 410: the metadata service is being updated and back within 70 s\n"
-        "[ 192006] 410 -> failing, no header, next in 4013: answered 410: the metadata service is being updated and back within 70 s\n"
-        "[ 196019] 410 -> failing, no header, next in 8200: answered 410: the metadata service is being updated and back within 70 s\n"
-        "[ 204219] 410 -> failing, no header, next in 10009: answered 410: the metadata service is being updated and back within 70 s\n"
-        "[ 214228] 410 -> failing, no header, next in 10623: answered 410: the metadata service is being updated and back within 70 s\n"
-        "[ 224851] 429 -> failing, no header, next in 2200: answered 429: the machine asks the metadata service too often\n"
-        "[ 227051] 429 after 7 -> failing, no header, next in 7188: answered 429: the machine asks the metadata service too often\n"
-        "[ 234239] 503 -> failing, no header, next in 2041: answered 503: the metadata service has a fault\n"
-        "[ 236280] 400 -> failing, no header, next in 31270: answered 400 invalid_request: this identity is not assigned to the machine: assign it (Identity, User assigned), or correct client_id\n"
-        "[ 267550] 400 -> failing, no header, next in 65191: answered 400 invalid_resource AADSTS50001: the resource is unknown: check cloud and scope\n"
-        "[ 332741] 200 -> good, Bearer a, next in 1627655\n");
+    expect_trace(&lab, "[      0] 404 -> failing, no header, next in 2072\n"
+                       "          answered 404: no identity is bound yet, or the metadata service "
+                       "is starting\n"
+                       "[   2072] 404 -> failing, no header, next in 4391\n"
+                       "[   6463] 404 -> failing, no header, next in 8322\n"
+                       "[  14785] 404 -> failing, no header, next in 16764\n"
+                       "[  31549] 404 -> failing, no header, next in 34188\n"
+                       "[  65737] 404 -> failing, no header, next in 63486\n"
+                       "[ 129223] 404 -> failing, no header, next in 60728\n"
+                       "[ 189951] 410 -> failing, no header, next in 2055\n"
+                       "          answered 410: the metadata service is being updated and back "
+                       "within 70 s\n"
+                       "[ 192006] 410 -> failing, no header, next in 4013\n"
+                       "[ 196019] 410 -> failing, no header, next in 8200\n"
+                       "[ 204219] 410 -> failing, no header, next in 10009\n"
+                       "[ 214228] 410 -> failing, no header, next in 10623\n"
+                       "[ 224851] 429 -> failing, no header, next in 2200\n"
+                       "          answered 429: the machine asks the metadata service too often\n"
+                       "[ 227051] 429 after 7 -> failing, no header, next in 7188\n"
+                       "[ 234239] 503 -> failing, no header, next in 2041\n"
+                       "          answered 503: the metadata service has a fault\n"
+                       "[ 236280] 400 -> failing, no header, next in 31270\n"
+                       "          answered 400 invalid_request: this identity is not assigned to "
+                       "the machine: assign it (Identity, User assigned), or correct client_id\n"
+                       "[ 267550] 400 -> failing, no header, next in 65191\n"
+                       "          answered 400 invalid_resource AADSTS50001: the resource is "
+                       "unknown: check cloud and scope\n"
+                       "[ 332741] 200 -> good, Bearer a, next in 1627655\n"
+                       "          all is well\n");
     lab_release(&lab);
 }
 END_TEST
@@ -161,27 +170,51 @@ START_TEST(entra_says_what_is_wrong)
     turn(&lab, 200, "{\"access_token\":\"a\\nb\",\"expires_in\":3599}", NULL);
     turn(&lab, 200, "{\"access_token\":\"t\",\"token_type\":\"pop\",\"expires_in\":3599}", NULL);
     turn_token(&lab, "a", 3600);
-    expect_trace(
-        &lab,
-        "[      0] 401 -> failing, no header, next in 30188: answered 401 invalid_client AADSTS7000215: the client secret is wrong: give the secret's value, not its id\n"
-        "[  30188] 401 -> failing, no header, next in 65778: answered 401 invalid_client AADSTS7000222: the client secret has expired: make a new one in the app registration in Entra\n"
-        "[  95966] 400 -> failing, no header, next in 129190: answered 400 unauthorized_client AADSTS700016: the application is not in this tenant: check client_id and tenant_id\n"
-        "[ 225156] 400 -> failing, no header, next in 263662: answered 400 invalid_request AADSTS90002: the tenant does not exist in this cloud: check tenant_id, and cloud or authority_host\n"
-        "[ 488818] 400 -> failing, no header, next in 2130: answered 400 temporarily_unavailable: the token server is briefly unavailable\n"
-        "[ 490948] 400 -> failing, no header, next in 4185: answered 400 invalid_request AADSTS90033: Entra is briefly unavailable\n"
-        "[ 495133] 400 -> failing, no header, next in 32721: answered 400 AADSTS123456: check client_id, the credential and the address\n"
-        "[ 527854] 429 -> failing, no header, next in 64082: answered 429: the token server is asked too often\n"
-        "[ 591936] 429 after 120 -> failing, no header, next in 122607: answered 429: the token server is asked too often\n"
-        "[ 714543] 429 after Wed, 18 Nov 2026 11:59:00 GMT -> failing, no header, next in 2573944: answered 429: the token server is asked too often\n"
-        "[3288487] 503 -> failing, no header, next in 2170: answered 503: the token server has a fault\n"
-        "[3290657] 302 -> failing, no header, next in 31831: answered 302: a redirect is not followed: check the address\n"
-        "[3322488] 200 -> failing, no header, next in 5137: answered 200, but the answer is not a JSON object\n"
-        "[3327625] 200 -> failing, no header, next in 10280: answered 200, but the answer has no access_token\n"
-        "[3337905] 200 -> failing, no header, next in 20170: answered 200, but neither expires_on nor expires_in can be read\n"
-        "[3358075] 200 -> failing, no header, next in 43718: answered 200, but neither expires_on nor expires_in can be read\n"
-        "[3401793] 200 -> failing, no header, next in 65191: answered 200, but the access_token has bytes that can't stand in a header\n"
-        "[3466984] 200 -> failing, no header, next in 61512: answered 200, but the token's type is not Bearer\n"
-        "[3528496] 200 -> good, Bearer a, next in 1444339\n");
+    expect_trace(&lab,
+                 "[      0] 401 -> failing, no header, next in 30188\n"
+                 "          answered 401 invalid_client AADSTS7000215: the client secret is "
+                 "wrong: give the secret's value, not its id\n"
+                 "[  30188] 401 -> failing, no header, next in 65778\n"
+                 "          answered 401 invalid_client AADSTS7000222: the client secret has "
+                 "expired: make a new one in the app registration in Entra\n"
+                 "[  95966] 400 -> failing, no header, next in 129190\n"
+                 "          answered 400 unauthorized_client AADSTS700016: the application is "
+                 "not in this tenant: check client_id and tenant_id\n"
+                 "[ 225156] 400 -> failing, no header, next in 263662\n"
+                 "          answered 400 invalid_request AADSTS90002: the tenant does not "
+                 "exist in this cloud: check tenant_id, and cloud or authority_host\n"
+                 "[ 488818] 400 -> failing, no header, next in 2130\n"
+                 "          answered 400 temporarily_unavailable: the token server is briefly "
+                 "unavailable\n"
+                 "[ 490948] 400 -> failing, no header, next in 4185\n"
+                 "          answered 400 invalid_request AADSTS90033: Entra is briefly "
+                 "unavailable\n"
+                 "[ 495133] 400 -> failing, no header, next in 32721\n"
+                 "          answered 400 AADSTS123456: check client_id, the credential and "
+                 "the address\n"
+                 "[ 527854] 429 -> failing, no header, next in 64082\n"
+                 "          answered 429: the token server is asked too often\n"
+                 "[ 591936] 429 after 120 -> failing, no header, next in 122607\n"
+                 "[ 714543] 429 after Wed, 18 Nov 2026 11:59:00 GMT -> failing, no header, "
+                 "next in 2573944\n"
+                 "[3288487] 503 -> failing, no header, next in 2170\n"
+                 "          answered 503: the token server has a fault\n"
+                 "[3290657] 302 -> failing, no header, next in 31831\n"
+                 "          answered 302: a redirect is not followed: check the address\n"
+                 "[3322488] 200 -> failing, no header, next in 5137\n"
+                 "          answered 200, but the answer is not a JSON object\n"
+                 "[3327625] 200 -> failing, no header, next in 10280\n"
+                 "          answered 200, but the answer has no access_token\n"
+                 "[3337905] 200 -> failing, no header, next in 20170\n"
+                 "          answered 200, but neither expires_on nor expires_in can be read\n"
+                 "[3358075] 200 -> failing, no header, next in 43718\n"
+                 "[3401793] 200 -> failing, no header, next in 65191\n"
+                 "          answered 200, but the access_token has bytes that can't stand in "
+                 "a header\n"
+                 "[3466984] 200 -> failing, no header, next in 61512\n"
+                 "          answered 200, but the token's type is not Bearer\n"
+                 "[3528496] 200 -> good, Bearer a, next in 1444339\n"
+                 "          all is well\n");
     lab_release(&lab);
 }
 END_TEST
@@ -467,22 +500,36 @@ START_TEST(arc_is_refused_what_is_not_its_protocol)
     lab_answer(&lab, 401, "");
     lab_note(&lab, "the key refused");
     ck_assert_uint_eq(identity_revision(lab.one), 0);
-    expect_trace(
-        &lab,
-        "[      0] 200 -> failing, no header, next in 5195: answered 200 where the Arc agent would challenge: what listens there?\n"
-        "[   5195] 403 -> failing, no header, next in 32335: answered 403: is a managed identity assigned to the machine?\n"
-        "[  37530] 401 -> failing, no header, next in 5148: the Arc agent's challenge is refused: it has no WWW-Authenticate header\n"
-        "[  42678] 401 -> failing, no header, next in 10315: the Arc agent's challenge is refused: the challenge names a file that is not a .key in /s\n"
-        "[  52993] 401 -> failing, no header, next in 0: the Arc agent's challenge is refused: the challenge names a file that is not a .key in /s\n"
-        "[  52993] no key file -> failing, no header, next in 5145: Arc's key file (readable for root and the group himds): /s/missing.key: No such file or directory\n"
-        "[  58138] 401 -> failing, no header, next in 0: Arc's key file (readable for root and the group himds): /s/missing.key: No such file or directory\n"
-        "[  58138] a large one -> failing, no header, next in 10563: Arc's key file (readable for root and the group himds): /s/large.key: it is larger than the 4096 bytes allowed\n"
-        "[  68701] 401 -> failing, no header, next in 0: Arc's key file (readable for root and the group himds): /s/large.key: it is larger than the 4096 bytes allowed\n"
-        "[  68701] an odd one -> failing, no header, next in 21352: a key or variable has bytes that can't stand in a header\n"
-        "[  90053] 401 -> failing, no header, next in 0: a key or variable has bytes that can't stand in a header\n"
-        "[  90053] the machine's own identity -> failing, no header, next in 31449: the Arc agent did not confirm the identity that was asked for: it is too old for user-assigned identities, leave client_id out or update it\n"
-        "[ 121502] 401 -> failing, no header, next in 0: the Arc agent did not confirm the identity that was asked for: it is too old for user-assigned identities, leave client_id out or update it\n"
-        "[ 121502] the key refused -> failing, no header, next in 64845: answered 401: the Arc agent refused the key of its own challenge\n");
+    expect_trace(&lab,
+                 "[      0] 200 -> failing, no header, next in 5195\n"
+                 "          answered 200 where the Arc agent would challenge: what listens "
+                 "there?\n"
+                 "[   5195] 403 -> failing, no header, next in 32335\n"
+                 "          answered 403: is a managed identity assigned to the machine?\n"
+                 "[  37530] 401 -> failing, no header, next in 5148\n"
+                 "          the Arc agent's challenge is refused: it has no WWW-Authenticate "
+                 "header\n"
+                 "[  42678] 401 -> failing, no header, next in 10315\n"
+                 "          the Arc agent's challenge is refused: the challenge names a file "
+                 "that is not a .key in /s\n"
+                 "[  52993] 401 -> failing, no header, next in 0\n"
+                 "[  52993] no key file -> failing, no header, next in 5145\n"
+                 "          Arc's key file (readable for root and the group himds): "
+                 "/s/missing.key: No such file or directory\n"
+                 "[  58138] 401 -> failing, no header, next in 0\n"
+                 "[  58138] a large one -> failing, no header, next in 10563\n"
+                 "          Arc's key file (readable for root and the group himds): "
+                 "/s/large.key: it is larger than the 4096 bytes allowed\n"
+                 "[  68701] 401 -> failing, no header, next in 0\n"
+                 "[  68701] an odd one -> failing, no header, next in 21352\n"
+                 "          a key or variable has bytes that can't stand in a header\n"
+                 "[  90053] 401 -> failing, no header, next in 0\n"
+                 "[  90053] the machine's own identity -> failing, no header, next in 31449\n"
+                 "          the Arc agent did not confirm the identity that was asked for: it "
+                 "is too old for user-assigned identities, leave client_id out or update it\n"
+                 "[ 121502] 401 -> failing, no header, next in 0\n"
+                 "[ 121502] the key refused -> failing, no header, next in 64845\n"
+                 "          answered 401: the Arc agent refused the key of its own challenge\n");
     lab_release(&lab);
 }
 END_TEST
@@ -499,16 +546,18 @@ START_TEST(oauth2_tries_the_secret_in_the_form_when_basic_is_refused)
     lab_answer(&lab, 200, "{\"access_token\":\"t\"}"); /* no expiry said: an hour */
     lab_note(&lab, "200");
     turn(&lab, 401, "{\"error\":\"invalid_client\"}", NULL); /* the style is known by now */
-    expect_trace(
-        &lab,
-        "[      0] 401 -> first, no header, next in 0\n"
-        "POST https://id.example/token\n"
-        "Content-Type: application/x-www-form-urlencoded\n"
-        "Accept: application/json\n"
-        "\n"
-        "client_id=01234567-abcd-ef01-2345-67890abcdef0&client_secret=AbCDefgh1234578~zxcv.09875dslkhjKLHJHLKJ&grant_type=client_credentials\n"
-        "[      0] 200 -> good, Bearer t, next in 1689561\n"
-        "[1689561] 401 -> failing, Bearer t, next in 32335: answered 401 invalid_client: check client_id, the credential and the address\n");
+    expect_trace(&lab, "[      0] 401 -> first, no header, next in 0\n"
+                       "POST https://id.example/token\n"
+                       "Content-Type: application/x-www-form-urlencoded\n"
+                       "Accept: application/json\n"
+                       "\n"
+                       "client_id=01234567-abcd-ef01-2345-67890abcdef0&"
+                       "client_secret=AbCDefgh1234578~zxcv.09875dslkhjKLHJHLKJ&"
+                       "grant_type=client_credentials\n"
+                       "[      0] 200 -> good, Bearer t, next in 1689561\n"
+                       "[1689561] 401 -> failing, Bearer t, next in 32335\n"
+                       "          answered 401 invalid_client: check client_id, the credential and "
+                       "the address\n");
     lab_release(&lab);
 }
 END_TEST
