@@ -41,6 +41,8 @@ struct tail {
     /* waiting */
     bool waiting;
     uint64_t waiting_looks; /* dir->looks at that time */
+    uint64_t asked_at;      /* where the reader was asked again ... */
+    unsigned asked;         /* ... so often */
     bool may_look;          /* one look of its own a call, no more */
 };
 
@@ -310,13 +312,22 @@ static bool take_damage(struct tail *tail, const struct wal_read_out *read, stru
     return decide(status, TAIL_DAMAGE);
 }
 
-/* Is a whole page there behind the one that gives no record? Then its own bytes were written long
- * before, and no patience makes them right: the reader need only be asked again. */
-static bool wrote_beyond(const struct tail *tail)
+/* The reader is patient with bytes that look wrong in a segment still being written. Where a whole
+ * page follows they were written long before, and in a frozen directory before we began: no time
+ * will make them right, so it need only be asked often enough. */
+static bool ask_again(struct tail *tail)
 {
     uint64_t need = wal_reader_need(tail->reader);
     uint64_t page = need - need % WAL_PAGE_BYTES;
-    return page + 2 * WAL_PAGE_BYTES <= tail->window.segment_bytes;
+    bool old = tail->dir->frozen || page + 2 * WAL_PAGE_BYTES <= tail->window.segment_bytes;
+    if (!old || need >= tail->window.segment_bytes) {
+        return false;
+    }
+    if (tail->asked_at != need) {
+        tail->asked_at = need;
+        tail->asked = 0;
+    }
+    return tail->asked++ < WAL_READER_PATIENCE;
 }
 
 /* No further whole record. A segment that has a follower but is not sealed yet needs one more look;
@@ -331,7 +342,7 @@ static bool take_wait(struct tail *tail, enum tail_status *status)
         window_empty(tail);
         return false;
     }
-    if (wrote_beyond(tail)) {
+    if (ask_again(tail)) {
         window_empty(tail);
         return false;
     }
@@ -429,6 +440,7 @@ static bool file_open(struct tail *tail, const struct dir_segment *segment,
         return file_changed(tail, status, err);
     }
     wal_reader_start(tail->reader, tail->offset);
+    tail->asked = 0;
     tail->window = (struct wal_window){.bytes = tail->bytes,
                                        .offset = tail->offset,
                                        .segment_bytes = segment->seen.bytes,

@@ -309,6 +309,21 @@ START_TEST(frozen_nothing_beyond_the_sizes_seen_exists)
     ck_assert_uint_eq(tail_behind_bytes(lab.tail), 57);
 }
 
+START_TEST(frozen_damage_needs_no_patience)
+{
+    struct lab_records half = {.first = 0, .count = 400, .bytes = 100, .torn = 50};
+    lab_segment(&lab, 0, &half);
+    fake_os_overwrite(lab.fake, lab_path(0), 5 * 107 + 50, "broken", 6);
+    lab_open(&lab);
+    waldir_freeze(lab.dir);
+    lab_expect(&lab, 0, 5);
+    lab_expect_status(&lab, TAIL_DAMAGE);
+    lab_expect_status(&lab, TAIL_RECORD);
+    uint32_t first = lab_number(&lab.out);
+    lab_expect(&lab, first + 1, 399 - first - 1);
+    lab_expect_status(&lab, TAIL_WAIT);
+}
+
 START_TEST(an_empty_directory_frozen_stays_empty)
 {
     lab_open(&lab);
@@ -345,6 +360,7 @@ Suite *suite_live(void)
     tcase_add_test(other, an_emptied_directory_that_starts_at_0_is_read_from_there);
     tcase_add_test(other, a_power_cut_that_cut_what_was_read_is_noticed);
     tcase_add_test(other, frozen_nothing_beyond_the_sizes_seen_exists);
+    tcase_add_test(other, frozen_damage_needs_no_patience);
     tcase_add_test(other, an_empty_directory_frozen_stays_empty);
     suite_add_tcase(suite, other);
     return suite;
