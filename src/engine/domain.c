@@ -105,14 +105,16 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
             ASSERT(record->late > 0 && domain->late_open > 0);
             record->late--;
             domain->late_open--;
-        } else {
-            settled = record->at;
-            settled.item = item->index + 1;
+        }
+        /* A late one too: all of the lane before it are settled or late themselves, and while there
+         * are such domain_cap holds back what is saved. */
+        struct position behind = record->at;
+        behind.item = item->index + 1;
+        if (position_before(&settled, &behind)) {
+            settled = behind;
         }
     }
-    if (position_before(&lane->settled, &settled)) {
-        lane->settled = settled;
-    }
+    lane->settled = settled;
     lane->dirty = true;
     engine->dirty = true;
     lane_drop(engine, lane, count);

@@ -296,6 +296,7 @@ void engine_stop(struct engine *engine, int64_t now_ms)
 {
     if (!engine->stopping) {
         engine->stopping = true;
+        engine->save_failures = 0; /* the last save gets its own tries */
         engine->stop_deadline_ms = now_ms + STOP_FLUSH_MS_MAX;
         trace_line(engine, "stopping");
     }
@@ -327,5 +328,6 @@ bool engine_finished(const struct engine *engine)
     if (engine->now_ms >= engine->stop_deadline_ms) {
         return true;
     }
-    return send_idle(engine) && (save_clean(engine) || engine->save_failures > 2);
+    bool given_up = engine->save_failures > 2 && !engine->committing;
+    return send_idle(engine) && (save_clean(engine) || given_up);
 }

@@ -157,6 +157,16 @@ void oracle_commit_taken(void *context)
     struct oracle *oracle = context;
     oracle->taken_event = ++oracle->event;
     oracle->taken_items = oracle->items_count;
+    uint32_t gone = 0; /* what was deleted before there was a place to start at */
+    while (gone < oracle->items_count && oracle->items[gone].removed) {
+        gone++;
+    }
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *destination = &oracle->destinations[i];
+        if (!destination->committed && destination->start_item < gone) {
+            destination->start_item = gone;
+        }
+    }
 }
 
 void oracle_commit_applied(void *context)
