@@ -30,9 +30,9 @@ static size_t rounded(size_t bytes)
 
 static void push_free(struct slab *slab, void *block, size_t bytes)
 {
-    void **list = &slab->free[bytes / SLAB_STEP_BYTES];
-    memcpy(block, list, sizeof *list);
-    *list = block;
+    struct slab_free *fresh = block;
+    fresh->next = slab->free[bytes / SLAB_STEP_BYTES];
+    slab->free[bytes / SLAB_STEP_BYTES] = fresh;
 }
 
 static void start_chunk(struct slab *slab)
@@ -55,15 +55,15 @@ void *slab_take(struct slab *slab, size_t bytes)
         slab->large_bytes += need;
         return mem_grow(NULL, need, 1);
     }
-    void *block = slab->free[need / SLAB_STEP_BYTES];
-    if (block != NULL) {
-        memcpy(&slab->free[need / SLAB_STEP_BYTES], block, sizeof block);
-        return block;
+    struct slab_free *old = slab->free[need / SLAB_STEP_BYTES];
+    if (old != NULL) {
+        slab->free[need / SLAB_STEP_BYTES] = old->next;
+        return old;
     }
     if ((size_t)(slab->end - slab->at) < need) {
         start_chunk(slab);
     }
-    block = slab->at;
+    void *block = slab->at;
     slab->at += need;
     ASSERT(slab->at <= slab->end);
     return block;

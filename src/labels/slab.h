@@ -16,6 +16,11 @@ enum {
     SLAB_CHUNK_BYTES = 256 << 10
 };
 
+/* What a free block holds. */
+struct slab_free {
+    struct slab_free *next;
+};
+
 struct slab {
     uint8_t *at; /* not yet cut */
     uint8_t *end;
