@@ -320,7 +320,7 @@ static bool resolve(struct source *out, const struct conf_auth *auth,
     case CONF_AUTH_NONE:
         break;
     }
-    ASSERT(!"an endpoint without authentication has no identity");
+    ASSERT(false); /* an endpoint without authentication has no identity */
     return false;
 }
 

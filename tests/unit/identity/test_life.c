@@ -450,14 +450,16 @@ START_TEST(arc_proves_itself_by_a_key_file_each_time)
     expect_trace(
         &lab,
         "[      0] 401 -> first, no header, next in 0\n"
-        "GET http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id=01234567-abcd-ef01-2345-67890abcdef0 direct\n"
+        "GET http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01"
+        "&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id=01234567-abcd-ef01-2345-67890abcdef0 direct\n"
         "Metadata: true\n"
         "Authorization: Basic a2V5LW9uZQ==\n"
         "\n"
         "\n"
         "[      0] 200 -> good, Bearer t, next in 1689561\n"
         "[1689561] 401 -> good, Bearer t, next in 0\n"
-        "GET http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id=01234567-abcd-ef01-2345-67890abcdef0 direct\n"
+        "GET http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01"
+        "&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id=01234567-abcd-ef01-2345-67890abcdef0 direct\n"
         "Metadata: true\n"
         "Authorization: Basic a2V5LXR3bw==\n"
         "\n"
