@@ -46,6 +46,7 @@ START_TEST(records_come_in_order_with_place_and_checksums)
     struct position at = tail_position(lab.tail);
     ck_assert_uint_eq(at.segment, 1);
     ck_assert_uint_eq(at.record, 10);
+    ck_assert_uint_eq(tail_behind_bytes(lab.tail), 0); /* padding is nothing to read */
 }
 
 static const struct lab_records shapes[] = {

@@ -1,0 +1,153 @@
+/* read.c - the open file, through the window, to records.
+ *
+ * The record reader (wal_reader.h) is pure and asks for bytes; the directory (look.c) knows sizes
+ * and what is sealed; here both meet. A stride is as large as the window, whatever the record
+ * sizes: while catching up one pread serves thousands of records. */
+#include "inside.h"
+
+#include <string.h>
+#include <walship/crc32c.h>
+
+/* What is known of the open file now. */
+static void file_known(const struct tail *tail, uint64_t *bytes, bool *sealed)
+{
+    const struct dir_segment *segment = dir_find(tail->dir, tail->segment);
+    *bytes = tail->window.segment_bytes;
+    *sealed = false;
+    if (tail_file_is(tail, segment)) {
+        *bytes = segment->seen.bytes;
+        *sealed = segment->seen.sealed;
+    } else if (segment == NULL) {
+        /* unlinked: what we hold is all there ever is, once a higher one is written */
+        struct os_stat stat;
+        struct os *os = tail->dir->os;
+        if (!tail->dir->frozen && os->stat_fd(os, tail->fd, &stat) == 0) {
+            *bytes = stat.bytes;
+        }
+        *sealed = dir_above(tail->dir, tail->segment) != NULL;
+    } /* else another file has the name: this one is over, the caller will place us anew */
+}
+
+bool tail_window_renew(struct tail *tail)
+{
+    uint64_t bytes;
+    bool sealed;
+    file_known(tail, &bytes, &sealed);
+    if (bytes == tail->window.segment_bytes && sealed == tail->window.sealed) {
+        return false;
+    }
+    tail->window.segment_bytes = bytes;
+    tail->window.sealed = sealed;
+    return true;
+}
+
+void tail_window_empty(struct tail *tail)
+{
+    tail->window.offset = wal_reader_need(tail->reader);
+    tail->window.count = 0;
+}
+
+bool tail_window_fill(struct tail *tail, enum tail_status *status, struct err *err)
+{
+    struct wal_window *window = &tail->window;
+    struct os *os = tail->dir->os;
+    uint64_t need = wal_reader_need(tail->reader);
+    ASSERT(need >= window->offset);
+    uint64_t used = need - window->offset;
+    size_t kept = used < window->count ? window->count - (size_t)used : 0;
+    memmove(tail->bytes, tail->bytes + window->count - kept, kept);
+    window->offset = need;
+    window->count = kept;
+    uint64_t at = need + kept;
+    ASSERT(at < window->segment_bytes && kept < TAIL_WINDOW_BYTES);
+    uint64_t want = window->segment_bytes - at;
+    want = want < TAIL_WINDOW_BYTES - kept ? want : TAIL_WINDOW_BYTES - kept;
+    int64_t got = os->pread(os, tail->fd, tail->bytes + kept, (size_t)want, at);
+    if (got < 0) {
+        err_set(err, (int)-got, "read segment %u of %s at %llu: %s", tail->segment, tail->dir->path,
+                (unsigned long long)at, strerror((int)-got));
+        return tail_decide(status, TAIL_FAILED);
+    }
+    if (got == 0) { /* shorter than it was listed */
+        bool renewed = tail_look_again(tail) && tail_window_renew(tail);
+        return renewed ? false : tail_wait_here(tail, status);
+    }
+    window->count += (size_t)got;
+    if (tail_file_is(tail, dir_find(tail->dir, tail->segment))) {
+        dir_note_read(tail->dir, tail->segment, at + (uint64_t)got);
+    }
+    return false;
+}
+
+bool tail_take_record(struct tail *tail, const struct wal_read_out *read, struct tail_out *out,
+                      enum tail_status *status)
+{
+    uint32_t crc = crc32c(read->record.at, view_left(&read->record));
+    if (tail->record == 0 && tail_file_is(tail, dir_find(tail->dir, tail->segment))) {
+        dir_note_first(tail->dir, tail->segment, crc);
+    }
+    out->at = tail_position(tail);
+    out->previous_crc = tail->crc;
+    out->crc = crc;
+    out->offset = read->offset;
+    out->record = read->record;
+    bool walked = tail->record >= tail->target;
+    tail->record++;
+    tail->crc = crc;
+    tail->offset = read->end;
+    return walked ? tail_decide(status, TAIL_RECORD) : false;
+}
+
+/* Damage before the place that was sought was told when it was first passed. */
+bool tail_take_damage(struct tail *tail, const struct wal_read_out *read, struct tail_out *out,
+                      enum tail_status *status)
+{
+    ASSERT(read->end >= tail->offset);
+    tail->offset = read->end;
+    if (tail->record < tail->target) {
+        return false;
+    }
+    out->at = tail_position(tail);
+    out->offset = read->damage_offset;
+    out->damage_bytes = read->damage_bytes;
+    out->damage_text = read->damage_text;
+    return tail_decide(status, TAIL_DAMAGE);
+}
+
+/* The reader is patient with bytes that look wrong in a segment still being written. Where a whole
+ * page follows they were written long before, and in a frozen directory before we began: no time
+ * will make them right, so it need only be asked often enough. */
+static bool ask_again(struct tail *tail)
+{
+    uint64_t need = wal_reader_need(tail->reader);
+    uint64_t page = need - need % WAL_PAGE_BYTES;
+    bool old = tail->dir->frozen || page + 2 * WAL_PAGE_BYTES <= tail->window.segment_bytes;
+    if (!old || need >= tail->window.segment_bytes) {
+        return false;
+    }
+    if (tail->asked_at != need) {
+        tail->asked_at = need;
+        tail->asked = 0;
+    }
+    return tail->asked++ < WAL_READER_PATIENCE;
+}
+
+/* No further whole record. A segment that has a follower but is not sealed yet needs one more look;
+ * the newest one needs patience. */
+bool tail_take_wait(struct tail *tail, enum tail_status *status)
+{
+    if (tail_window_renew(tail)) {
+        tail_window_empty(tail);
+        return false;
+    }
+    if (dir_above(tail->dir, tail->segment) != NULL && tail_look_again(tail) &&
+        tail_window_renew(tail)) {
+        tail_window_empty(tail);
+        return false;
+    }
+    if (ask_again(tail)) {
+        tail_window_empty(tail);
+        return false;
+    }
+    return tail_wait_here(tail, status);
+}
