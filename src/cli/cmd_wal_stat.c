@@ -90,7 +90,6 @@ static bool scan_all(struct walscan *scan, struct stat *stat, struct err *err)
             stat->missing_segments += (uint64_t)out.gap_to - out.gap_from + 1;
             break;
         case WALSCAN_END:
-            stat->unfinished_bytes = tail_behind_bytes(scan->tail);
             return true;
         case WALSCAN_FAILED:
             return false;
@@ -149,8 +148,7 @@ static void print_report(const struct walscan *scan, const struct stat *stat)
     printf("damage      %" PRIu64 " bytes in %" PRIu64 " places\n", stat->damage_bytes,
            stat->damage_ranges);
     printf("undecodable %" PRIu64 " records\n", stat->undecodable);
-    printf("missing     %" PRIu64 " segments\n", stat->missing_segments);
-    printf("unfinished  %" PRIu64 " bytes at the end\n\n", stat->unfinished_bytes);
+    printf("missing     %" PRIu64 " segments\n\n", stat->missing_segments);
     print_types(stat);
     if (scan->has_checkpoint) {
         printf("%-40s %12" PRIu64 " %14" PRIu64 " %14" PRIu64 "\n", "(in the checkpoint)",

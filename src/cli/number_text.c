@@ -25,19 +25,49 @@ static size_t copy(char *out, const char *text)
     return bytes;
 }
 
-/* "d.ddde-dd" at so many digits; true if it parses back. */
-static bool try_digits(uint64_t bits, int count, struct decimal *out)
+/* "d.ddde-dd" at so many digits, correctly rounded. */
+static void round_to(uint64_t bits, int count, char text[NUMBER_TEXT_BYTES_MAX])
 {
-    char text[NUMBER_TEXT_BYTES_MAX];
+    char format[] = {'%', '.', (char)('0' + (count - 1) / 10), (char)('0' + (count - 1) % 10),
+                     'e', '\0'};
     double value;
     memcpy(&value, &bits, sizeof value);
-    char format[] = {'%', '.', (char)('0' + (count - 1) / 10), (char)('0' + (count - 1) % 10),
-                     'e', 0};
-    int written = strfromd(text, sizeof text, format, value);
-    ASSERT(written > 0 && (size_t)written < sizeof text);
+    int written = strfromd(text, NUMBER_TEXT_BYTES_MAX, format, value);
+    ASSERT(written > 0 && written < NUMBER_TEXT_BYTES_MAX);
+}
+
+static bool parses_back(const char *text, uint64_t bits)
+{
     double back = strtod(text, NULL);
     uint64_t back_bits;
     memcpy(&back_bits, &back, sizeof back_bits);
+    return back_bits == bits;
+}
+
+/* One more in the last digit. False where that would carry. */
+static bool round_up(char *text)
+{
+    char *last = strchr(text, 'e');
+    ASSERT(last != NULL && last > text);
+    last--;
+    if (*last < '0' || *last > '8') {
+        return false;
+    }
+    (*last)++;
+    return true;
+}
+
+/* Below a power of two numbers lie twice as dense: rounded down it may be nearer to its neighbour,
+ * while the next text above still is its own. */
+static bool try_digits(uint64_t bits, int count, char text[NUMBER_TEXT_BYTES_MAX])
+{
+    round_to(bits, count, text);
+    return parses_back(text, bits) ||
+           ((bits & FRACTION_BITS) == 0 && round_up(text) && parses_back(text, bits));
+}
+
+static void take_apart(const char *text, struct decimal *out)
+{
     const char *exponent = strchr(text, 'e');
     ASSERT(exponent != NULL);
     out->count = 0;
@@ -46,23 +76,22 @@ static bool try_digits(uint64_t bits, int count, struct decimal *out)
             out->digits[out->count++] = *at;
         }
     }
+    ASSERT(out->count > 0 && out->count <= DIGITS_MAX);
     out->exponent = (int)strtol(exponent + 1, NULL, 10);
-    return back_bits == bits;
+    while (out->count > 1 && out->digits[out->count - 1] == '0') {
+        out->count--;
+    }
 }
 
 static void shortest(uint64_t bits, struct decimal *out)
 {
+    char text[NUMBER_TEXT_BYTES_MAX];
     int count = (bits & EXPONENT_BITS) == 0 ? 1 : DIGITS_SAFE;
-    while (count < DIGITS_MAX && !try_digits(bits, count, out)) {
+    while (!try_digits(bits, count, text)) {
         count++;
+        ASSERT(count <= DIGITS_MAX);
     }
-    if (count == DIGITS_MAX) {
-        bool same = try_digits(bits, count, out);
-        ASSERT(same);
-    }
-    while (out->count > 1 && out->digits[out->count - 1] == '0') {
-        out->count--;
-    }
+    take_apart(text, out);
 }
 
 static size_t put_exponent(const struct decimal *decimal, char *out)
