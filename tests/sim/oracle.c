@@ -191,6 +191,9 @@ const char *oracle_item_text(struct oracle *oracle, uint32_t number)
 static void acks_forget(struct oracle *oracle, struct oracle_destination *destination)
 {
     uint32_t cap = oracle_cap(oracle, destination);
+    if (oracle_regenerated(oracle, destination)) {
+        cap = 0; /* positions of another generation prove nothing: rather twice than not at all */
+    }
     destination->capped = destination->capped || (oracle->life > 1 && cap != UINT32_MAX);
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         struct fate *fate = &destination->fates[i];

@@ -148,6 +148,9 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
 void oracle_positions_print(struct oracle *oracle, const struct oracle_destination *destination,
                             uint32_t number);
 
+/* The WAL was repaired or replaced after some of the durable positions were saved. */
+bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination);
+
 /* ---- asked ---- */
 /* Everything settled and saved: the books must agree to the item. */
 void oracle_final(struct oracle *oracle);

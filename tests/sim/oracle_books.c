@@ -50,8 +50,8 @@ static bool passed(const struct oracle *oracle, const struct oracle_destination 
     if (before(item, &books->lowest->at)) {
         return true;
     }
-    if (destination->conf->shard_by_count > 0) {
-        return false; /* which lane, the oracle does not know */
+    if (destination->conf->shard_by_count > 0 || item->unknown) {
+        return false; /* which lane, the oracle does not know; or one domain keeps the account */
     }
     uint16_t shard = oracle->series[item->series].shard[destination->conf->fold_case];
     return (books->lanes[shard] != NULL && before(item, &books->lanes[shard]->settled)) ||
@@ -212,6 +212,20 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
         }
     }
     return UINT32_MAX;
+}
+
+bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination)
+{
+    struct books books;
+    if (!books_read(oracle, destination, &books)) {
+        return false;
+    }
+    for (size_t i = 0; i < oracle->store->durable.segments_count; i++) {
+        if (oracle->store->durable.segments[i].generation > books.lowest->at.generation) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t oracle_segment_needed(const struct oracle *oracle)

@@ -45,6 +45,7 @@ struct world {
     int64_t settled_ms; /* since when; -1 */
     int64_t jump_ms;    /* of the wall clock */
     bool files_changed;
+    bool signalled; /* a turn is due whatever the deadlines say */
     uint64_t idle_steps, turns_max;
     uint64_t posts_before;
 };
@@ -288,6 +289,7 @@ static void life_stop(struct world *world)
     report_line(world->report, "[%7lld] walship is told to stop", (long long)world->now_ms);
     engine_stop(world->engine, world->now_ms);
     world->stopping = true;
+    world->signalled = true;
     world->life_stop = false;
     world->life_ms = world->now_ms + FINISH_MS;
 }
@@ -361,6 +363,7 @@ static void turn(struct world *world)
 {
     faults_before_turn(world);
     world->files_changed = false;
+    world->signalled = false;
     world->report->turns++;
     engine_turn(world->engine, world->now_ms);
     stats_check(world);
@@ -380,7 +383,7 @@ static bool turn_due(const struct world *world)
         return false;
     }
     bool hinted = world->files_changed && world->scenario.hints != HINTS_NONE;
-    return hinted || fake_http_deadline(world->http) <= world->now_ms ||
+    return hinted || world->signalled || fake_http_deadline(world->http) <= world->now_ms ||
            fake_store_deadline(world->store) <= world->now_ms ||
            engine_deadline(world->engine, world->now_ms) <= world->now_ms;
 }
@@ -396,7 +399,8 @@ static bool saved(const struct world *world, const struct engine_destination_sta
 /* behind_bytes may be the padding of the last page: that all items were read, the account shows. */
 static bool settled(const struct world *world)
 {
-    if (world->engine == NULL || world->prom.state != PROM_DONE || world->store->busy) {
+    if (world->engine == NULL || world->stopping || world->prom.state != PROM_DONE ||
+        world->store->busy) {
         return false;
     }
     struct engine_stats all;
