@@ -120,9 +120,9 @@ static void copy_collection(struct walk *walk, const yaml_node_t *from, struct c
                        : (size_t)(from->data.sequence.items.top - from->data.sequence.items.start);
     to->kind = map ? CONF_MAP : CONF_LIST;
     to->count = 0; /* grows as children are copied */
-    to->values = take(walk->yaml, (count + 1) * sizeof *to->values);
+    to->values = take(walk->yaml, (count + 1) * sizeof(void *));
     if (map) {
-        to->keys = take(walk->yaml, (count + 1) * sizeof *to->keys);
+        to->keys = take(walk->yaml, (count + 1) * sizeof(void *));
     }
 }
 
@@ -258,14 +258,12 @@ static bool is_last(struct walk *walk, yaml_parser_t *parser)
 
 static bool load_document(struct walk *walk, yaml_parser_t *parser)
 {
-    yaml_document_t document;
-    if (!yaml_parser_load(parser, &document)) {
+    if (!yaml_parser_load(parser, walk->document)) {
         return parser_failed(walk, parser);
     }
-    walk->document = &document;
-    bool empty = yaml_document_get_root_node(&document) == NULL;
+    bool empty = yaml_document_get_root_node(walk->document) == NULL;
     bool good = copy_document(walk) && (empty || is_last(walk, parser));
-    yaml_document_delete(&document);
+    yaml_document_delete(walk->document);
     return good;
 }
 
@@ -273,7 +271,8 @@ struct conf_yaml *conf_yaml_parse(const void *bytes, size_t count, const char *f
                                   struct conf_problems *problems)
 {
     ASSERT((bytes != NULL || count == 0) && file != NULL && problems != NULL);
-    struct walk walk = {.file = file, .problems = problems};
+    yaml_document_t document;
+    struct walk walk = {.document = &document, .file = file, .problems = problems};
     if (count > CONF_YAML_BYTES_MAX) {
         conf_problem(problems, file, 1, 1, "the file is larger than %d bytes", CONF_YAML_BYTES_MAX);
         return NULL;

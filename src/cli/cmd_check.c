@@ -21,7 +21,7 @@ struct check {
 
 static int usage(const char *text, const char *value)
 {
-    fprintf(stderr, "walship check: %s%s; see walship --help\n", text, value);
+    (void)fprintf(stderr, "walship check: %s%s; see walship --help\n", text, value);
     return 2;
 }
 
@@ -114,9 +114,9 @@ static void check_file(const char *file, struct conf_problems *problems)
         check_wal(&check);
         check_state(&check);
         check_links(&check);
-    }
-    if (problems->count == 0) {
-        print_good(file, conf);
+        if (problems->count == 0) {
+            print_good(file, conf);
+        }
     }
     conf_free(conf);
     conf_yaml_free(yaml);

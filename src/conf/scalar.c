@@ -2,6 +2,8 @@
 #include "bind.h"
 
 #include <assert.h>
+#include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <walship/mem.h>
 
@@ -11,14 +13,25 @@ static const char *shown(const struct option *option, const struct conf_node *no
     return option->secret ? "(not shown)" : node->text;
 }
 
+/* As Prometheus' parser: underscores are passed over, 0x and a leading 0 give the base. */
 static bool parse_count(const char *text, uint64_t *out)
 {
-    size_t bytes = strspn(text, "0123456789");
-    if (bytes == 0 || bytes > 19 || text[bytes] != '\0') {
-        return false;
+    char plain[32];
+    size_t bytes = 0;
+    for (; *text != '\0'; text++) {
+        if (*text == '_' && bytes > 0) {
+            continue;
+        }
+        if (bytes == sizeof plain - 1 || !isalnum((unsigned char)*text)) {
+            return false;
+        }
+        plain[bytes++] = *text;
     }
-    *out = strtoull(text, NULL, 10);
-    return true;
+    plain[bytes] = '\0';
+    char *end = plain;
+    errno = 0;
+    *out = strtoull(plain, &end, 0);
+    return bytes > 0 && errno == 0 && *end == '\0' && *out <= INT64_MAX;
 }
 
 static bool parse_number(const char *text, double *out)
@@ -76,7 +89,8 @@ static void bind_unsigned(struct binder *binder, const struct option *option,
         out_of_range(binder, option, node);
         return;
     }
-    bool good = sized ? conf_bytes_parse(node->text, &value) : parse_count(node->text, &value);
+    bool good = sized ? conf_bytes_parse(node->text, &value)
+                      : !node->quoted && parse_count(node->text, &value);
     if (!good) {
         bind_problem(binder, node, "%s must be %s, found \"%s\"", option->key,
                      sized ? "a size such as 1048576 or 10MB" : "a whole number",

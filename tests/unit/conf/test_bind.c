@@ -88,6 +88,14 @@ static const struct {
      "F:4:23: an element of shard_by must be a label name\n"},
     {ELEMENT "url: http://a\n    quota: {samples_per_minute: many}\n",
      "F:4:33: samples_per_minute must be a whole number, found \"many\"\n"},
+    {ELEMENT "url: http://a\n    quota: {samples_per_minute: '5'}\n",
+     "F:4:33: samples_per_minute must be a whole number, found \"5\"\n"},
+    {ELEMENT "url: http://a\n    quota: {samples_per_minute: 9223372036854775808}\n",
+     "F:4:33: samples_per_minute must be a whole number, found \"9223372036854775808\"\n"},
+    {ELEMENT "url: http://a\n    quota: {samples_per_minute: 09}\n",
+     "F:4:33: samples_per_minute must be a whole number, found \"09\"\n"},
+    {ELEMENT "url: http://a\n    quota: {samples_per_minute: 1 0}\n",
+     "F:4:33: samples_per_minute must be a whole number, found \"1 0\"\n"},
     {ELEMENT "url: http://a\n    quota: {bytes_per_minute: 50XB}\n",
      "F:4:31: bytes_per_minute must be a size such as 1048576 or 10MB, found \"50XB\"\n"},
     {ELEMENT "url: http://a\n    queue_config: {retry_on_http_429: 'true'}\n",
@@ -262,8 +270,8 @@ static const char everything[] =
     "    shard_by: [cluster, pod]\n"
     "    remote_timeout: 1m\n"
     "    headers: {X-Scope-OrgID: 1, X-Empty: }\n"
-    "    quota: {samples_per_minute: 1000000}\n"
-    "    queue_config: &queue {max_shards: 200, max_samples_per_send: 500, max_bytes_per_send: 2MB,\n"
+    "    quota: {samples_per_minute: 1_000_000}\n"
+    "    queue_config: &queue {max_shards: 200, max_samples_per_send: 0x1f4, max_bytes_per_send: 2MB,\n"
     "      batch_send_deadline: 5s, min_backoff: 1s, max_backoff: 1s, retry_on_http_429: no}\n"
     "    endpoints:\n"
     "      - url: https://u:p@dce.eastus-1.metrics.ingest.monitor.azure.com/d?api-version=1\n"
