@@ -16,7 +16,6 @@ struct stat {
     uint64_t undecodable; /* records */
     uint64_t damage_ranges, damage_bytes;
     uint64_t missing_segments;
-    uint64_t unfinished_bytes; /* at the end of the newest segment */
     struct refmap *refs;
     int64_t t_first_ms, t_last_ms;
     bool has_time;
