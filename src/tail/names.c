@@ -82,7 +82,10 @@ static int segment_order(const void *left, const void *right)
     }
     bool a_usual = strlen(a->name) == 8;
     bool b_usual = strlen(b->name) == 8;
-    return a_usual != b_usual ? (a_usual ? -1 : 1) : strcmp(a->name, b->name);
+    if (a_usual != b_usual) {
+        return a_usual ? -1 : 1;
+    }
+    return strcmp(a->name, b->name);
 }
 
 bool dir_list_read(struct dir_list *list, struct os *os, const char *path, struct err *err)

@@ -58,7 +58,7 @@ struct tail *tail_new_checkpoint(struct waldir *dir, uint32_t number)
     ASSERT(!dir->complete);
     char usual[DIR_NAME_BYTES + 16];
     char path[DIR_PATH_BYTES];
-    snprintf(usual, sizeof usual, "checkpoint.%08u", number);
+    (void)snprintf(usual, sizeof usual, "checkpoint.%08u", number);
     bool newest = dir->now.has_checkpoint && dir->now.checkpoint == number;
     dir_join(path, dir->path, newest ? dir->now.checkpoint_name : usual);
     struct tail *tail = tail_make(dir_new(dir->os, path, true));

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 static const char *segment_path(unsigned segment)
 {
     static char path[64];
-    snprintf(path, sizeof path, "/wal/%08u", segment);
+    (void)snprintf(path, sizeof path, "/wal/%08u", segment);
     return path;
 }
 

@@ -8,7 +8,7 @@
 #include <walship/assert.h>
 #include <walship/mem.h>
 
-enum { FD_FIRST = 1000, FDS_MAX = 256, FREE_INODES_MAX = 64, NAME_PARTS_MAX = 4096 };
+enum { FD_FIRST = 1000, FDS_MAX = 256, FREE_INODES_MAX = 64, PATH_BYTES_MAX = 4096 };
 
 struct node {
     uint64_t inode;
@@ -75,11 +75,18 @@ static struct name *name_find(const struct fake_os *fake, const char *path)
     return NULL;
 }
 
-static struct node *node_of(const struct fake_os *fake, const char *path)
+/* NULL: there is none. */
+static struct node *path_node(const struct fake_os *fake, const char *path)
 {
     struct name *name = name_find(fake, path);
-    ASSERT(name != NULL);
-    return name->node;
+    return name == NULL ? NULL : name->node;
+}
+
+static struct node *node_of(const struct fake_os *fake, const char *path)
+{
+    struct node *node = path_node(fake, path);
+    ASSERT(node != NULL);
+    return node;
 }
 
 static struct node *node_new(struct fake_os *fake, bool is_directory)
@@ -225,15 +232,16 @@ static uint64_t fake_random(struct os *os)
 static int fake_open(struct os *os, const char *path)
 {
     struct fake_os *fake = fake_of(os);
-    struct name *name = name_find(fake, path);
-    int error = call_error(fake, FAKE_OS_OPEN, name == NULL ? NULL : name->node);
+    struct node *node = path_node(fake, path);
+    int error = call_error(fake, FAKE_OS_OPEN, node);
     if (error != 0) {
         return -error;
     }
+    ASSERT(node != NULL);
     for (int i = 0; i < FDS_MAX; i++) {
         if (fake->fds[i] == NULL) {
-            fake->fds[i] = name->node;
-            name->node->users++;
+            fake->fds[i] = node;
+            node->users++;
             fake->open_count++;
             return FD_FIRST + i;
         }
@@ -262,6 +270,7 @@ static int stat_node(struct fake_os *fake, const struct node *node, struct os_st
     if (error != 0) {
         return -error;
     }
+    ASSERT(node != NULL);
     *out = (struct os_stat){
         .device = 1,
         .inode = node->inode,
@@ -280,8 +289,7 @@ static int fake_stat_fd(struct os *os, int fd, struct os_stat *out)
 static int fake_stat_path(struct os *os, const char *path, struct os_stat *out)
 {
     struct fake_os *fake = fake_of(os);
-    struct name *name = name_find(fake, path);
-    return stat_node(fake, name == NULL ? NULL : name->node, out);
+    return stat_node(fake, path_node(fake, path), out);
 }
 
 static int64_t fake_pread(struct os *os, int fd, void *out, size_t bytes, uint64_t at)
@@ -307,12 +315,13 @@ static int64_t fake_pread(struct os *os, int fd, void *out, size_t bytes, uint64
 static int fake_list(struct os *os, const char *path, os_entry_fn *each, void *context)
 {
     struct fake_os *fake = fake_of(os);
-    struct name *directory = name_find(fake, path);
-    int error = call_error(fake, FAKE_OS_LIST, directory == NULL ? NULL : directory->node);
+    struct node *directory = path_node(fake, path);
+    int error = call_error(fake, FAKE_OS_LIST, directory);
     if (error != 0) {
         return -error;
     }
-    if (!directory->node->is_directory) {
+    ASSERT(directory != NULL);
+    if (!directory->is_directory) {
         return -ENOTDIR;
     }
     for (size_t i = 0; i < fake->names_count; i++) {
@@ -327,8 +336,8 @@ static int fake_list(struct os *os, const char *path, os_entry_fn *each, void *c
 static void fake_watch(struct os *os, const char *path)
 {
     struct fake_os *fake = fake_of(os);
-    const struct name *name = name_find(fake, path);
-    fake->watched = name != NULL && name->node->is_directory ? name->node : NULL;
+    const struct node *node = path_node(fake, path);
+    fake->watched = node != NULL && node->is_directory ? node : NULL;
 }
 
 static enum os_hint fake_hint(struct os *os)
@@ -411,7 +420,7 @@ int64_t fake_os_now(const struct fake_os *fake)
 
 static struct name *name_with_parent(struct fake_os *fake, const char *path)
 {
-    char parent[NAME_PARTS_MAX];
+    char parent[PATH_BYTES_MAX];
     const char *slash = strrchr(path, '/');
     ASSERT(slash != NULL && (size_t)(slash - path) < sizeof parent);
     size_t bytes = (size_t)(slash - path);

@@ -17,7 +17,7 @@ static char root[256];
 static const char *at(const char *name)
 {
     static char path[512];
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    (void)snprintf(path, sizeof path, "%s/%s", root, name);
     return path;
 }
 
@@ -32,7 +32,7 @@ static void append(const char *name, const char *text)
 static void setup(void)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(root, sizeof root, "%s/walship-os-XXXXXX", base == NULL ? "/tmp" : base);
+    (void)snprintf(root, sizeof root, "%s/walship-os-XXXXXX", base == NULL ? "/tmp" : base);
     ck_assert_ptr_nonnull(mkdtemp(root));
     os = os_linux_new();
 }
@@ -203,7 +203,7 @@ static void change_create(void)
 static void change_rename(void)
 {
     char from[512];
-    snprintf(from, sizeof from, "%s", at("wal/a"));
+    (void)snprintf(from, sizeof from, "%s", at("wal/a"));
     ck_assert_int_eq(rename(from, at("wal/b")), 0);
 }
 
@@ -270,7 +270,7 @@ START_TEST(a_watched_directory_that_goes_away_says_so_and_can_be_watched_again)
     if (_i == 0) {
         ck_assert_int_eq(rmdir(at("wal")), 0);
     } else {
-        snprintf(from, sizeof from, "%s", at("wal"));
+        (void)snprintf(from, sizeof from, "%s", at("wal"));
         ck_assert_int_eq(rename(from, at("moved")), 0);
     }
     ck_assert_int_eq(os->hint(os), OS_HINT_CHANGED);

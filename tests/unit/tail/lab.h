@@ -48,10 +48,11 @@ static inline void lab_release(struct lab *lab)
     fake_os_free(lab->fake); /* aborts if a descriptor was left open */
 }
 
+/* Until the next call. */
 static inline const char *lab_path(uint32_t number)
 {
     static char path[64];
-    snprintf(path, sizeof path, "/wal/%08u", number);
+    (void)snprintf(path, sizeof path, "/wal/%08u", number);
     return path;
 }
 

@@ -16,7 +16,7 @@ static void setup(void)
     fake_os_mkdir(lab.fake, "/wal/checkpoint.00000007");
     for (uint32_t i = 0; i < ARRAY_COUNT(parts); i++) {
         char path[64];
-        snprintf(path, sizeof path, "/wal/checkpoint.00000007/%08u", i);
+        (void)snprintf(path, sizeof path, "/wal/checkpoint.00000007/%08u", i);
         lab_file(&lab, path, &parts[i]);
     }
     lab_open(&lab);
@@ -64,7 +64,7 @@ START_TEST(a_checkpoint_that_goes_away_is_told)
 START_TEST(half_a_checkpoint_is_none)
 {
     char path[64];
-    snprintf(path, sizeof path, "/wal/checkpoint.00000007/%08d", _i);
+    (void)snprintf(path, sizeof path, "/wal/checkpoint.00000007/%08d", _i);
     fake_os_unlink(lab.fake, path);
     enum tail_status status = lab_next(&lab);
     if (_i == 2) { /* what is left looks whole, until the rest goes too */

@@ -306,7 +306,8 @@ START_TEST(the_first_record_tells_when_even_the_inode_is_the_same)
     lab_refresh(&lab);
     ck_assert(lab.replaced);
     waldir_set_generation(lab.dir, 2);
-    fake_os_overwrite(lab.fake, lab_path(0), 0, fake_os_data(lab.fake, lab_path(1)), 32768);
+    const uint8_t *same = fake_os_data(lab.fake, lab_path(1));
+    fake_os_overwrite(lab.fake, lab_path(0), 0, same, WAL_PAGE_BYTES);
     tail_seek(lab.tail, &start);
     lab_expect(&lab, 0, 1);
     lab_refresh(&lab);
