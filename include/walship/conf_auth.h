@@ -79,19 +79,14 @@ struct conf_auth {
     size_t scopes_count;
     struct conf_auth_param *params; /* values may be secret */
     size_t params_count;
-    const struct conf_node *client; /* the oauth2 block, for its tls_config and proxy keys; borrowed */
-    unsigned line, column;
+    unsigned line, column; /* of the block */
 };
 
-/* True: the key of a destination or endpoint belongs to conf_auth_bind (the refused ones too). */
-bool conf_auth_key(const char *key);
-/* Reads the blocks of one map (a destination or an endpoint); its other keys are passed over. With no
+/* Reads the blocks of one map, a destination or an endpoint; its other keys are passed over. With no
  * block the kind is CONF_AUTH_NONE. False: problems were added; *out is then CONF_AUTH_NONE. */
 MUST_USE bool conf_auth_bind(const struct conf_node *map, const char *file, struct conf_auth *out,
                              struct conf_problems *problems);
 /* NULL-safe for every field; leaves CONF_AUTH_NONE. */
 void conf_auth_release(struct conf_auth *auth);
-/* Its part of docs/CONFIG.md: a row a key. */
-MUST_USE bool conf_auth_document(struct buf *out);
 
 #endif
