@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <walship/buf.h>
+#include <walship/conf_auth.h>
 #include <walship/err.h>
 #include <walship/labels.h>
 
@@ -49,6 +50,7 @@ struct conf_endpoint {
     char *key;                    /* identity: URL without query */
     double weight;
     struct conf_quota quota;
+    struct conf_auth auth; /* its own, else the destination's */
     unsigned line, column;
 };
 

@@ -65,6 +65,8 @@ void endpoint_cancelled(struct endpoint *endpoint, uint64_t id);
  * request. */
 enum verdict endpoint_answered(struct endpoint *endpoint, const struct http_result *result,
                                int64_t now_ms, int64_t wall_ms);
+/* What it waited for has changed (a new token): the next probe may go at once. */
+void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms);
 /* When may_send can change by time alone; INT64_MAX: not by time. */
 int64_t endpoint_deadline(const struct endpoint *endpoint);
 const char *endpoint_state_name(enum endpoint_state state);

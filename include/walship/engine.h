@@ -16,6 +16,7 @@
 #include <walship/endpoint.h>
 #include <walship/err.h>
 #include <walship/http.h>
+#include <walship/identity.h>
 #include <walship/os.h>
 #include <walship/store.h>
 
@@ -27,6 +28,7 @@ struct engine_options {
     const char *adopt_new;
     const char *forget;    /* --forget OLD; NULL: none */
     struct hash_key key;   /* random; 0 in tests */
+    const struct identity_world *world; /* for the identities; its os is not used. NULL: no variables */
 };
 
 struct engine *engine_new(const struct conf *conf, const struct engine_options *options,

@@ -266,3 +266,10 @@ enum verdict endpoint_answered(struct endpoint *endpoint, const struct http_resu
     ASSERT(!endpoint->probing || endpoint->state != ENDPOINT_OPEN);
     return verdict_of(row->class);
 }
+
+void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms)
+{
+    if (endpoint->state != ENDPOINT_OPEN && !endpoint->probing && endpoint->retry_at_ms > now_ms) {
+        endpoint->retry_at_ms = now_ms;
+    }
+}

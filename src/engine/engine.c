@@ -134,6 +134,7 @@ void engine_free(struct engine *engine)
     if (engine->collect.tail != NULL) {
         tail_free(engine->collect.tail);
     }
+    identities_free(engine->identities);
     waldir_free(engine->dir);
     series_free(engine->series);
     labels_free(engine->labels);
@@ -150,7 +151,7 @@ bool engine_start(struct engine *engine, struct err *err)
 {
     engine->now_ms = engine->os->now_ms(engine->os);
     engine->dir = waldir_open(engine->os, engine->conf->wal_dir, err);
-    if (engine->dir == NULL || !start_load(engine, err)) {
+    if (engine->dir == NULL || !auth_open(engine, err) || !start_load(engine, err)) {
         return false;
     }
     if (engine->options.once) {
@@ -242,6 +243,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     engine->work_left = false;
     send_results(engine);
     save_results(engine);
+    auth_run(engine);
     read_run(engine);
     send_batches(engine);
     save_run(engine);
@@ -257,6 +259,9 @@ static int64_t sender_deadline(const struct engine *engine, const struct destina
 {
     if (!endpoint_may_send(&sender->endpoint, engine->now_ms)) {
         return endpoint_deadline(&sender->endpoint);
+    }
+    if (!auth_ready(engine, sender)) {
+        return INT64_MAX; /* until its identity has a token */
     }
     int64_t deadline = INT64_MAX;
     bool has_free = false;
@@ -276,6 +281,7 @@ int64_t engine_deadline(const struct engine *engine, int64_t now_ms)
         return now_ms;
     }
     int64_t deadline = engine->stopping ? engine->stop_deadline_ms : engine->refresh_at_ms;
+    deadline = earlier(deadline, auth_deadline(engine));
     if (engine->dirty && !engine->committing) {
         deadline = earlier(deadline, engine->commit_at_ms);
     }

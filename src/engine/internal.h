@@ -12,6 +12,7 @@
 
 #include <walship/assert.h>
 #include <walship/engine.h>
+#include <walship/identity.h>
 #include <walship/labels.h>
 #include <walship/limits.h>
 #include <walship/log.h>
@@ -57,10 +58,11 @@ struct lane {
     uint32_t in_flight;       /* the first so many are in a batch */
     int64_t waiting_since_ms; /* when the first one not in flight arrived */
     struct position settled;  /* all its items before this are settled */
-    struct position resumed;  /* `settled` at the start: what lies before it an earlier life settled */
-    uint16_t domain;          /* index in the destination */
-    uint16_t endpoint;        /* home */
-    bool dirty;               /* settled moved since the last commit was built */
+    struct position
+        resumed;       /* `settled` at the start: what lies before it an earlier life settled */
+    uint16_t domain;   /* index in the destination */
+    uint16_t endpoint; /* home */
+    bool dirty;        /* settled moved since the last commit was built */
 };
 
 /* A record of which some item is not settled. */
@@ -137,12 +139,15 @@ struct batch {
     int64_t newest_ms;   /* sample time */
     struct batch_part parts[SHARDS_COUNT];
     size_t parts_count;
-    struct buf body; /* kept until settled: a retry sends the same bytes (I2) */
+    uint64_t revision; /* of the token its request carries */
+    struct buf body;   /* kept until settled: a retry sends the same bytes (I2) */
 };
 
 struct sender { /* an endpoint with its batches */
     struct endpoint endpoint;
     const struct conf_endpoint *conf;
+    struct identity *identity; /* NULL: none needed; the registry's */
+    uint64_t refused_revision; /* token that got a 401 and was not replaced since; 0: none */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
     uint32_t samples_max; /* of a batch; shrinks on 413 */
@@ -212,6 +217,7 @@ struct engine {
     struct os *os;
     struct http *http;
     struct store *store;
+    struct identities *identities;
     struct waldir *dir;
     struct labels *labels;
     struct series *series;
@@ -332,7 +338,18 @@ void encode_free(struct encode *encode);
 bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,
                   uint32_t *fitting);
 
+/* auth.c */
+bool auth_open(struct engine *engine, struct err *err);
+void auth_run(struct engine *engine);
+bool auth_result(struct engine *engine, const struct http_result *result); /* false: not its own */
+int64_t auth_deadline(const struct engine *engine);
+bool auth_ready(const struct engine *engine, const struct sender *sender);
+const char *auth_header(const struct engine *engine, const struct sender *sender,
+                        struct batch *batch);
+void auth_refused(struct engine *engine, struct sender *sender, const struct batch *batch);
+
 /* send.c */
+bool sender_may_send(const struct engine *engine, const struct sender *sender);
 void send_results(struct engine *engine);
 void send_batches(struct engine *engine);
 bool send_idle(const struct engine *engine); /* nothing in flight */

@@ -62,6 +62,9 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     int64_t wall_ms = engine->os->wall_ms(engine->os);
     unsigned long long serial = batch->number;
     batch->state = BATCH_READY;
+    if (result->outcome == HTTP_ANSWERED && result->status == 401) {
+        auth_refused(engine, sender, batch);
+    }
     switch (endpoint_answered(&sender->endpoint, result, engine->now_ms, wall_ms)) {
     case VERDICT_ACKED:
         trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender), serial,
@@ -88,6 +91,9 @@ void send_results(struct engine *engine)
 {
     struct http_result result;
     while (engine->http->next_result(engine->http, &result)) {
+        if (auth_result(engine, &result)) {
+            continue;
+        }
         size_t destination_index = (result.id >> ID_DESTINATION) & 0xff;
         size_t sender_index = (result.id >> ID_SENDER) & 0xff;
         size_t batch_index = result.id & 0xff;
@@ -105,8 +111,8 @@ void send_results(struct engine *engine)
 static void batch_post(struct engine *engine, struct destination *destination,
                        struct sender *sender, struct batch *batch)
 {
-    enum { FIXED = 3, EXTRA_MAX = 64 };
-    struct http_header headers[FIXED + EXTRA_MAX + 1] = {
+    enum { FIXED = 3, EXTRA_MAX = 64, OPTIONAL = 2 };
+    struct http_header headers[FIXED + EXTRA_MAX + OPTIONAL] = {
         {"Content-Type", "application/x-protobuf"},
         {"Content-Encoding", "snappy"},
         {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
@@ -114,6 +120,10 @@ static void batch_post(struct engine *engine, struct destination *destination,
     for (size_t i = 0; i < destination->conf->headers_count && i < EXTRA_MAX; i++) {
         headers[count++] = (struct http_header){destination->conf->headers[i].name,
                                                 destination->conf->headers[i].value};
+    }
+    const char *authorization = auth_header(engine, sender, batch);
+    if (authorization != NULL) {
+        headers[count++] = (struct http_header){"Authorization", authorization};
     }
     char attempt[16];
     if (batch->attempts > 0) {
@@ -142,6 +152,11 @@ static void batch_post(struct engine *engine, struct destination *destination,
         struct http_result refused = {.id = batch->id, .outcome = HTTP_NOT_SENT, .error = err.text};
         batch_answered(engine, destination, sender, batch, &refused);
     }
+}
+
+bool sender_may_send(const struct engine *engine, const struct sender *sender)
+{
+    return endpoint_may_send(&sender->endpoint, engine->now_ms) && auth_ready(engine, sender);
 }
 
 /* The one that waits longest for its next try; NULL: none may go now. */
@@ -184,7 +199,7 @@ void send_batches(struct engine *engine)
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->senders_count; k++) {
             struct sender *sender = &destination->senders[k];
-            while (endpoint_may_send(&sender->endpoint, engine->now_ms)) {
+            while (sender_may_send(engine, sender)) {
                 struct batch *batch = batch_ready(engine, sender);
                 if (batch == NULL) {
                     batch = batch_new(engine, destination, sender);

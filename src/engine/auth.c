@@ -1,0 +1,131 @@
+/* auth.c - the identities of the endpoints. Their requests go through the same http seam as the
+ * batches; ids with the top bit set are theirs. An endpoint without a valid token waits: its
+ * batches stay, nothing is lost, the others go on (I7). */
+#include "internal.h"
+
+enum { AUTH_INDEX_BITS = 16 };
+static const uint64_t auth_bit = (uint64_t)1 << 63;
+static_assert(IDENTITIES_MAX <= 1 << AUTH_INDEX_BITS, "an id names its identity");
+
+static bool sender_open(struct engine *engine, struct sender *sender, struct err *err)
+{
+    if (sender->conf->auth.kind == CONF_AUTH_NONE) {
+        return true;
+    }
+    sender->identity = identities_add(engine->identities, &sender->conf->auth, err);
+    return sender->identity != NULL || err_wrap(err, "endpoint %s", sender->conf->shown);
+}
+
+bool auth_open(struct engine *engine, struct err *err)
+{
+    struct identity_world world = {.os = engine->os};
+    if (engine->options.world != NULL) {
+        world = *engine->options.world;
+        world.os = engine->os;
+    }
+    engine->identities = identities_new(&world);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->senders_count; k++) {
+            if (!sender_open(engine, &destination->senders[k], err)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void auth_post(struct engine *engine, size_t index, struct identity *identity,
+                      const struct identity_request *wanted)
+{
+    struct err err = {0};
+    struct http_request request = {.id = auth_bit | (++engine->next_request << AUTH_INDEX_BITS) |
+                                         index,
+                                   .method = wanted->method,
+                                   .url = wanted->url,
+                                   .headers = wanted->headers,
+                                   .headers_count = wanted->headers_count,
+                                   .body = wanted->body,
+                                   .body_bytes = wanted->body_bytes,
+                                   .timeout_ms = wanted->timeout_ms};
+    if (!engine->http->post(engine->http, &request, &err)) {
+        struct http_result refused = {.outcome = HTTP_NOT_SENT, .error = err.text};
+        identity_answered(identity, &refused, engine->now_ms, engine->os->wall_ms(engine->os));
+    }
+}
+
+/* A new token lifts the hold of every endpoint that refused the one before. */
+static void senders_released(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->senders_count; k++) {
+            struct sender *sender = &destination->senders[k];
+            if (sender->refused_revision != 0 &&
+                identity_revision(sender->identity) != sender->refused_revision) {
+                sender->refused_revision = 0;
+                endpoint_retry_now(&sender->endpoint, engine->now_ms);
+                trace_line(engine, "%s: new token, trying at once", sender->conf->shown);
+            }
+        }
+    }
+}
+
+void auth_run(struct engine *engine)
+{
+    for (size_t i = 0; i < identities_count(engine->identities); i++) {
+        struct identity *identity = identities_at(engine->identities, i);
+        struct identity_request wanted;
+        if (identity_deadline(identity) <= engine->now_ms &&
+            identity_want(identity, engine->now_ms, engine->os->wall_ms(engine->os), &wanted)) {
+            auth_post(engine, i, identity, &wanted);
+        }
+    }
+    senders_released(engine);
+}
+
+bool auth_result(struct engine *engine, const struct http_result *result)
+{
+    if ((result->id & auth_bit) == 0) {
+        return false;
+    }
+    size_t index = result->id & ((1u << AUTH_INDEX_BITS) - 1);
+    ASSERT(index < identities_count(engine->identities));
+    identity_answered(identities_at(engine->identities, index), result, engine->now_ms,
+                      engine->os->wall_ms(engine->os));
+    return true;
+}
+
+int64_t auth_deadline(const struct engine *engine)
+{
+    int64_t deadline = INT64_MAX;
+    for (size_t i = 0; i < identities_count(engine->identities); i++) {
+        int64_t at = identity_deadline(identities_at(engine->identities, i));
+        deadline = at < deadline ? at : deadline;
+    }
+    return deadline;
+}
+
+bool auth_ready(const struct engine *engine, const struct sender *sender)
+{
+    return sender->identity == NULL || identity_header(sender->identity, engine->now_ms) != NULL;
+}
+
+/* The header of a request that starts now, and which token it is: a 401 speaks of that one only. */
+const char *auth_header(const struct engine *engine, const struct sender *sender,
+                        struct batch *batch)
+{
+    if (sender->identity == NULL) {
+        return NULL;
+    }
+    batch->revision = identity_revision(sender->identity);
+    return identity_header(sender->identity, engine->now_ms);
+}
+
+void auth_refused(struct engine *engine, struct sender *sender, const struct batch *batch)
+{
+    if (sender->identity != NULL) {
+        sender->refused_revision = batch->revision;
+        identity_rejected(sender->identity, batch->revision, engine->now_ms);
+    }
+}
