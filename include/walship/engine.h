@@ -28,7 +28,8 @@ struct engine_options {
     const char *adopt_new;
     const char *forget;    /* --forget OLD; NULL: none */
     struct hash_key key;   /* random; 0 in tests */
-    const struct identity_world *world; /* for the identities; its os is not used. NULL: no variables */
+    /* for the identities; read by engine_start only, its os is not used. NULL: no variables */
+    const struct identity_world *world;
 };
 
 struct engine *engine_new(const struct conf *conf, const struct engine_options *options,

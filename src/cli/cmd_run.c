@@ -126,9 +126,17 @@ static int signals_open(struct err *err)
     return fd;
 }
 
+static const char *variable(void *context, const char *name)
+{
+    (void)context;
+    return getenv(name);
+}
+
 static bool run_open(struct run *run, const struct run_args *args, struct err *err)
 {
     struct engine_options options = args->options;
+    const struct identity_world world = {.variable = variable};
+    options.world = &world;
     run->signal_fd = signals_open(err);
     if (run->signal_fd < 0) {
         return false;

@@ -7,6 +7,14 @@ enum { AUTH_INDEX_BITS = 16 };
 static const uint64_t auth_bit = (uint64_t)1 << 63;
 static_assert(IDENTITIES_MAX <= 1 << AUTH_INDEX_BITS, "an id names its identity");
 
+/* Without a world of the caller's there are no environment variables. */
+static const char *no_variable(void *context, const char *name)
+{
+    (void)context;
+    ASSERT(name != NULL);
+    return NULL;
+}
+
 static bool sender_open(struct engine *engine, struct sender *sender, struct err *err)
 {
     if (sender->conf->auth.kind == CONF_AUTH_NONE) {
@@ -18,11 +26,11 @@ static bool sender_open(struct engine *engine, struct sender *sender, struct err
 
 bool auth_open(struct engine *engine, struct err *err)
 {
-    struct identity_world world = {.os = engine->os};
+    struct identity_world world = {.variable = no_variable};
     if (engine->options.world != NULL) {
         world = *engine->options.world;
-        world.os = engine->os;
     }
+    world.os = engine->os;
     engine->identities = identities_new(&world);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
