@@ -81,10 +81,10 @@ static uint64_t bound(const struct wal_histogram *histogram, int32_t index)
         return bits_of(exponential_bound(index, schema));
     }
     if (index < 0) {
-        return bits_of(-INFINITY);
+        return bits_of(-(double)INFINITY);
     }
     return (uint32_t)index < histogram->custom_count ? histogram->custom_bits[index]
-                                                     : bits_of(INFINITY);
+                                                     : bits_of((double)INFINITY);
 }
 
 /* ---- buckets ---- */
