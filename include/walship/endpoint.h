@@ -70,6 +70,8 @@ void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms);
 /* When may_send can change by time alone; INT64_MAX: not by time. */
 int64_t endpoint_deadline(const struct endpoint *endpoint);
 const char *endpoint_state_name(enum endpoint_state state);
+/* What an operator can do about an answer with this status; NULL: nothing. */
+const char *endpoint_advice(int status);
 
 /* Retry-After: integer seconds or an IMF-fixdate; false: unparsable. Past dates give 0. */
 bool retry_after_parse(const char *text, int64_t wall_ms, int64_t *out_ms);

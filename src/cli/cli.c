@@ -16,7 +16,9 @@ static const struct command commands[] = {
      "--config F [--once [--timeout D]] [--adopt OLD=NEW] [--forget OLD] [--log-level L]\n"
      "                                        ship; --once: up to what is there at start",
      cmd_run},
-    {NULL, "check", "--config F                      every error of a configuration", cmd_check},
+    {NULL, "check",
+     "--config F [--probe]            every error of a configuration; --probe: asks every endpoint",
+     cmd_check},
     {"wal", "dump",
      "DIR [--from T --to T --match S]\n"
      "                                        what a WAL directory holds, as promtool prints it",

@@ -1,6 +1,7 @@
 /* cmd_check.c - `walship check`: every error of a configuration, and what of the machine can be
  * looked at without changing anything: is there a WAL to read, is there a place for the state. */
 #include "commands.h"
+#include "probe.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -105,8 +106,10 @@ static void print_good(const char *file, const struct conf *conf)
            conf->destinations_count == 1 ? "" : "s", endpoints, endpoints == 1 ? "" : "s");
 }
 
-static void check_file(const char *file, struct conf_problems *problems)
+/* False: an endpoint did not take the empty write; a line says why. */
+static bool check_file(const char *file, bool probe, struct conf_problems *problems)
 {
+    bool ok = true;
     struct conf_yaml *yaml = conf_yaml_read(file, problems);
     struct conf *conf = yaml != NULL ? conf_bind(conf_yaml_root(yaml), file, problems) : NULL;
     if (conf != NULL) {
@@ -116,24 +119,30 @@ static void check_file(const char *file, struct conf_problems *problems)
         check_links(&check);
         if (problems->count == 0) {
             print_good(file, conf);
+            ok = !probe || probe_endpoints(conf);
         }
     }
     conf_free(conf);
     conf_yaml_free(yaml);
+    return ok;
 }
 
 /* 0, or the exit code of a usage error. */
-static int args_parse(int argc, char **argv, const char **file)
+static int args_parse(int argc, char **argv, const char **file, bool *probe)
 {
     static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"probe", no_argument, NULL, 'p'},
                                           {NULL, 0, NULL, 0}};
     int option;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        if (option != 'c') {
+        if (option == 'c') {
+            *file = optarg;
+        } else if (option == 'p') {
+            *probe = true;
+        } else {
             return usage("unknown option or missing value: ", argv[optind - 1]);
         }
-        *file = optarg;
     }
     if (optind < argc) {
         return usage("unexpected argument ", argv[optind]);
@@ -144,14 +153,15 @@ static int args_parse(int argc, char **argv, const char **file)
 int cmd_check(int argc, char **argv)
 {
     const char *file = NULL;
+    bool probe = false;
     ASSERT(argc >= 1 && argv != NULL);
-    int code = args_parse(argc, argv, &file);
+    int code = args_parse(argc, argv, &file, &probe);
     if (code != 0) {
         return code;
     }
     struct conf_problems problems;
     conf_problems_init(&problems);
-    check_file(file, &problems);
+    code = check_file(file, probe, &problems) ? 0 : 1;
     if (problems.count > 0) {
         (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
         code = 1;

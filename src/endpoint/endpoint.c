@@ -273,3 +273,8 @@ void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms)
         endpoint->retry_at_ms = now_ms;
     }
 }
+
+const char *endpoint_advice(int status)
+{
+    return answer_row(status)->advice;
+}
