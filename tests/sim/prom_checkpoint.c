@@ -116,7 +116,8 @@ void checkpoint_rename(struct prometheus *prom)
     disk_path(prom, to, sizeof to, "checkpoint.%08u", prom->checkpoint_next);
     fake_os_rename(prom->os, from, to);
     for (uint32_t i = 0; i < prom->series_count; i++) {
-        prom->series[i].dropped = prom->series[i].dropped || !series_kept(prom, i);
+        struct prom_series *series = &prom->series[i];
+        series->dropped = series->dropped || (series->defined && !series_kept(prom, i));
     }
     prom->has_old_checkpoint = prom->has_checkpoint;
     prom->old_checkpoint = prom->checkpoint;
