@@ -15,8 +15,10 @@
 enum {
     DIR_NAME_BYTES = 24, /* longest name of a segment, with its end: any whole number may be one */
     DIR_PATH_BYTES = 4096,
-    DIR_FULL_MS = 1000,      /* all segments are looked at again, not only the growing ones */
-    DIR_FULL_SEGMENT_MS = 10 /* later by this for each segment: thousands must not eat the CPU */
+    DIR_FULL_MS = 1000,  /* all segments are looked at again, not only the growing ones */
+    DIR_SETTLE_MS = 500, /* a replaced directory is told when its files stood still so long ... */
+    DIR_SETTLE_MS_MAX = 10000, /* ... but not later than this */
+    DIR_FULL_SEGMENT_MS = 10   /* later by this for each segment: thousands must not eat the CPU */
 };
 
 struct dir_segment {
@@ -32,6 +34,7 @@ struct dir_list {
     bool has_checkpoint;
     uint32_t checkpoint;
     char checkpoint_name[DIR_NAME_BYTES + 16];
+    bool repairing;  /* a segment that was moved aside for repair is there */
     bool has_others; /* names that belong to no WAL */
 };
 
@@ -48,7 +51,11 @@ struct waldir {
     bool complete; /* a checkpoint: whole from the start, all segments are sealed */
     bool frozen;
     bool unwatched; /* the directory was away: the watch went with it */
-    bool changed, replaced;
+    bool changed;
+    bool replaced;
+    int64_t replaced_ms; /* when that was found */
+    int64_t moved_ms;    /* the last look that found other files than the one before, or a repair */
+    int64_t looked_ms;
     uint64_t looks;
     int64_t full_ms;
 };
@@ -63,6 +70,7 @@ struct dir_segment *dir_find(const struct waldir *dir, uint32_t number);
 struct dir_segment *dir_above(const struct waldir *dir, uint32_t number);
 /* "directory/name" into a buffer of DIR_PATH_BYTES. */
 const char *dir_join(char *out, const char *directory, const char *name);
+void dir_set_replaced(struct waldir *dir);
 /* Tails tell what they have read of the file that is known as `number`. */
 void dir_note_read(struct waldir *dir, uint32_t number, uint64_t bytes);
 void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc);

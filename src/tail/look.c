@@ -7,6 +7,9 @@
  * truncation of every two hours; from above a repair may be half done, and placing readers then
  * would be too early.
  *
+ * A repair takes several steps: higher segments go, K is moved aside, written anew, K + 1 made. Who
+ * looked for his place in between would not find it, so it is told only when the files stand still.
+ *
  * Sealed: the writer creates N + 1 only after the last byte of N, so a size of N that is taken
  * after N + 1 was seen, twice the same, is final. */
 #include "dir.h"
@@ -157,16 +160,27 @@ static void segments_compare(struct waldir *dir)
     for (size_t i = 0; i < dir->next.count; i++) {
         const struct dir_segment *segment = &dir->next.segments[i];
         const struct dir_segment *before = list_find(&dir->now, segment->seen.number);
+        if (before == NULL && dir->has_top && segment->seen.number <= dir->top) {
+            dir_set_replaced(dir);
+        }
         if (before == NULL) {
-            dir->replaced |= dir->has_top && segment->seen.number <= dir->top;
             continue;
         }
-        dir->replaced |= !same_file(before, segment) || segment->file_bytes < before->read_bytes;
+        if (!same_file(before, segment)) {
+            dir->moved_ms = dir->looked_ms;
+        }
+        if (!same_file(before, segment) || segment->file_bytes < before->read_bytes) {
+            dir_set_replaced(dir);
+        }
         dir->changed |= !same_file(before, segment) || segment->seen.bytes != before->seen.bytes ||
                         segment->seen.sealed != before->seen.sealed;
     }
     const struct dir_list *next = &dir->next;
-    dir->changed |= dir->replaced || numbers_differ(&dir->now, next) ||
+    bool other_numbers = numbers_differ(&dir->now, next);
+    if (other_numbers || next->repairing) {
+        dir->moved_ms = dir->looked_ms;
+    }
+    dir->changed |= dir->replaced || other_numbers ||
                     next->has_checkpoint != dir->now.has_checkpoint ||
                     (next->has_checkpoint && next->checkpoint != dir->now.checkpoint);
     if (next->count > 0) {
@@ -212,7 +226,7 @@ static void checkpoint_look(struct waldir *dir)
 
 static bool look(struct waldir *dir, bool full, struct err *err)
 {
-    int64_t now_ms = dir->os->now_ms(dir->os);
+    dir->looked_ms = dir->os->now_ms(dir->os);
     dir->looks++;
     if (!dir_list_read(&dir->next, dir->os, dir->path, err)) {
         dir->unwatched = true;
@@ -220,7 +234,7 @@ static bool look(struct waldir *dir, bool full, struct err *err)
     }
     freeze_cut(dir);
     int64_t full_after_ms = DIR_FULL_MS + (int64_t)dir->now.count * DIR_FULL_SEGMENT_MS;
-    full = full || !dir->looked || now_ms - dir->full_ms >= full_after_ms ||
+    full = full || !dir->looked || dir->looked_ms - dir->full_ms >= full_after_ms ||
            numbers_differ(&dir->now, &dir->next);
     if (!segments_look(dir, full, err)) {
         return false;
@@ -228,7 +242,7 @@ static bool look(struct waldir *dir, bool full, struct err *err)
     checkpoint_look(dir);
     if (full) {
         directory_look(dir);
-        dir->full_ms = now_ms;
+        dir->full_ms = dir->looked_ms;
     }
     freeze_apply(dir);
     segments_compare(dir);

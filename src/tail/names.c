@@ -26,6 +26,12 @@ static bool name_number(const char *name, uint32_t *out)
     return bytes > 0;
 }
 
+static bool name_is_repair(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && strcmp(dot, ".repair") == 0;
+}
+
 /* What Prometheus itself leaves beside segments and checkpoints. */
 static bool name_is_known(const char *name)
 {
@@ -35,8 +41,7 @@ static bool name_is_known(const char *name)
             return true;
         }
     }
-    const char *dot = strrchr(name, '.');
-    return dot != NULL && strcmp(dot, ".repair") == 0;
+    return false;
 }
 
 static void list_add(struct dir_list *list, uint32_t number, const char *name)
@@ -66,6 +71,8 @@ static bool list_take(void *context, const char *name)
             ASSERT(strlen(name) < sizeof list->checkpoint_name);
             memcpy(list->checkpoint_name, name, strlen(name) + 1);
         }
+    } else if (name_is_repair(name)) {
+        list->repairing = true;
     } else if (!name_is_known(name)) {
         list->has_others = true;
     }
@@ -92,6 +99,7 @@ bool dir_list_read(struct dir_list *list, struct os *os, const char *path, struc
 {
     list->count = 0;
     list->has_checkpoint = false;
+    list->repairing = false;
     list->has_others = false;
     int status = os->list(os, path, list_take, list);
     if (status != 0) {

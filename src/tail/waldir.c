@@ -137,6 +137,12 @@ const char *waldir_path(const struct waldir *dir)
     return dir->path;
 }
 
+static bool settled(const struct waldir *dir)
+{
+    return dir->looked_ms - dir->moved_ms >= DIR_SETTLE_MS ||
+           dir->looked_ms - dir->replaced_ms >= DIR_SETTLE_MS_MAX;
+}
+
 bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct err *err)
 {
     *changed = false;
@@ -145,7 +151,7 @@ bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct er
         return false;
     }
     *changed = dir->changed;
-    *replaced = dir->replaced;
+    *replaced = dir->replaced && settled(dir);
     dir->changed = false; /* replaced stays until the caller has made a new generation of it */
     ASSERT(!*replaced || dir->has_top);
     return true;
@@ -201,6 +207,12 @@ void waldir_freeze(struct waldir *dir)
     dir->frozen = true;
 }
 
+void dir_set_replaced(struct waldir *dir)
+{
+    dir->replaced_ms = dir->replaced ? dir->replaced_ms : dir->looked_ms;
+    dir->replaced = true;
+}
+
 void dir_note_read(struct waldir *dir, uint32_t number, uint64_t bytes)
 {
     struct dir_segment *segment = dir_find(dir, number);
@@ -216,7 +228,7 @@ void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc)
         return;
     }
     if (segment->seen.has_first_crc && segment->seen.first_crc != crc) {
-        dir->replaced = true; /* an inode number used again: only the content tells */
+        dir_set_replaced(dir); /* an inode number used again: only the content tells */
     }
     segment->seen.has_first_crc = true;
     segment->seen.first_crc = crc;

@@ -110,6 +110,14 @@ static inline void lab_refresh(struct lab *lab)
     ck_assert_msg(ok, "%s", lab->err.text);
 }
 
+/* Looks, and looks again when a replaced directory has stood still long enough to be told. */
+static inline void lab_settle(struct lab *lab)
+{
+    lab_refresh(lab);
+    fake_os_advance(lab->fake, 1000);
+    lab_refresh(lab);
+}
+
 static inline enum tail_status lab_next(struct lab *lab)
 {
     return tail_next(lab->tail, &lab->out, &lab->err);

@@ -218,7 +218,7 @@ START_TEST(a_repaired_wal_is_found_again_by_ordinal)
     uint32_t crc = lab.out.crc;
     struct position at = tail_position(lab.tail);
     repair();
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     lab_expect_status(&lab, TAIL_WAIT); /* although the old file has more */
     waldir_set_generation(lab.dir, 2);
@@ -246,7 +246,7 @@ START_TEST(a_tail_on_the_deleted_newest_segment_does_not_wait_for_ever)
     ck_assert(!lab.replaced);
     lab_expect_status(&lab, TAIL_WAIT);
     lab_segment(&lab, 1, &next_ten);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
 }
 
@@ -263,7 +263,7 @@ START_TEST(an_emptied_directory_that_starts_at_0_is_read_from_there)
     lab_expect(&lab, 15, 5); /* it is open */
     lab_expect_status(&lab, TAIL_WAIT);
     lab_segment(&lab, 0, &ten);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     lab_expect_status(&lab, TAIL_WAIT);
     waldir_set_generation(lab.dir, 2);
@@ -280,7 +280,7 @@ START_TEST(a_power_cut_that_cut_what_was_read_is_noticed)
     lab_refresh(&lab);
     lab_expect(&lab, 0, 20);
     fake_os_power_cut(lab.fake, NULL);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     ck_assert_uint_eq(waldir_at(lab.dir, 0)->bytes, WAL_PAGE_BYTES);
 }

@@ -171,7 +171,7 @@ START_TEST(a_file_replaced_before_it_was_opened_is_not_read)
     fake_os_replace(lab.fake, lab_path(1), "", 0);
     lab_segment(&lab, 1, &ten);
     lab_expect_status(&lab, TAIL_WAIT);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
 }
 

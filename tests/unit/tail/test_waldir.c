@@ -206,8 +206,7 @@ START_TEST(a_new_inode_is_another_wal_until_a_new_generation)
 {
     three_segments_read();
     fake_os_replace(lab.fake, lab_path(2), "", 0);
-    fake_os_advance(lab.fake, 2000);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     lab_refresh(&lab);
     ck_assert(lab.replaced);
@@ -222,7 +221,7 @@ START_TEST(an_old_segment_with_a_new_inode_is_found_within_seconds)
     three_segments_read();
     fake_os_replace(lab.fake, lab_path(0), "", 0);
     fake_os_advance(lab.fake, 2000);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
 }
 
@@ -230,7 +229,7 @@ START_TEST(shorter_than_read_is_another_wal)
 {
     three_segments_read();
     fake_os_truncate(lab.fake, lab_path(2), WAL_PAGE_BYTES - 1);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     waldir_set_generation(lab.dir, 2);
     lab_refresh(&lab);
@@ -258,6 +257,43 @@ START_TEST(a_half_done_repair_is_not_told_before_its_files_are_there)
     lab_refresh(&lab);
     ck_assert(!lab.replaced);
     lab_segment(&lab, 1, &ten);
+    fake_os_unlink(lab.fake, "/wal/00000001.repair");
+    lab_settle(&lab);
+    ck_assert(lab.replaced);
+}
+
+/* Who looked for his place in a half written segment would not find it. */
+START_TEST(a_repair_is_told_when_it_is_done)
+{
+    static const struct lab_records half = {.count = 3, .bytes = 100};
+    three_segments_read();
+    fake_os_unlink(lab.fake, lab_path(2));
+    fake_os_rename(lab.fake, lab_path(1), "/wal/00000001.repair");
+    lab_segment(&lab, 1, &half);
+    for (int i = 0; i < 3; i++) {
+        lab_settle(&lab);
+        ck_assert(!lab.replaced);
+        lab_expect_status(&lab, TAIL_WAIT);
+    }
+    fake_os_unlink(lab.fake, "/wal/00000001.repair");
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced);
+    lab_segment(&lab, 2, &ten);
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced);
+    lab_settle(&lab);
+    ck_assert(lab.replaced);
+    ck_assert_uint_eq(waldir_count(lab.dir), 3);
+}
+
+START_TEST(what_a_crashed_repair_left_behind_delays_only)
+{
+    three_segments_read();
+    fake_os_append(lab.fake, "/wal/00000001.repair", "x", 1);
+    fake_os_replace(lab.fake, lab_path(2), "", 0);
+    lab_settle(&lab);
+    ck_assert(!lab.replaced);
+    fake_os_advance(lab.fake, 10000);
     lab_refresh(&lab);
     ck_assert(lab.replaced);
 }
@@ -273,7 +309,7 @@ START_TEST(an_emptied_directory_is_another_wal_when_it_starts_again)
     ck_assert(lab.changed && !lab.replaced);
     ck_assert_uint_eq(waldir_count(lab.dir), 0);
     lab_segment(&lab, 0, &ten);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
 }
 
@@ -285,7 +321,7 @@ START_TEST(numbers_below_all_known_ones_are_another_wal)
     fake_os_unlink(lab.fake, lab_path(7));
     fake_os_unlink(lab.fake, lab_path(8));
     lab_segment(&lab, 0, &ten);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
 }
 
@@ -303,7 +339,7 @@ START_TEST(the_first_record_tells_when_even_the_inode_is_the_same)
     ck_assert(!lab.replaced);
     tail_seek(lab.tail, &start);
     lab_expect(&lab, 500, 1);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     waldir_set_generation(lab.dir, 2);
     const uint8_t *same = fake_os_data(lab.fake, lab_path(1));
@@ -348,7 +384,7 @@ START_TEST(a_directory_made_anew_is_watched_again)
     ck_assert_int_eq(err.code, ENOENT);
     fake_os_mkdir(lab.fake, "/wal");
     lab_segment(&lab, 0, &ten);
-    lab_refresh(&lab);
+    lab_settle(&lab);
     ck_assert(lab.replaced);
     enum os_hint hint;
     while ((hint = lab.os->hint(lab.os)) == OS_HINT_CHANGED) {
@@ -388,6 +424,8 @@ Suite *suite_waldir(void)
     tcase_add_test(replaced, shorter_than_read_is_another_wal);
     tcase_add_test(replaced, shorter_but_not_than_read_is_no_other_wal);
     tcase_add_test(replaced, a_half_done_repair_is_not_told_before_its_files_are_there);
+    tcase_add_test(replaced, a_repair_is_told_when_it_is_done);
+    tcase_add_test(replaced, what_a_crashed_repair_left_behind_delays_only);
     tcase_add_test(replaced, an_emptied_directory_is_another_wal_when_it_starts_again);
     tcase_add_test(replaced, numbers_below_all_known_ones_are_another_wal);
     tcase_add_test(replaced, the_first_record_tells_when_even_the_inode_is_the_same);
