@@ -1,15 +1,14 @@
-/* conf_auth.h - how an endpoint authenticates, as the configuration says it: one block, `azuread` or
- * one of Prometheus' generic ones, of a destination or of one endpoint.
+/* conf_auth.h - how an endpoint authenticates, as the configuration says it: one block, `azuread`
+ * or one of Prometheus' generic ones, of a destination or of one endpoint.
  *
  * Only strings and choices: nothing is read or asked here. identity.h makes a token source of it.
- * Ownership: conf_auth_bind allocates, conf_auth_release wipes what is secret and frees. A field that
- * was not given is NULL, never empty. */
+ * Ownership: conf_auth_bind allocates, conf_auth_release wipes what is secret and frees. A field
+ * that was not given is NULL, never empty. */
 #ifndef WALSHIP_CONF_AUTH_H
 #define WALSHIP_CONF_AUTH_H
 
 #include <stdbool.h>
 #include <stddef.h>
-
 #include <walship/buf.h>
 
 struct conf_node; /* conf.h, which has a conf_auth in its structs */
@@ -17,11 +16,11 @@ struct conf_problems;
 
 enum conf_auth_kind {
     CONF_AUTH_NONE,
-    CONF_AUTH_BASIC,             /* basic_auth */
-    CONF_AUTH_HEADER,            /* authorization, bearer_token */
-    CONF_AUTH_OAUTH2,            /* oauth2: client credentials */
-    CONF_AUTH_MANAGED_IDENTITY,  /* the rest: blocks within azuread */
-    CONF_AUTH_SECRET,            /* oauth */
+    CONF_AUTH_BASIC,            /* basic_auth */
+    CONF_AUTH_HEADER,           /* authorization, bearer_token */
+    CONF_AUTH_OAUTH2,           /* oauth2: client credentials */
+    CONF_AUTH_MANAGED_IDENTITY, /* the rest: blocks within azuread */
+    CONF_AUTH_SECRET,           /* oauth */
     CONF_AUTH_CERTIFICATE,
     CONF_AUTH_WORKLOAD_IDENTITY,
     CONF_AUTH_SDK
@@ -29,7 +28,8 @@ enum conf_auth_kind {
 
 enum conf_auth_cloud { CONF_CLOUD_PUBLIC, CONF_CLOUD_GOVERNMENT, CONF_CLOUD_CHINA };
 
-/* Where a managed identity asks. AUTO: as documented by Azure, which a stray variable can hijack. */
+/* Where a managed identity asks. AUTO: as documented by Azure, which a stray variable can hijack.
+ */
 enum conf_auth_source {
     CONF_SOURCE_AUTO,
     CONF_SOURCE_IMDS,
@@ -46,7 +46,6 @@ struct conf_auth_param {
 
 struct conf_auth {
     enum conf_auth_kind kind;
-    bool allow_insecure_http; /* secrets over plain http to other machines too */
 
     /* azuread */
     enum conf_auth_cloud cloud;
@@ -62,7 +61,6 @@ struct conf_auth {
     char *certificate_path;
     char *certificate_key_path;
     char *certificate_password; /* secret */
-    bool send_certificate_chain;
 
     /* a secret, or the file it stands in: client_secret, password, credentials */
     char *secret; /* secret */
@@ -80,10 +78,13 @@ struct conf_auth {
     struct conf_auth_param *params; /* values may be secret */
     size_t params_count;
     unsigned line, column; /* of the block */
+
+    bool send_certificate_chain;
+    bool allow_insecure_http; /* secrets over plain http to other machines too */
 };
 
-/* Reads the blocks of one map, a destination or an endpoint; its other keys are passed over. With no
- * block the kind is CONF_AUTH_NONE. False: problems were added; *out is then CONF_AUTH_NONE. */
+/* Reads the blocks of one map, a destination or an endpoint; its other keys are passed over. With
+ * no block the kind is CONF_AUTH_NONE. False: problems were added; *out is then CONF_AUTH_NONE. */
 MUST_USE bool conf_auth_bind(const struct conf_node *map, const char *file, struct conf_auth *out,
                              struct conf_problems *problems);
 /* NULL-safe for every field; leaves CONF_AUTH_NONE. */

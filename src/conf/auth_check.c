@@ -54,10 +54,10 @@ struct rule {
     const char *block;
     const char *title;
     const char *key;
-    size_t offset; /* into struct conf_auth */
-    bool required;
+    size_t offset;                  /* into struct conf_auth */
     bool (*form)(const char *text); /* NULL: any */
     enum conf_auth_kind kind;       /* what the block makes of the whole */
+    bool required;
 };
 
 #define FIELD(key_) #key_, offsetof(struct conf_auth, key_)
@@ -67,15 +67,15 @@ struct rule {
 #define CERTIFICATE "certificate", "Azure Certificate"
 
 static const struct rule rules[] = {
-    {MANAGED, FIELD(client_id), false, is_uuid, CONF_AUTH_MANAGED_IDENTITY},
-    {WORKLOAD, FIELD(client_id), true, is_uuid, CONF_AUTH_WORKLOAD_IDENTITY},
-    {WORKLOAD, FIELD(tenant_id), true, is_uuid, CONF_AUTH_WORKLOAD_IDENTITY},
-    {OAUTH, FIELD(client_id), true, is_uuid, CONF_AUTH_SECRET},
-    {OAUTH, FIELD(tenant_id), true, is_tenant, CONF_AUTH_SECRET},
-    {CERTIFICATE, FIELD(client_id), true, is_uuid, CONF_AUTH_CERTIFICATE},
-    {CERTIFICATE, FIELD(tenant_id), true, is_tenant, CONF_AUTH_CERTIFICATE},
-    {CERTIFICATE, FIELD(certificate_path), true, NULL, CONF_AUTH_CERTIFICATE},
-    {"sdk", "Azure OAuth", FIELD(tenant_id), false, is_tenant, CONF_AUTH_SDK},
+    {MANAGED, FIELD(client_id), is_uuid, CONF_AUTH_MANAGED_IDENTITY, false},
+    {WORKLOAD, FIELD(client_id), is_uuid, CONF_AUTH_WORKLOAD_IDENTITY, true},
+    {WORKLOAD, FIELD(tenant_id), is_uuid, CONF_AUTH_WORKLOAD_IDENTITY, true},
+    {OAUTH, FIELD(client_id), is_uuid, CONF_AUTH_SECRET, true},
+    {OAUTH, FIELD(tenant_id), is_tenant, CONF_AUTH_SECRET, true},
+    {CERTIFICATE, FIELD(client_id), is_uuid, CONF_AUTH_CERTIFICATE, true},
+    {CERTIFICATE, FIELD(tenant_id), is_tenant, CONF_AUTH_CERTIFICATE, true},
+    {CERTIFICATE, FIELD(certificate_path), NULL, CONF_AUTH_CERTIFICATE, true},
+    {"sdk", "Azure OAuth", FIELD(tenant_id), is_tenant, CONF_AUTH_SDK, false},
 };
 
 static void check_rule(struct binder *binder, const struct rule *rule,
@@ -249,7 +249,9 @@ void check_auth(struct binder *binder, const struct conf_node *node, struct conf
 {
     static const char *const ways[] = {"basic_auth", "authorization", "oauth2",
                                        "azuread",    "bearer_token",  "bearer_token_file"};
-    char found[128] = "";
+    struct buf found;
+    buf_init(&found, 256); /* all the names together are shorter */
+    bool fits = true;
     size_t count = 0;
     const struct conf_node *second = NULL;
     for (size_t i = 0; i < ARRAY_COUNT(ways); i++) {
@@ -257,8 +259,7 @@ void check_auth(struct binder *binder, const struct conf_node *node, struct conf
         if (block == NULL) {
             continue;
         }
-        size_t used = strlen(found);
-        (void)snprintf(found + used, sizeof found - used, "%s%s", count > 0 ? " " : "", ways[i]);
+        fits = fits && buf_format(&found, "%s%s", count > 0 ? " " : "", ways[i]);
         auth->line = block->line;
         auth->column = block->column;
         second = block;
@@ -270,7 +271,9 @@ void check_auth(struct binder *binder, const struct conf_node *node, struct conf
     if (count > 1 && !both_bearer) {
         bind_problem(binder, second,
                      "at most one of basic_auth, authorization, oauth2, sigv4, azuread or "
-                     "google_iam must be configured. Currently configured: [%s]",
-                     found);
+                     "google_iam must be configured. Currently configured: [%.*s]",
+                     (int)found.bytes, (const char *)found.data);
     }
+    ASSERT(fits);
+    buf_release(&found);
 }

@@ -38,8 +38,7 @@ static const struct advice advices[] = {
      "the assertion is outside its time: check the clock of this machine, or the "
      "federated token is old"},
     {700027, false,
-     "the certificate is not registered with the application: upload its public part to "
-     REGISTRATION},
+     "the certificate is not registered with the application: upload its public part to " REGISTRATION},
     {700211, true,
      "no federated credential has the token's issuer: compare them, the final slash too"},
     {700212, true,

@@ -37,16 +37,43 @@ static void make_claims(struct secret *out, const struct assertion *assertion)
     secret_add(out, "}");
 }
 
+/* PS256, as RFC 7518 has it: the salt is as long as the digest. */
+static bool use_pss(EVP_PKEY_CTX *padding)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1 &&
+           EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
 static bool sign(EVP_PKEY *key, const struct secret *text, unsigned char *out, size_t *bytes)
 {
     EVP_PKEY_CTX *padding = NULL; /* owned by `digest` */
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     ASSERT(digest != NULL); /* out of memory */
     bool good =
-        EVP_DigestSignInit(digest, &padding, EVP_sha256(), NULL, key) == 1 &&
-        EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1 &&
-        EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) == 1 &&
+        EVP_DigestSignInit(digest, &padding, EVP_sha256(), NULL, key) == 1 && use_pss(padding) &&
         EVP_DigestSign(digest, out, bytes, (const unsigned char *)text->text, text->bytes) == 1;
+    EVP_MD_CTX_free(digest);
+    ERR_clear_error();
+    return good;
+}
+
+bool certificate_pair_works(void *key, void *public)
+{
+    char word[] = "walship";
+    const struct secret text = {.text = word, .bytes = sizeof word - 1};
+    unsigned char signature[SIGNATURE_BYTES_MAX];
+    size_t bytes = sizeof signature;
+    EVP_PKEY_CTX *padding = NULL;
+    ASSERT(key != NULL && public != NULL);
+    if (!sign(key, &text, signature, &bytes)) {
+        return false;
+    }
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    ASSERT(digest != NULL); /* out of memory */
+    bool good =
+        EVP_DigestVerifyInit(digest, &padding, EVP_sha256(), NULL, public) == 1 &&
+        use_pss(padding) &&
+        EVP_DigestVerify(digest, signature, bytes, (const unsigned char *)word, text.bytes) == 1;
     EVP_MD_CTX_free(digest);
     ERR_clear_error();
     return good;

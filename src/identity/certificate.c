@@ -252,6 +252,9 @@ static bool choose(struct certificate *fresh, struct gathered *gathered, bool ch
     if (leaf == NULL) {
         return err_set(err, 0, "the private key belongs to none of the certificates");
     }
+    if (!certificate_pair_works(gathered->key, X509_get0_pubkey(leaf))) {
+        return err_set(err, 0, "the private key is damaged: it can't sign");
+    }
     if (!make_header(&fresh->header, gathered, leaf, chain)) {
         return err_set(err, 0, "the certificate or its chain is too large");
     }

@@ -41,4 +41,8 @@ MUST_USE bool certificate_sign(const struct certificate *certificate,
                                const struct assertion *assertion, struct secret *out,
                                struct err *err);
 
+/* Signs a word with the one EVP_PKEY and verifies it with the other: false also for a damaged key.
+ */
+MUST_USE bool certificate_pair_works(void *key, void *public);
+
 #endif

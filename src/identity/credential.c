@@ -66,7 +66,7 @@ static enum credential_news watched_read(struct watched_file *file, const char *
     if (good && fresh.bytes == 0) {
         good = err_set(err, 0, "%s: it is empty", path);
     }
-    if (good && strlen(fresh.text) != fresh.bytes && form == FILE_TRIMMED) {
+    if (good && form == FILE_TRIMMED && memchr(fresh.text, '\0', fresh.bytes) != NULL) {
         good = err_set(err, 0, "%s: it is not text", path);
     }
     if (!good) {

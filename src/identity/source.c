@@ -139,14 +139,15 @@ static bool is_id(const char *text)
 
 static bool require_safe(const struct source *source, const struct conf_auth *auth, struct err *err)
 {
-    if (identity_url_is_safe(source->text[TEXT_URL], auth->allow_insecure_http)) {
+    const char *url = source->text[TEXT_URL];
+    ASSERT(url != NULL);
+    if (identity_url_is_safe(url, auth->allow_insecure_http)) {
         return true;
     }
     return err_set(err, 0,
                    "tokens are asked for over https, or http on loopback and 169.254.169.254, and "
                    "not at %.200s (allow_insecure_http: true permits it)",
-                   strchr(source->text[TEXT_URL], '@') != NULL ? "an address with user information"
-                                                               : source->text[TEXT_URL]);
+                   strchr(url, '@') != NULL ? "an address with user information" : url);
 }
 
 static bool resolve_entra(struct source *out, const struct conf_auth *auth, const char *tenant,

@@ -163,13 +163,6 @@ START_TEST(entra_says_what_is_wrong)
     turn(&lab, 429, "", "Wed, 18 Nov 2026 11:59:00 GMT");
     turn(&lab, 503, "<html>", NULL);
     turn(&lab, 302, "", NULL);
-    turn(&lab, 200, "<html>", NULL);
-    turn(&lab, 200, "{\"token_type\":\"Bearer\",\"expires_in\":3599}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"t\"}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"t\",\"expires_on\":\"soon\"}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"a\\nb\",\"expires_in\":3599}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"t\",\"token_type\":\"pop\",\"expires_in\":3599}", NULL);
-    turn_token(&lab, "a", 3600);
     expect_trace(&lab,
                  "[      0] 401 -> failing, no header, next in 30188\n"
                  "          answered 401 invalid_client AADSTS7000215: the client secret is "
@@ -200,21 +193,36 @@ START_TEST(entra_says_what_is_wrong)
                  "[3288487] 503 -> failing, no header, next in 2170\n"
                  "          answered 503: the token server has a fault\n"
                  "[3290657] 302 -> failing, no header, next in 31831\n"
-                 "          answered 302: a redirect is not followed: check the address\n"
-                 "[3322488] 200 -> failing, no header, next in 5137\n"
-                 "          answered 200, but the answer is not a JSON object\n"
-                 "[3327625] 200 -> failing, no header, next in 10280\n"
-                 "          answered 200, but the answer has no access_token\n"
-                 "[3337905] 200 -> failing, no header, next in 20170\n"
-                 "          answered 200, but neither expires_on nor expires_in can be read\n"
-                 "[3358075] 200 -> failing, no header, next in 43718\n"
-                 "[3401793] 200 -> failing, no header, next in 65191\n"
-                 "          answered 200, but the access_token has bytes that can't stand in "
-                 "a header\n"
-                 "[3466984] 200 -> failing, no header, next in 61512\n"
-                 "          answered 200, but the token's type is not Bearer\n"
-                 "[3528496] 200 -> good, Bearer a, next in 1444339\n"
-                 "          all is well\n");
+                 "          answered 302: a redirect is not followed: check the address\n");
+    lab_release(&lab);
+}
+END_TEST
+
+START_TEST(an_answer_that_is_no_token_is_asked_for_again)
+{
+    struct lab lab;
+    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    turn(&lab, 200, "<html>", NULL);
+    turn(&lab, 200, "{\"token_type\":\"Bearer\",\"expires_in\":3599}", NULL);
+    turn(&lab, 200, "{\"access_token\":\"t\"}", NULL);
+    turn(&lab, 200, "{\"access_token\":\"t\",\"expires_on\":\"soon\"}", NULL);
+    turn(&lab, 200, "{\"access_token\":\"a\\nb\",\"expires_in\":3599}", NULL);
+    turn(&lab, 200, "{\"access_token\":\"t\",\"token_type\":\"pop\",\"expires_in\":3599}", NULL);
+    turn_token(&lab, "a", 3600);
+    expect_trace(&lab, "[      0] 200 -> failing, no header, next in 5195\n"
+                       "          answered 200, but the answer is not a JSON object\n"
+                       "[   5195] 200 -> failing, no header, next in 10043\n"
+                       "          answered 200, but the answer has no access_token\n"
+                       "[  15238] 200 -> failing, no header, next in 21201\n"
+                       "          answered 200, but neither expires_on nor expires_in can be read\n"
+                       "[  36439] 200 -> failing, no header, next in 43440\n"
+                       "[  79879] 200 -> failing, no header, next in 60952\n"
+                       "          answered 200, but the access_token has bytes that can't stand in "
+                       "a header\n"
+                       "[ 140831] 200 -> failing, no header, next in 63486\n"
+                       "          answered 200, but the token's type is not Bearer\n"
+                       "[ 204317] 200 -> good, Bearer a, next in 1509875\n"
+                       "          all is well\n");
     lab_release(&lab);
 }
 END_TEST
@@ -573,6 +581,7 @@ Suite *suite_life(void)
     tcase_add_test(tcase, the_halving_never_comes_late);
     tcase_add_test(tcase, imds_goes_through_its_phases);
     tcase_add_test(tcase, entra_says_what_is_wrong);
+    tcase_add_test(tcase, an_answer_that_is_no_token_is_asked_for_again);
     tcase_add_test(tcase, ten_minutes_of_failures_lose_nothing_but_time);
     tcase_add_test(tcase, an_expired_token_is_not_served_and_comes_back);
     tcase_add_test(tcase, a_rejected_token_is_refreshed_once_then_with_growing_pauses);
