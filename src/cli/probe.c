@@ -7,6 +7,7 @@
 #include <walship/http_curl.h>
 #include <walship/identity.h>
 #include <walship/limits.h>
+#include <walship/log.h>
 #include <walship/mem.h>
 #include <walship/os_linux.h>
 
@@ -62,10 +63,11 @@ static void target_answered(struct probe *probe, struct target *target,
         target_done(probe, target, true);
         return;
     }
-    const char *advice = endpoint_advice(result->status);
+    const char *advice = "check host, port and network";
     char status[32] = "no answer";
     if (result->outcome == HTTP_ANSWERED) {
         snprintf(status, sizeof status, "%d", result->status);
+        advice = endpoint_advice(result->status);
     }
     snprintf(target->text, TEXT_BYTES, "%s: %s%s%s", status, endpoint.last_error,
              advice == NULL ? "" : "; ", advice == NULL ? "" : advice);
@@ -193,6 +195,7 @@ static bool targets_print(const struct probe *probe)
 
 bool probe_endpoints(const struct conf *conf)
 {
+    log_set_level(LOG_LEVEL_ERROR); /* what goes wrong is said on the endpoint's own line */
     struct probe probe = {.os = os_linux_new(), .http = http_curl_new()};
     struct identity_world world = {.os = probe.os, .variable = variable};
     probe.identities = identities_new(&world);
