@@ -26,7 +26,7 @@ struct engine_options {
     bool once;             /* up to the segment sizes at start, then finished */
     const char *adopt_old; /* --adopt OLD=NEW; NULL: none */
     const char *adopt_new;
-    const char *forget;    /* --forget OLD; NULL: none */
+    const char *forget; /* --forget OLD; NULL: none */
     struct hash_key key;   /* random; 0 in tests */
     /* for the identities; read by engine_start only, its os is not used. NULL: no variables */
     const struct identity_world *world;

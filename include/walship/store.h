@@ -102,6 +102,8 @@ struct store_commit {
     size_t losses_count;
     bool has_segments_before;
     struct position segments_before;  /* segments below this one are forgotten */
+    const char *adopt_old;            /* a destination that is called adopt_new from now on, with */
+    const char *adopt_new;            /* its ledger; done first. Both or NULL */
     const char *forget;               /* a destination removed with all its rows, or NULL */
     const char *discard_lanes;        /* a destination whose old lanes and watermarks are removed first, or NULL */
 };

@@ -28,6 +28,7 @@ enum db_statement {
     DB_DROP_WATERMARKS,
     DB_DROP_LOSSES,
     DB_DROP_DESTINATION,
+    DB_ADOPT,
     DB_FOUND,
     DB_STATEMENTS
 };

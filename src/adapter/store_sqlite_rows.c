@@ -54,6 +54,7 @@ static const char *const texts[DB_STATEMENTS] = {
     [DB_DROP_LANES] = "DELETE FROM lane WHERE destination = " DESTINATION_ID,
     [DB_DROP_WATERMARKS] = "DELETE FROM watermark WHERE destination = " DESTINATION_ID,
     [DB_DROP_LOSSES] = "DELETE FROM loss WHERE destination = " DESTINATION_ID,
+    [DB_ADOPT] = "UPDATE destination SET name = ?2 WHERE name = ?1",
     [DB_DROP_DESTINATION] = "DELETE FROM destination WHERE name = ?1",
     [DB_FOUND] = "UPDATE state SET lost = 0",
 };
@@ -156,8 +157,24 @@ static bool run_for(struct store_db *db, enum db_statement which, const char *de
 
 /* ---- what a commit holds ---- */
 
+/* The rows follow by their destination's id; those with the name in their sum are written anew. */
+static bool adopt(struct store_db *db, const struct store_commit *commit, struct err *err)
+{
+    if (commit->adopt_old == NULL) {
+        return true;
+    }
+    ASSERT(commit->adopt_new != NULL);
+    struct row row = row_of(db, DB_ADOPT);
+    row_text(&row, commit->adopt_old);
+    row_text(&row, commit->adopt_new);
+    return row_run(&row, "adopt", err);
+}
+
 static bool drop_old(struct store_db *db, const struct store_commit *commit, struct err *err)
 {
+    if (!adopt(db, commit, err)) {
+        return false;
+    }
     if (commit->forget != NULL && (!run_for(db, DB_DROP_LANES, commit->forget, err) ||
                                    !run_for(db, DB_DROP_WATERMARKS, commit->forget, err) ||
                                    !run_for(db, DB_DROP_LOSSES, commit->forget, err) ||

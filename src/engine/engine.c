@@ -143,7 +143,6 @@ void engine_free(struct engine *engine)
     mem_free(engine->destinations);
     mem_free(engine->committing_losses);
     mem_free(engine->saved_segments);
-    mem_free(engine->forget);
     mem_free(engine);
 }
 

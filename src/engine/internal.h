@@ -251,7 +251,8 @@ struct engine {
     uint64_t records, record_bytes, damage_bytes;
     engine_trace_fn *trace;
     void *trace_context;
-    char *forget; /* a destination that leaves the state with the next commit */
+    const char *forget; /* a destination that leaves the state with the next commit */
+    bool adopting;      /* the next commit renames a destination, as the options say */
 };
 
 /* ring.c */

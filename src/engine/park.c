@@ -127,6 +127,7 @@ void park_expire(struct engine *engine, struct domain *domain, bool all)
     memmove(&domain->parked[0], &domain->parked[gone],
             domain->parked_count * sizeof *domain->parked);
     ring_trim(&domain->ring, domain->has_record_entry ? domain->record_sequence : UINT64_MAX);
+    engine->dirty = true; /* this domain's watermark moves, also where another keeps the account */
     LOG_WARN("items without a series record are lost",
              LOG_STR("destination", domain->destination->conf->name), LOG_U64("items", gone));
 }

@@ -45,7 +45,8 @@ static void rows_lanes(struct destination *destination, struct rows *rows)
         *row = (struct store_lane){destination->conf->name, i, domain->key, lane->settled};
         lane->dirty = capped; /* the true place is still to be written */
         if (capped && position_before(&cap, &row->settled)) {
-            row->settled = cap;
+            /* what an earlier life saved stays true, though its parked items are parked again */
+            row->settled = position_before(&cap, &lane->resumed) ? lane->resumed : cap;
         }
     }
 }
@@ -163,6 +164,8 @@ static void save_start(struct engine *engine)
                                   .segments_count = rows.segments_count,
                                   .losses = rows.losses,
                                   .losses_count = rows.losses_count,
+                                  .adopt_old = engine->adopting ? engine->options.adopt_old : NULL,
+                                  .adopt_new = engine->adopting ? engine->options.adopt_new : NULL,
                                   .forget = engine->forget,
                                   .discard_lanes = discard};
     commit.has_segments_before = waldir_count(engine->dir) > 0;
@@ -201,8 +204,8 @@ static void save_succeeded(struct engine *engine)
             engine->dirty = engine->dirty || discarded(engine) != NULL;
         }
     }
-    mem_free(engine->forget);
     engine->forget = NULL;
+    engine->adopting = false;
     engine->commits++;
     if (engine->save_failures > 0) {
         LOG_INFO("the state is saved again", LOG_U64("failures", engine->save_failures));

@@ -218,8 +218,8 @@ static void image_take(struct engine *engine, const struct store_image *image)
             destination_begin(engine, destination, image->lost);
         }
     }
-    const char *forget = options->adopt_old != NULL ? options->adopt_old : options->forget;
-    engine->forget = forget == NULL ? NULL : mem_string(forget);
+    engine->forget = options->forget;
+    engine->adopting = options->adopt_old != NULL;
     engine->dirty = true;
 }
 

@@ -237,6 +237,28 @@ static void destination_forget(struct fake_rows *rows, const char *name)
     rows->losses_count = kept;
 }
 
+static void text_set(const char **text, const char *value)
+{
+    mem_free((void *)(uintptr_t)*text);
+    *text = mem_string(value);
+}
+
+/* The places are written anew by the same commit; the account and the ledger go on. */
+static void destination_adopt(struct fake_rows *rows, const char *old, const char *new)
+{
+    places_discard(rows, old);
+    for (size_t i = 0; i < rows->destinations_count; i++) {
+        if (same(rows->destinations[i].name, old)) {
+            text_set(&rows->destinations[i].name, new);
+        }
+    }
+    for (size_t i = 0; i < rows->losses_count; i++) {
+        if (same(rows->losses[i].destination, old)) {
+            text_set(&rows->losses[i].destination, new);
+        }
+    }
+}
+
 static void segments_drop(struct fake_rows *rows, const struct position *before)
 {
     size_t kept = 0;
@@ -264,6 +286,10 @@ static void pending_release(struct fake_store *store)
     rows_release(&store->pending);
     mem_free(store->forget);
     mem_free(store->discard_lanes);
+    mem_free(store->adopt_old);
+    mem_free(store->adopt_new);
+    store->adopt_old = NULL;
+    store->adopt_new = NULL;
     store->forget = NULL;
     store->discard_lanes = NULL;
 }
@@ -271,6 +297,9 @@ static void pending_release(struct fake_store *store)
 static void pending_apply(struct fake_store *store)
 {
     struct fake_rows *rows = &store->durable;
+    if (store->adopt_old != NULL) {
+        destination_adopt(rows, store->adopt_old, store->adopt_new);
+    }
     if (store->discard_lanes != NULL) {
         places_discard(rows, store->discard_lanes);
     }
@@ -395,6 +424,8 @@ static void commit_copy(struct fake_store *store, const struct store_commit *com
     store->has_segments_before = commit->has_segments_before;
     store->segments_before = commit->segments_before;
     store->forget = commit->forget == NULL ? NULL : mem_string(commit->forget);
+    store->adopt_old = commit->adopt_old == NULL ? NULL : mem_string(commit->adopt_old);
+    store->adopt_new = commit->adopt_new == NULL ? NULL : mem_string(commit->adopt_new);
     store->discard_lanes = commit->discard_lanes == NULL ? NULL : mem_string(commit->discard_lanes);
 }
 

@@ -145,6 +145,34 @@ START_TEST(forgetting_and_discarding_take_only_what_is_named)
     store_sqlite_close(store);
 }
 
+START_TEST(an_adopted_destination_keeps_its_ledger)
+{
+    struct store_image image;
+    struct store_loss loss = {.destination = "east", .reason = LOSS_LABELS, .items = 7};
+    struct store *store = store_opened();
+    struct store_commit with_loss = store_whole;
+    with_loss.losses = &loss;
+    with_loss.losses_count = 1;
+    store_committed(store, &with_loss);
+    struct store_destination west = store_destinations[0];
+    west.name = "west";
+    store_committed(store, &(struct store_commit){.adopt_old = "east",
+                                                  .adopt_new = "west",
+                                                  .discard_lanes = "west",
+                                                  .destinations = &west,
+                                                  .destinations_count = 1});
+    store_loaded(store, &image);
+    ck_assert_uint_eq(image.destinations_count, 2);
+    ck_assert_uint_eq(image.losses_count, 1);
+    ck_assert_str_eq(image.losses[0].destination, "west");
+    ck_assert_uint_eq(image.losses[0].items, 7);
+    for (size_t i = 0; i < image.destinations_count; i++) {
+        ck_assert_str_ne(image.destinations[i].name, "east");
+    }
+    image.release(&image);
+    store_sqlite_close(store);
+}
+
 START_TEST(segments_before_a_position_are_forgotten)
 {
     struct store_image image;
@@ -260,6 +288,7 @@ Suite *suite_store_rows(void)
     tcase_add_test(cases, one_commit_is_under_way_at_a_time);
     tcase_add_test(cases, an_empty_commit_is_a_commit);
     tcase_add_test(cases, forgetting_and_discarding_take_only_what_is_named);
+    tcase_add_test(cases, an_adopted_destination_keeps_its_ledger);
     tcase_add_test(cases, segments_before_a_position_are_forgotten);
     tcase_add_test(cases, a_row_of_an_unknown_destination_fails_the_whole_commit);
     tcase_add_test(cases, losses_of_one_segment_and_reason_become_one_row);
