@@ -32,21 +32,26 @@ static bool all_known(const struct engine *engine)
 
 static void rows_lanes(struct destination *destination, struct rows *rows)
 {
+    struct position caps[DOMAINS_MAX];
+    bool has_cap[DOMAINS_MAX];
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        has_cap[i] = domain_cap(destination->domains[i], &caps[i]); /* a walk along the ring */
+    }
     for (uint16_t i = 0; i < LANES_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
-        struct domain *domain = destination->domains[lane->domain];
-        struct position cap;
+        const struct domain *domain = destination->domains[lane->domain];
+        const struct position *cap = &caps[lane->domain];
         /* while parked items are open every lane is written, so that none is ahead of them (I1) */
-        bool capped = domain_cap(domain, &cap);
+        bool capped = has_cap[lane->domain];
         if (!lane->dirty && !capped) {
             continue;
         }
         struct store_lane *row = &rows->lanes[rows->lanes_count++];
         *row = (struct store_lane){destination->conf->name, i, domain->key, lane->settled};
         lane->dirty = capped; /* the true place is still to be written */
-        if (capped && position_before(&cap, &row->settled)) {
+        if (capped && position_before(cap, &row->settled)) {
             /* what an earlier life saved stays true, though its parked items are parked again */
-            row->settled = position_before(&cap, &lane->resumed) ? lane->resumed : cap;
+            row->settled = position_before(cap, &lane->resumed) ? lane->resumed : *cap;
         }
     }
 }

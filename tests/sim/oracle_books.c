@@ -92,7 +92,9 @@ static enum excuse excuse_of(const struct oracle *oracle,
     if (item->unknown && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_UNKNOWN;
     }
-    if (item->removed && lost_as(oracle, destination, item, LOSS_TRUNCATED)) {
+    /* read before it was deleted, but its series record was deleted before that */
+    if (item->removed && (lost_as(oracle, destination, item, LOSS_TRUNCATED) ||
+                          lost_as(oracle, destination, item, LOSS_UNKNOWN_REF))) {
         return EXCUSE_GONE;
     }
     return EXCUSE_NONE;
@@ -196,15 +198,25 @@ static uint32_t record_start(const struct oracle *oracle, uint32_t number)
     return number - item->item;
 }
 
+/* Does any domain still wait for the series record of this item? Only one keeps the account. */
+static bool unknown_open(const struct oracle_destination *destination, const struct books *books,
+                         const struct oracle_item *item)
+{
+    const struct store_lane *given_up = books->lanes[SHARDS_COUNT + 1];
+    if (destination->conf->placement == CONF_PINNED) {
+        return books->lowest == NULL || !before(item, &books->lowest->at);
+    }
+    return given_up == NULL || !before(item, &given_up->settled);
+}
+
 uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination *destination)
 {
     struct books books;
-    bool known = books_read(oracle, destination, &books);
+    (void)books_read(oracle, destination, &books);
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         const struct oracle_item *item = &oracle->items[i];
         const struct fate *fate = &destination->fates[i];
-        const struct store_lane *given_up = known ? books.lanes[SHARDS_COUNT + 1] : NULL;
-        bool open = item->unknown ? given_up == NULL || !before(item, &given_up->settled)
+        bool open = item->unknown ? unknown_open(destination, &books, item)
                                   : fate->acked_life == 0 || fate->maybe_forgotten ||
                                         fate->acked_event >= oracle->durable_event;
         if ((item->unknown || item->late) && item->state == ITEM_VISIBLE && open) {
