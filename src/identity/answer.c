@@ -180,6 +180,7 @@ static void take_challenge(struct identity *identity, const struct http_result *
     if (result->www_authenticate != NULL &&
         challenge_parse(result->www_authenticate, directory, identity->challenge, &err)) {
         identity->step = LIFE_CHALLENGED;
+        identity->ask_at_ms = now_ms;
         return;
     }
     failure_set(&failure, FAILURE_ANSWER, "the Arc agent's challenge is refused: %.200s", err.text);

@@ -185,7 +185,7 @@ bool identity_want(struct identity *identity, int64_t now_ms, int64_t wall_ms,
     if (identity->step == LIFE_ASKED) {
         return false;
     }
-    bool due = identity->step == LIFE_CHALLENGED || now_ms >= identity->ask_at_ms;
+    bool due = now_ms >= identity->ask_at_ms;
     bool watch = is_watching(identity) && now_ms >= identity->files_at_ms;
     if (source_is_static(&identity->source)) {
         if (due || watch) {
@@ -222,9 +222,6 @@ int64_t identity_deadline(const struct identity *identity)
 {
     if (identity->step == LIFE_ASKED) {
         return INT64_MAX;
-    }
-    if (identity->step == LIFE_CHALLENGED) {
-        return INT64_MIN;
     }
     int64_t files = is_watching(identity) ? identity->files_at_ms : INT64_MAX;
     return files < identity->ask_at_ms ? files : identity->ask_at_ms;

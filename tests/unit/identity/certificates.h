@@ -84,4 +84,25 @@ static inline void put_pfx(struct secret *out, EVP_PKEY *key, X509 *leaf, STACK_
     take_bio(out, bio);
 }
 
+/* base64url without padding, in place; bytes written. */
+static inline size_t base64url_decode(char *text)
+{
+    size_t used = 0;
+    uint32_t bits = 0, count = 0;
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (const char *at = text; *at != '\0'; at++) {
+        const char *found = strchr(alphabet, *at);
+        ck_assert_ptr_nonnull(found);
+        bits = bits << 6 | (uint32_t)(found - alphabet);
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            text[used++] = (char)(bits >> count & 0xFF);
+        }
+    }
+    text[used] = '\0';
+    return used;
+}
+
 #endif

@@ -173,27 +173,6 @@ START_TEST(what_can_not_sign_is_refused_and_the_old_one_stays)
 }
 END_TEST
 
-/* base64url without padding, in place; bytes written. */
-static size_t decode(char *text)
-{
-    size_t used = 0;
-    uint32_t bits = 0, count = 0;
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (const char *at = text; *at != '\0'; at++) {
-        const char *found = strchr(alphabet, *at);
-        ck_assert_ptr_nonnull(found);
-        bits = bits << 6 | (uint32_t)(found - alphabet);
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            text[used++] = (char)(bits >> count & 0xFF);
-        }
-    }
-    text[used] = '\0';
-    return used;
-}
-
 static bool verify(EVP_PKEY *key, const char *text, size_t bytes, const char *signature,
                    size_t signature_bytes)
 {
@@ -234,7 +213,7 @@ START_TEST(the_assertion_is_a_ps256_jwt_that_verifies)
     char text[8192];
     ck_assert_uint_lt(covered, sizeof text);
     memcpy(text, signed_text.text, covered);
-    size_t signature_bytes = decode(signature + 1);
+    size_t signature_bytes = base64url_decode(signature + 1);
     ck_assert_uint_eq(signature_bytes, 256);
     ck_assert(verify(kit.key, text, covered, signature + 1, signature_bytes));
     text[3] ^= 1;
@@ -242,8 +221,8 @@ START_TEST(the_assertion_is_a_ps256_jwt_that_verifies)
 
     *claims++ = '\0';
     *signature = '\0';
-    (void)decode(signed_text.text);
-    (void)decode(claims);
+    (void)base64url_decode(signed_text.text);
+    (void)base64url_decode(claims);
     ck_assert_str_eq(signed_text.text, kit.loaded.header.text);
     ck_assert_str_eq(claims, "{\"aud\":\"https://login.microsoftonline.com/t/oauth2/v2.0/token\","
                              "\"iss\":\"01234567-abcd-ef01-2345-67890abcdef0\","

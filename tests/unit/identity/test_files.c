@@ -1,5 +1,6 @@
 /* test_files.c - secrets and certificates in files: followed when they change, kept when the new
  * one is broken. And that nothing secret is ever said. */
+#include "certificate.h"
 #include "certificates.h"
 #include "lab.h"
 
@@ -231,6 +232,42 @@ START_TEST(a_certificate_is_replaced_when_both_files_are_there)
 }
 END_TEST
 
+START_TEST(an_assertion_is_made_by_the_servers_clock)
+{
+    struct lab lab;
+    struct conf_auth auth = {.kind = CONF_AUTH_CERTIFICATE,
+                             .certificate_path = (char[]){"/s/cert"},
+                             .certificate_key_path = (char[]){"/s/key"}};
+    static const char early[] = "{\"error\":\"invalid_client\",\"error_codes\":[700024]}";
+    const struct http_result dated = {.outcome = HTTP_ANSWERED,
+                                      .status = 401,
+                                      .body = early,
+                                      .body_bytes = sizeof early - 1,
+                                      .date = "Wed, 18 Nov 2026 11:06:40 GMT"};
+    EVP_PKEY *key = make_key();
+    X509 *certificate = make_certificate(key, "one", NULL, NULL);
+    start(&lab, &auth);
+    put_pair(&lab, key, certificate);
+    lab.wall_ms = LAB_WALL_MS - 3600000; /* an hour behind */
+    ck_assert(lab_want(&lab));
+    lab_give(&lab, &dated);
+    ck_assert_int_le(identity_deadline(lab.one) - lab.now_ms, 2200); /* passes by itself */
+    lab_wait(&lab);
+    ck_assert(lab_want(&lab));
+    char claims[2048] = "", expected[64];
+    const char *from = strchr((const char *)lab.request.body, '.') + 1;
+    memcpy(claims, from, strcspn(from, "."));
+    (void)base64url_decode(claims);
+    (void)snprintf(expected, sizeof expected, "\"nbf\":%lld,",
+                   (long long)((LAB_WALL_MS + lab.now_ms) / 1000 - ASSERTION_LEAD_S));
+    ck_assert_msg(strstr(claims, expected) != NULL, "%s not in %s", expected, claims);
+    lab_answer_token(&lab, "t", 3600);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    lab_release(&lab);
+}
+END_TEST
+
 /* ---- I6 ---- */
 
 static void expect_unsaid(const struct lab *lab)
@@ -344,6 +381,7 @@ Suite *suite_files(void)
     tcase_add_test(tcase, basic_auth_follows_its_files);
     tcase_add_test(tcase, a_fixed_authorization_asks_for_no_turn_at_all);
     tcase_add_test(tcase, a_certificate_is_replaced_when_both_files_are_there);
+    tcase_add_test(tcase, an_assertion_is_made_by_the_servers_clock);
     tcase_add_test(tcase, no_planted_secret_is_ever_said);
     tcase_add_test(tcase, a_refused_configuration_does_not_quote_secrets);
     tcase_add_test(tcase, permission_to_send_in_the_clear_is_said_aloud);

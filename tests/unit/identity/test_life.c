@@ -381,6 +381,26 @@ START_TEST(a_clock_that_is_hours_off_does_not_matter)
 }
 END_TEST
 
+START_TEST(what_a_refusal_said_of_the_clock_is_remembered)
+{
+    struct lab lab;
+    struct identity_status status;
+    const struct http_result dated = {.outcome = HTTP_ANSWERED,
+                                      .status = 503,
+                                      .body = "",
+                                      .date = "Wed, 18 Nov 2026 11:06:40 GMT"};
+    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab.wall_ms = LAB_WALL_MS + 2 * 3600000; /* two hours ahead */
+    ck_assert(lab_want(&lab));
+    lab_give(&lab, &dated);
+    int64_t from_ms = lab.now_ms;
+    turn(&lab, 200, "{\"access_token\":\"a\",\"expires_on\":\"1795003600\"}", NULL);
+    identity_status(lab.one, lab.now_ms, &status);
+    ck_assert_int_eq(status.expires_in_ms, 3570 * 1000 - (lab.now_ms - from_ms));
+    lab_release(&lab);
+}
+END_TEST
+
 START_TEST(a_token_that_looks_expired_is_tried_all_the_same)
 {
     struct lab lab;
@@ -588,6 +608,7 @@ Suite *suite_life(void)
     tcase_add_test(tcase, a_rejection_does_not_cut_a_backoff_short);
     tcase_add_test(tcase, the_same_token_again_is_no_new_revision);
     tcase_add_test(tcase, a_clock_that_is_hours_off_does_not_matter);
+    tcase_add_test(tcase, what_a_refusal_said_of_the_clock_is_remembered);
     tcase_add_test(tcase, a_token_that_looks_expired_is_tried_all_the_same);
     tcase_add_test(tcase, refresh_in_may_ask_for_an_earlier_refresh_not_a_later);
     tcase_add_test(tcase, a_slow_answer_shortens_the_life);
