@@ -190,6 +190,9 @@ static void save_start(struct engine *engine)
 static void losses_durable(struct destination *destination, size_t count)
 {
     ASSERT(count <= destination->losses_count);
+    if (count == 0) {
+        return; /* there may be no array yet */
+    }
     for (size_t i = 0; i < count; i++) {
         mem_free((void *)(uintptr_t)destination->losses[i].detail);
     }
