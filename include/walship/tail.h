@@ -66,7 +66,8 @@ enum tail_status {
     TAIL_WAIT,     /* at the end of what there is; costs nothing until waldir_refresh is called */
     TAIL_GAP,      /* segments out->gap_from..gap_to are gone unread; the tail stands behind them */
     TAIL_DAMAGE,   /* out->damage_bytes passed over at out->at; the tail goes on */
-    TAIL_FAILED    /* err says why (I/O); the same call may be tried again later */
+    TAIL_FAILED    /* err says why (I/O); try the same call again later. A page of an older segment
+                    * that gave EIO for ten minutes becomes TAIL_DAMAGE */
 };
 
 struct tail_out {

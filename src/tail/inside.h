@@ -11,7 +11,10 @@
 #include <walship/limits.h>
 #include <walship/wal_reader.h>
 
-enum { TAIL_WINDOW_BYTES = 128 << 10 };
+enum {
+    TAIL_WINDOW_BYTES = 128 << 10,
+    TAIL_BAD_PAGE_MS = 10 * 60 * 1000 /* unreadable so long: passed over as damage */
+};
 
 static_assert(TAIL_WINDOW_BYTES >= 2 * WAL_PAGE_BYTES, "a window holds any fragment");
 
@@ -34,6 +37,9 @@ struct tail {
     /* the file; fd < 0: none is open */
     int fd;
     uint64_t device, inode;
+    bool failing; /* reading fails at failing_at since failing_ms */
+    uint64_t failing_at;
+    int64_t failing_ms;
     /* waiting */
     bool waiting;
     uint64_t waiting_looks; /* dir->looks at that time */

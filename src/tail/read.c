@@ -5,6 +5,7 @@
  * sizes: while catching up one pread serves thousands of records. */
 #include "inside.h"
 
+#include <errno.h>
 #include <string.h>
 #include <walship/crc32c.h>
 
@@ -47,10 +48,10 @@ void tail_window_empty(struct tail *tail)
     tail->window.count = 0;
 }
 
-bool tail_window_fill(struct tail *tail, enum tail_status *status, struct err *err)
+/* Drops what the reader has passed. */
+static void window_shift(struct tail *tail)
 {
     struct wal_window *window = &tail->window;
-    struct os *os = tail->dir->os;
     uint64_t need = wal_reader_need(tail->reader);
     ASSERT(need >= window->offset);
     uint64_t used = need - window->offset;
@@ -58,16 +59,55 @@ bool tail_window_fill(struct tail *tail, enum tail_status *status, struct err *e
     memmove(tail->bytes, tail->bytes + window->count - kept, kept);
     window->offset = need;
     window->count = kept;
-    uint64_t at = need + kept;
-    ASSERT(at < window->segment_bytes && kept < TAIL_WINDOW_BYTES);
+}
+
+/* A sector that can't be read must not hold up what lies behind it for ever. When the same place of
+ * a segment that is no longer written has failed so long, the rest of its page is given to the
+ * reader as bytes that no record begins with: it tells them as damage and goes on at the next page.
+ * The time is long, since a disk that comes back must not cost anything. */
+static bool page_given_up(struct tail *tail, uint64_t at, int error)
+{
+    int64_t now_ms = tail->dir->os->now_ms(tail->dir->os);
+    if (!tail->failing || tail->failing_at != at) {
+        tail->failing = true;
+        tail->failing_at = at;
+        tail->failing_ms = now_ms;
+    }
+    bool old = now_ms - tail->failing_ms >= TAIL_BAD_PAGE_MS;
+    if (error != EIO || !old || !tail->window.sealed) {
+        return false;
+    }
+    struct wal_window *window = &tail->window;
+    uint64_t bytes = WAL_PAGE_BYTES - at % WAL_PAGE_BYTES;
+    uint64_t left = window->segment_bytes - at;
+    bytes = bytes < left ? bytes : left;
+    ASSERT(bytes <= TAIL_WINDOW_BYTES - window->count);
+    memset(tail->bytes + window->count, 0xFF, bytes);
+    window->count += bytes;
+    tail->failing = false;
+    return true;
+}
+
+bool tail_window_fill(struct tail *tail, enum tail_status *status, struct err *err)
+{
+    struct wal_window *window = &tail->window;
+    struct os *os = tail->dir->os;
+    window_shift(tail);
+    uint64_t at = window->offset + window->count;
+    ASSERT(at < window->segment_bytes && window->count <= TAIL_WINDOW_BYTES - WAL_PAGE_BYTES);
     uint64_t want = window->segment_bytes - at;
-    want = want < TAIL_WINDOW_BYTES - kept ? want : TAIL_WINDOW_BYTES - kept;
-    int64_t got = os->pread(os, tail->fd, tail->bytes + kept, (size_t)want, at);
+    uint64_t room = TAIL_WINDOW_BYTES - window->count;
+    want = want < room ? want : room;
+    int64_t got = os->pread(os, tail->fd, tail->bytes + window->count, (size_t)want, at);
+    if (got < 0 && page_given_up(tail, at, (int)-got)) {
+        return false;
+    }
     if (got < 0) {
         err_set(err, (int)-got, "read segment %u of %s at %llu: %s", tail->segment, tail->dir->path,
                 (unsigned long long)at, strerror((int)-got));
         return tail_decide(status, TAIL_FAILED);
     }
+    tail->failing = false;
     if (got == 0) { /* shorter than it was listed */
         bool renewed = tail_look_again(tail) && tail_window_renew(tail);
         return renewed ? false : tail_wait_here(tail, status);

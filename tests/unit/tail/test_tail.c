@@ -374,6 +374,65 @@ START_TEST(a_file_that_can_not_be_read_is_tried_again_and_again)
     lab_expect(&lab, 10, 10);
 }
 
+/* The disk is bad in the first page of segment 0; it fails at every read that begins there. */
+START_TEST(a_page_that_stays_unreadable_is_damage_after_ten_minutes)
+{
+    struct lab_records pages = {.first = 0, .count = 1000, .bytes = 1000, .padded = true};
+    lab_segment(&lab, 0, &pages);
+    lab_segment(&lab, 1, &ten);
+    lab_open(&lab);
+    for (int minutes = 0; minutes < 10; minutes++) {
+        fake_os_fail_nth(lab.fake, FAKE_OS_PREAD, 1, EIO);
+        lab_expect_status(&lab, TAIL_FAILED);
+        fake_os_advance(lab.fake, 60000);
+    }
+    fake_os_fail_nth(lab.fake, FAKE_OS_PREAD, 1, EIO);
+    lab_expect_status(&lab, TAIL_DAMAGE);
+    ck_assert_uint_ge(lab.out.damage_bytes, WAL_PAGE_BYTES);
+    ck_assert_uint_lt(lab.out.damage_bytes, WAL_PAGE_BYTES + 1007);
+    lab_expect_status(&lab, TAIL_RECORD);
+    uint32_t first = lab_number(&lab.out);
+    ck_assert_uint_ge(first, 32);
+    lab_expect(&lab, first + 1, 1000 - first - 1);
+    lab_expect(&lab, 0, 10);
+}
+
+static const struct {
+    int error;
+    uint32_t segment; /* 1 is still written to */
+} patient[] = {{EACCES, 0}, {EIO, 1}};
+
+START_TEST(other_errors_and_the_newest_segment_are_waited_for)
+{
+    struct position start = {.generation = 1, .segment = patient[_i].segment};
+    two_segments();
+    tail_seek(lab.tail, &start);
+    for (int hours = 0; hours < 10; hours++) {
+        fake_os_fail_nth(lab.fake, FAKE_OS_PREAD, 1, patient[_i].error);
+        lab_expect_status(&lab, TAIL_FAILED);
+        fake_os_advance(lab.fake, 3600000);
+    }
+    lab_expect(&lab, start.segment * 10, 10);
+}
+
+START_TEST(a_disk_that_comes_back_starts_the_ten_minutes_anew)
+{
+    struct lab_records pages = {.first = 0, .count = 1000, .bytes = 1000, .padded = true};
+    lab_segment(&lab, 0, &pages);
+    lab_segment(&lab, 1, &ten);
+    lab_open(&lab);
+    for (uint32_t i = 0; i < 1000; i++) {
+        fake_os_fail_nth(lab.fake, FAKE_OS_PREAD, 1, EIO);
+        enum tail_status status = lab_next(&lab);
+        if (status == TAIL_FAILED) {
+            fake_os_advance(lab.fake, 599000);
+            status = lab_next(&lab);
+        }
+        ck_assert_int_eq(status, TAIL_RECORD);
+        ck_assert_uint_eq(lab_number(&lab.out), i);
+    }
+}
+
 Suite *suite_tail(void);
 
 Suite *suite_tail(void)
@@ -397,6 +456,9 @@ Suite *suite_tail(void)
     tcase_add_test(reading, damage_far_from_the_end_of_the_newest_segment_is_told_at_once);
     tcase_add_loop_test(reading, an_error_ends_no_reading, 0, 3);
     tcase_add_test(reading, a_file_that_can_not_be_read_is_tried_again_and_again);
+    tcase_add_test(reading, a_page_that_stays_unreadable_is_damage_after_ten_minutes);
+    tcase_add_loop_test(reading, other_errors_and_the_newest_segment_are_waited_for, 0, 2);
+    tcase_add_test(reading, a_disk_that_comes_back_starts_the_ten_minutes_anew);
     suite_add_tcase(suite, reading);
     TCase *finding = tcase_create("places");
     tcase_add_checked_fixture(finding, setup, teardown);
