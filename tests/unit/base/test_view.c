@@ -1,4 +1,6 @@
 /* test_view.c - reads stay inside, and a failed read makes all later ones fail. */
+#include "expect.h"
+
 #include <check.h>
 #include <walship/rng.h>
 #include <walship/view.h>
@@ -148,9 +150,9 @@ START_TEST(random_bytes_never_lead_outside)
         struct view view = view_of(bytes, count);
         for (int reads = 0; reads < 20; reads++) {
             struct view part = view_take(&view, rng_below(&rng, 5));
-            ck_assert(part.at >= bytes && part.end <= bytes + count && part.at <= part.end);
+            EXPECT(part.at >= bytes && part.end <= bytes + count && part.at <= part.end);
             read_one(&view, (int)rng_below(&rng, 5));
-            ck_assert(view.at >= bytes && view.at <= view.end && view.end == bytes + count);
+            EXPECT(view.at >= bytes && view.at <= view.end && view.end == bytes + count);
         }
     }
 }

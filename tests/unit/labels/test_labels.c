@@ -1,5 +1,7 @@
 /* test_labels.c - the table of sets against a plain list of them, over random histories from a
  * seed. */
+#include "expect.h"
+
 #include <check.h>
 #include <signal.h>
 #include <walship/labels.h>
@@ -38,13 +40,13 @@ static void make_list(uint64_t i, struct list *list)
 static void check_is(const struct labels *labels, uint32_t set, const struct list *list)
 {
     struct label out[LIST_LABELS_MAX];
-    ck_assert_uint_eq(labels_count(labels, set), list->count);
-    ck_assert_uint_eq(labels_get(labels, set, out, LIST_LABELS_MAX), list->count);
+    EXPECT(labels_count(labels, set) == list->count);
+    EXPECT(labels_get(labels, set, out, LIST_LABELS_MAX) == list->count);
     for (size_t i = 0; i < list->count; i++) {
-        ck_assert_uint_eq(out[i].name_bytes, list->labels[i].name_bytes);
-        ck_assert_uint_eq(out[i].value_bytes, list->labels[i].value_bytes);
-        ck_assert_mem_eq(out[i].name, list->labels[i].name, out[i].name_bytes);
-        ck_assert_mem_eq(out[i].value, list->labels[i].value, out[i].value_bytes);
+        EXPECT(out[i].name_bytes == list->labels[i].name_bytes);
+        EXPECT(out[i].value_bytes == list->labels[i].value_bytes);
+        EXPECT(memcmp(out[i].name, list->labels[i].name, out[i].name_bytes) == 0);
+        EXPECT(memcmp(out[i].value, list->labels[i].value, out[i].value_bytes) == 0);
     }
 }
 
@@ -59,14 +61,14 @@ static void check_all(const struct labels *labels, const struct model *model)
 {
     static bool taken[LISTS * 4];
     memset(taken, 0, sizeof taken);
-    ck_assert_uint_eq(labels_sets(labels), model->alive);
+    EXPECT(labels_sets(labels) == model->alive);
     for (uint64_t i = 0; i < LISTS; i++) {
         if (model->refs[i] > 0) {
             struct list list;
             make_list(i, &list);
             check_is(labels, model->ids[i], &list);
-            ck_assert_uint_lt(model->ids[i], labels_bound(labels));
-            ck_assert(!taken[model->ids[i]]);
+            EXPECT(model->ids[i] < labels_bound(labels));
+            EXPECT(!taken[model->ids[i]]);
             taken[model->ids[i]] = true;
         }
     }
@@ -78,7 +80,7 @@ static void step(struct labels *labels, struct model *model, uint64_t i, uint64_
         struct list list;
         make_list(i, &list);
         uint32_t id = labels_intern(labels, list.labels, list.count);
-        ck_assert(model->refs[i] == 0 || model->ids[i] == id);
+        EXPECT(model->refs[i] == 0 || model->ids[i] == id);
         memset(&list, 0xee, sizeof list); /* the table kept copies */
         model->ids[i] = id;
         model->alive += model->refs[i]++ == 0;
@@ -86,7 +88,7 @@ static void step(struct labels *labels, struct model *model, uint64_t i, uint64_
         labels_retain(labels, model->ids[i]);
         model->refs[i]++;
     } else if (model->refs[i] > 0) {
-        ck_assert_int_eq(labels_release(labels, model->ids[i]), model->refs[i] == 1);
+        EXPECT(labels_release(labels, model->ids[i]) == (model->refs[i] == 1));
         model->refs[i]--;
         model->alive -= model->refs[i] == 0;
     }

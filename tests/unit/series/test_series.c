@@ -1,5 +1,7 @@
 /* test_series.c - versions and collection by hand, then against a plain list of all definitions
  * over random histories from a seed. */
+#include "expect.h"
+
 #include <check.h>
 #include <walship/labels.h>
 #include <walship/mem.h>
@@ -48,14 +50,13 @@ static void check_resolves(uint64_t ref, uint32_t record, const char *name)
     struct position at = at_record(record);
     uint32_t set = series_resolve(series, ref, &at);
     if (name == NULL) {
-        ck_assert_uint_eq(set, LABELS_NONE);
+        EXPECT(set == LABELS_NONE);
         return;
     }
     struct label label;
-    ck_assert_uint_ne(set, LABELS_NONE);
-    ck_assert_uint_eq(labels_get(labels, set, &label, 1), 1);
-    ck_assert_uint_eq(label.value_bytes, strlen(name));
-    ck_assert_mem_eq(label.value, name, label.value_bytes);
+    EXPECT(set != LABELS_NONE);
+    EXPECT(labels_get(labels, set, &label, 1) == 1);
+    EXPECT(label.value_bytes == strlen(name) && memcmp(label.value, name, label.value_bytes) == 0);
 }
 
 START_TEST(a_cursor_sees_the_newest_definition_at_or_before_it)
@@ -76,8 +77,8 @@ START_TEST(the_same_set_again_is_no_new_version)
     ck_assert(define(5, "a", 10));
     size_t bytes = series_bytes(series);
     for (uint32_t i = 0; i < 1000; i++) {
-        ck_assert(!define(5, "a", 10 + i));
-        ck_assert(!define(5, "a", 10));
+        EXPECT(!define(5, "a", 10 + i));
+        EXPECT(!define(5, "a", 10));
     }
     ck_assert_uint_eq(series_bytes(series), bytes);
     check_resolves(5, 10, "a");
@@ -143,7 +144,7 @@ static uint32_t gone_last;
 
 static void gone(void *context, uint32_t set)
 {
-    ck_assert_ptr_eq(context, &gone_count);
+    EXPECT(context == &gone_count);
     gone_count++;
     gone_last = set;
 }
@@ -384,7 +385,7 @@ static bool row_define(struct row *row, uint32_t record, char name)
         row->made[at - 1].name[0] = name;
         return !known;
     }
-    ck_assert_uint_lt(row->count, ROW_MAX);
+    EXPECT(row->count < ROW_MAX);
     memmove(&row->made[at + 1], &row->made[at], (row->count - at) * sizeof row->made[0]);
     row->made[at] = (struct made){record, {name, 0}};
     row->count++;
@@ -405,7 +406,7 @@ static void model_define(struct model *model, struct rng *rng)
     uint32_t record = model->floor + (uint32_t)rng_below(rng, RECORDS - model->floor + 1);
     char name[2] = {(char)('a' + (int)rng_below(rng, 3)), 0};
     bool changed = row_define(&model->rows[ref], record, name[0]);
-    ck_assert_int_eq(define(ref, name, record), changed);
+    EXPECT(define(ref, name, record) == changed);
 }
 
 static void model_collect(struct model *model, struct rng *rng)
