@@ -1,19 +1,18 @@
 /* conf.h - the configuration: one table of options, defaults, checks, and the struct they fill.
  *
- * Parsing is in two steps. adapter/conf_yaml turns the file into a tree of struct conf_node (scalars,
- * maps, lists, each with its line and column); conf_bind matches the tree to the option table and
- * says EVERY error as FILE:LINE:COLUMN: text. The table (key, type, default, meaning, difference from
- * Prometheus) is also what docs/CONFIG.md is generated from.
- * The keys, defaults and error texts of `remote_write` are Prometheus' own where they make sense.
- * Ownership: conf_bind allocates, conf_free frees; nodes are borrowed. Secrets live in `char *` marked
- * so in the table and are never printed. */
+ * Parsing is in two steps. adapter/conf_yaml turns the file into a tree of struct conf_node
+ * (scalars, maps, lists, each with its line and column); conf_bind matches the tree to the option
+ * table and says EVERY error as FILE:LINE:COLUMN: text. The table (key, type, default, meaning,
+ * difference from Prometheus) is also what docs/CONFIG.md is generated from. The keys, defaults and
+ * error texts of `remote_write` are Prometheus' own where they make sense. Ownership: conf_bind
+ * allocates, conf_free frees; nodes are borrowed. Secrets live in `char *` marked so in the table
+ * and are never printed. */
 #ifndef WALSHIP_CONF_H
 #define WALSHIP_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/buf.h>
 #include <walship/conf_auth.h>
 #include <walship/err.h>
@@ -25,11 +24,11 @@ enum conf_kind { CONF_NULL, CONF_SCALAR, CONF_MAP, CONF_LIST };
 
 struct conf_node {
     enum conf_kind kind;
-    unsigned line, column;        /* from 1 */
-    const char *text;             /* scalar */
-    bool quoted;                  /* a quoted scalar is always a string */
-    struct conf_node **keys;      /* map */
-    struct conf_node **values;    /* map, list */
+    unsigned line, column;     /* from 1 */
+    const char *text;          /* scalar */
+    bool quoted;               /* a quoted scalar is always a string */
+    struct conf_node **keys;   /* map */
+    struct conf_node **values; /* map, list */
     size_t count;
 };
 
@@ -38,16 +37,16 @@ struct conf_node {
 enum conf_start { CONF_START_NOW, CONF_START_OLDEST, CONF_START_AGO };
 enum conf_placement { CONF_FAILOVER, CONF_PINNED };
 
-struct conf_quota {               /* 0: unset */
+struct conf_quota { /* 0: unset */
     uint64_t samples_per_minute;
     uint64_t requests_per_minute;
     uint64_t bytes_per_minute;
 };
 
 struct conf_endpoint {
-    char *url;                    /* secret parts (userinfo) never printed: use `shown` */
-    char *shown;                  /* for logs and metrics: no userinfo, no query */
-    char *key;                    /* identity: URL without query */
+    char *url;   /* secret parts (userinfo) never printed: use `shown` */
+    char *shown; /* for logs and metrics: no userinfo, no query */
+    char *key;   /* identity: URL without query */
     double weight;
     struct conf_quota quota;
     struct conf_auth auth; /* its own, else the destination's */
@@ -55,25 +54,27 @@ struct conf_endpoint {
 };
 
 struct conf_queue {
-    uint32_t max_shards;          /* cap on requests in flight of an endpoint */
+    uint32_t max_shards; /* cap on requests in flight of an endpoint */
     uint32_t max_samples_per_send;
-    uint32_t max_bytes_per_send;  /* compressed */
+    uint32_t max_bytes_per_send; /* compressed */
     int64_t batch_send_deadline_ms;
     int64_t min_backoff_ms, max_backoff_ms;
-    int64_t sample_age_limit_ms;  /* 0: off */
+    int64_t sample_age_limit_ms; /* 0: off */
     bool retry_on_http_429;
 };
 
 struct conf_destination {
-    char *name;                   /* `name`, else the first URL without query */
+    char *name; /* `name`, else the first URL without query */
     struct conf_endpoint *endpoints;
     size_t endpoints_count;
     enum conf_placement placement;
     char **shard_by;
     size_t shard_by_count;
-    bool fold_case;               /* Azure: *.metrics.ingest.monitor.azure.* */
+    bool fold_case; /* Azure: *.metrics.ingest.monitor.azure.* */
     int64_t remote_timeout_ms;
-    struct conf_header { char *name, *value; } *headers;
+    struct conf_header {
+        char *name, *value;
+    } * headers;
     size_t headers_count;
     struct conf_queue queue;
     struct conf_quota quota;
@@ -85,7 +86,7 @@ struct conf {
     char *state_dir;
     char *spool_dir;
     char *prometheus_config;
-    char *listen_address;         /* HOST:PORT, or empty: none */
+    char *listen_address; /* HOST:PORT, or empty: none */
     enum conf_start start_at;
     int64_t start_ago_ms;
     struct label *external_labels; /* canonical; strings owned */
@@ -97,7 +98,7 @@ struct conf {
 /* ---- errors: a list of lines ---- */
 
 struct conf_problems {
-    struct buf text;              /* "FILE:LINE:COLUMN: text\n" each */
+    struct buf text; /* "FILE:LINE:COLUMN: text\n" each */
     size_t count;
 };
 void conf_problems_init(struct conf_problems *problems);
@@ -106,7 +107,8 @@ void conf_problem(struct conf_problems *problems, const char *file, unsigned lin
                   const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* NULL when there is any problem. file: for the messages and relative paths. */
-struct conf *conf_bind(const struct conf_node *root, const char *file, struct conf_problems *problems);
+struct conf *conf_bind(const struct conf_node *root, const char *file,
+                       struct conf_problems *problems);
 void conf_free(struct conf *conf);
 
 /* Prometheus durations: 0, or units y w d h m s ms each once in that order ("1h30m"). */

@@ -1,6 +1,7 @@
-/* engine.h - the heart: reads the WAL once for all destinations, spreads it over their endpoints and
- * settles what was accepted. Deterministic: bytes, answers and time in; requests and commits out,
- * through the three seams only (os.h, http.h, store.h). Invariants I1-I8: docs/ARCHITECTURE.md.
+/* engine.h - the heart: reads the WAL once for all destinations, spreads it over their endpoints
+ * and settles what was accepted. Deterministic: bytes, answers and time in; requests and commits
+ * out, through the three seams only (os.h, http.h, store.h). Invariants I1-I8:
+ * docs/ARCHITECTURE.md.
  *
  * Ownership: borrows the configuration and the seams for its whole life. Loop thread only.
  * Life: engine_new -> engine_start (loads, anchors) -> turns -> engine_stop -> turns until
@@ -11,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/conf.h>
 #include <walship/endpoint.h>
 #include <walship/err.h>
@@ -26,8 +26,8 @@ struct engine_options {
     bool once;             /* up to the segment sizes at start, then finished */
     const char *adopt_old; /* --adopt OLD=NEW; NULL: none */
     const char *adopt_new;
-    const char *forget; /* --forget OLD; NULL: none */
-    struct hash_key key;   /* random; 0 in tests */
+    const char *forget;  /* --forget OLD; NULL: none */
+    struct hash_key key; /* random; 0 in tests */
     /* for the identities; read by engine_start only, its os is not used. NULL: no variables */
     const struct identity_world *world;
 };
@@ -36,8 +36,8 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
                           struct os *os, struct http *http, struct store *store);
 void engine_free(struct engine *engine);
 
-/* Opens the WAL, loads the state, finds every destination's place. False: the sentence in err is for
- * the operator (exit 1); nothing was sent. */
+/* Opens the WAL, loads the state, finds every destination's place. False: the sentence in err is
+ * for the operator (exit 1); nothing was sent. */
 MUST_USE bool engine_start(struct engine *engine, struct err *err);
 /* One turn: results -> settle -> save -> read -> pack -> post. Bounded work. */
 void engine_turn(struct engine *engine, int64_t now_ms);
@@ -51,16 +51,16 @@ bool engine_finished(const struct engine *engine);
 /* ---- what it is doing, for the status page, metrics, logs and tests ---- */
 
 struct engine_endpoint_stats {
-    const char *url;           /* shown form */
+    const char *url; /* shown form */
     enum endpoint_state state;
     const char *last_error;
-    uint64_t samples;          /* acked */
+    uint64_t samples; /* acked */
     uint64_t requests, failures, retries;
-    uint64_t bytes;            /* compressed, of acked requests */
+    uint64_t bytes; /* compressed, of acked requests */
     uint32_t in_flight;
-    uint32_t shards;           /* at home here */
-    uint64_t pending;          /* items waiting, in flight included */
-    int64_t newest_acked_ms;   /* sample time; 0: none yet */
+    uint32_t shards;         /* at home here */
+    uint64_t pending;        /* items waiting, in flight included */
+    int64_t newest_acked_ms; /* sample time; 0: none yet */
 };
 
 struct engine_destination_stats {
@@ -80,7 +80,7 @@ struct engine_stats {
     uint64_t series, refs, memory_bytes;
     uint64_t commits, commit_failures;
     uint32_t generation, segment; /* of the foremost reader */
-    bool scanning;             /* still loading series */
+    bool scanning;                /* still loading series */
     size_t destinations_count;
 };
 

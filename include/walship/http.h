@@ -13,6 +13,8 @@
 
 enum http_method { HTTP_GET, HTTP_POST };
 
+struct http_client; /* http_client.h */
+
 struct http_header {
     const char *name;
     const char *value;
@@ -28,7 +30,8 @@ struct http_request {
     const void *body;
     size_t body_bytes;
     int64_t timeout_ms;
-    const struct http_client *client; /* TLS and proxy settings; NULL: defaults. Lives with the configuration */
+    const struct http_client *client; /* http_client.h; NULL: defaults. Lives as long as the seam */
+    bool direct;                      /* no proxy, whatever the client says: metadata services */
 };
 
 /* What became of it. */

@@ -5,9 +5,11 @@
  *     http_curl_wait(http, fds, n, ms); the loop's only sleep
  *
  * Policy, the same for all requests: http and https only, no redirect followed (Location is in the
- * result), no proxy from the environment, no cookies, HTTP/1.1, TLS >= 1.2 with verification,
- * connections kept alive but closed when idle for HTTP_CURL_IDLE_S_MAX (a peer that closes first
- * costs an unsure request) and re-resolved after HTTP_CURL_LIFE_S_MAX. An answer longer than
+ * result), no cookies, HTTP/1.1, TLS >= 1.2, connections kept alive but closed when idle for
+ * HTTP_CURL_IDLE_S_MAX (a peer that closes first costs an unsure request) and made anew after
+ * HTTP_CURL_LIFE_S_MAX. Without a client (http_client.h): the system's CAs, no proxy, not even the
+ * environment's. With one: its files are read at each new connection, and its connections carry
+ * only its own requests. A proxy that refuses is HTTP_NOT_SENT. An answer longer than
  * HTTP_RESPONSE_BYTES_MAX is cut there and still counts as answered: its status is known.
  * libcurl repeats a request by itself when a kept-alive connection turns out dead; each start of a
  * request is counted, and a second one is said in http_result.repeated.
@@ -23,6 +25,7 @@
 
 enum {
     HTTP_CURL_REQUESTS_MAX = 2048, /* in flight or not taken; more are not accepted */
+    HTTP_CURL_CLIENTS_MAX = 4096,  /* different struct http_client in all its life */
     HTTP_CURL_HEADERS_MAX = 64,    /* of an answer; the rest is passed over */
     HTTP_CURL_CONNECT_MS_MAX = 10000,
     HTTP_CURL_IDLE_S_MAX = 20,

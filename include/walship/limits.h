@@ -1,4 +1,5 @@
-/* limits.h - every maximum of the program, in one place (I4). Bytes, counts and milliseconds as named. */
+/* limits.h - every maximum of the program, in one place (I4). Bytes, counts and milliseconds as
+ * named. */
 #ifndef WALSHIP_LIMITS_H
 #define WALSHIP_LIMITS_H
 
@@ -23,9 +24,9 @@ enum {
     PARKED_ITEMS_MAX = 100000,     /* a failure domain */
     PARKED_MS_MAX = 10000,
     BATCH_SAMPLES_MAX = 20000,
-    BATCH_RAW_BYTES_MAX = 32 << 20,       /* uncompressed request, Prometheus' receivers' limit */
+    BATCH_RAW_BYTES_MAX = 32 << 20,        /* uncompressed request, Prometheus' receivers' limit */
     BATCH_COMPRESSED_BYTES_MAX = 16 << 20, /* the most that max_bytes_per_send may say */
-    REQUESTS_IN_FLIGHT_MAX = 16,          /* an endpoint */
+    REQUESTS_IN_FLIGHT_MAX = 16,           /* an endpoint */
 
     /* HTTP */
     HTTP_RESPONSE_BYTES_MAX = 64 << 10,

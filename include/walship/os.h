@@ -27,9 +27,9 @@ enum os_hint {
 };
 
 struct os {
-    int64_t (*now_ms)(struct os *os);  /* monotonic; starts anywhere >= 0 */
-    int64_t (*wall_ms)(struct os *os); /* Unix time; may jump */
-    uint64_t (*random)(struct os *os); /* from the kernel */
+    int64_t (*now_ms)(struct os *os);             /* monotonic; starts anywhere >= 0 */
+    int64_t (*wall_ms)(struct os *os);            /* Unix time; may jump */
+    uint64_t (*random)(struct os *os);            /* from the kernel */
     int (*open)(struct os *os, const char *path); /* read only; fd or -errno */
     int (*stat_fd)(struct os *os, int fd, struct os_stat *out);
     int (*stat_path)(struct os *os, const char *path, struct os_stat *out);

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/assert.h>
 #include <walship/buf.h>
 #include <walship/labels.h>

@@ -1,9 +1,9 @@
 /* store.h - the seam to durable memory: what every destination has accepted.
  *
  * adapter/store_sqlite is the real one. `load` is synchronous, before the loop starts; `commit` is
- * taken whole and applied in ONE transaction (I3) by a thread of the adapter's own; its result comes
- * by next_result. At most one commit is under way. Commits are durable in order.
- * Loop thread only. All pointers in a commit are borrowed for the call (the adapter copies).
+ * taken whole and applied in ONE transaction (I3) by a thread of the adapter's own; its result
+ * comes by next_result. At most one commit is under way. Commits are durable in order. Loop thread
+ * only. All pointers in a commit are borrowed for the call (the adapter copies).
  *
  * How the rows are keyed: destination by name; lane by (destination, lane); watermark by
  * (destination, domain); segment by (generation, number). */
@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/err.h>
 #include <walship/position.h>
 
@@ -29,42 +28,43 @@ enum store_count {
 
 /* Why items were lost; the names are in engine/ledger.c and in the metrics. */
 enum loss_reason {
-    LOSS_UNKNOWN_REF,    /* no series record within PARKED_MS_MAX */
-    LOSS_DAMAGED,        /* bytes that could not be decoded: items unknown, `bytes` set */
-    LOSS_TRUNCATED,      /* segments deleted before they were read: items unknown */
-    LOSS_LABELS,         /* the series' labels are beyond the limits or not decodable */
-    LOSS_REJECTED,       /* the receiver refused them for good */
-    LOSS_UNSUPPORTED,    /* the protocol in use can't carry them */
-    LOSS_TOO_OLD,        /* sample_age_limit */
+    LOSS_UNKNOWN_REF, /* no series record within PARKED_MS_MAX */
+    LOSS_DAMAGED,     /* bytes that could not be decoded: items unknown, `bytes` set */
+    LOSS_TRUNCATED,   /* segments deleted before they were read: items unknown */
+    LOSS_LABELS,      /* the series' labels are beyond the limits or not decodable */
+    LOSS_REJECTED,    /* the receiver refused them for good */
+    LOSS_UNSUPPORTED, /* the protocol in use can't carry them */
+    LOSS_TOO_OLD,     /* sample_age_limit */
     LOSS_TOO_FAR_AHEAD,
-    LOSS_BUDGET,         /* the spool's budget */
+    LOSS_BUDGET, /* the spool's budget */
     LOSS_SERVER_ERROR,
-    LOSS_CRASH_SKIP,     /* the third abort at one position */
+    LOSS_CRASH_SKIP, /* the third abort at one position */
     LOSS_REASONS
 };
 
 struct store_destination {
     const char *name;
-    const char *fingerprint;   /* hex; of all that decides shard and labels */
-    int64_t first_start_ms;    /* wall clock of its first start ever */
-    int64_t start_from_ms;     /* items older than this are dropped by rule (start_at: a duration) */
+    const char *fingerprint; /* hex; of all that decides shard and labels */
+    int64_t first_start_ms;  /* wall clock of its first start ever */
+    int64_t start_from_ms;   /* items older than this are dropped by rule (start_at: a duration) */
     uint64_t counts[STORE_COUNTS]; /* totals so far */
 };
 
 /* A place to resume at, and how to know it again. */
 struct store_watermark {
     const char *destination;
-    const char *domain;        /* failure domain: "" for failover, the endpoint's key when pinned */
-    struct position at;        /* oldest item not settled, or the next to read */
-    uint64_t offset;           /* hint: byte offset of record at.record */
-    uint32_t previous_crc;     /* CRC-32C of the decompressed record before at.record, when that is > 0 */
+    const char *domain; /* failure domain: "" for failover, the endpoint's key when pinned */
+    struct position at; /* oldest item not settled, or the next to read */
+    uint64_t offset;    /* hint: byte offset of record at.record */
+    uint32_t
+        previous_crc; /* CRC-32C of the decompressed record before at.record, when that is > 0 */
 };
 
 struct store_lane {
     const char *destination;
-    uint16_t lane;             /* < LANES_COUNT */
-    const char *domain;        /* the domain it was read by */
-    struct position settled;   /* all its items before this are settled */
+    uint16_t lane;           /* < LANES_COUNT */
+    const char *domain;      /* the domain it was read by */
+    struct position settled; /* all its items before this are settled */
 };
 
 struct store_segment {
@@ -72,7 +72,7 @@ struct store_segment {
     uint32_t number;
     uint64_t device;
     uint64_t inode;
-    uint32_t first_crc;        /* CRC-32C of its first record's decompressed bytes */
+    uint32_t first_crc; /* CRC-32C of its first record's decompressed bytes */
 };
 
 /* Added to the ledger; the adapter merges it into an open row of the same destination, reason and
@@ -81,12 +81,12 @@ struct store_loss {
     const char *destination;
     enum loss_reason reason;
     struct position from, to;
-    uint64_t items;            /* 0: unknown */
+    uint64_t items; /* 0: unknown */
     uint64_t series;
-    uint64_t bytes;            /* of the WAL, when items are unknown */
+    uint64_t bytes;                   /* of the WAL, when items are unknown */
     int64_t time_min_ms, time_max_ms; /* of the samples; min > max: unknown */
-    int64_t seen_ms;           /* wall clock */
-    const char *detail;        /* e.g. one label set; may be "" */
+    int64_t seen_ms;                  /* wall clock */
+    const char *detail;               /* e.g. one label set; may be "" */
 };
 
 struct store_commit {
@@ -94,18 +94,19 @@ struct store_commit {
     size_t destinations_count;
     const struct store_watermark *watermarks;
     size_t watermarks_count;
-    const struct store_lane *lanes;   /* only those that changed */
+    const struct store_lane *lanes; /* only those that changed */
     size_t lanes_count;
     const struct store_segment *segments; /* new ones */
     size_t segments_count;
     const struct store_loss *losses;
     size_t losses_count;
     bool has_segments_before;
-    struct position segments_before;  /* segments below this one are forgotten */
-    const char *adopt_old;            /* a destination that is called adopt_new from now on, with */
-    const char *adopt_new;            /* its ledger; done first. Both or NULL */
-    const char *forget;               /* a destination removed with all its rows, or NULL */
-    const char *discard_lanes;        /* a destination whose old lanes and watermarks are removed first, or NULL */
+    struct position segments_before; /* segments below this one are forgotten */
+    const char *adopt_old;           /* a destination that is called adopt_new from now on, with */
+    const char *adopt_new;           /* its ledger; done first. Both or NULL */
+    const char *forget;              /* a destination removed with all its rows, or NULL */
+    const char *
+        discard_lanes; /* a destination whose old lanes and watermarks are removed first, or NULL */
 };
 
 struct store_loss_total {
@@ -114,7 +115,8 @@ struct store_loss_total {
     uint64_t items;
 };
 
-/* What load found. The caller calls image->release(image) when done; all pointers live until then. */
+/* What load found. The caller calls image->release(image) when done; all pointers live until then.
+ */
 struct store_image {
     void (*release)(struct store_image *image);
     void *memory;

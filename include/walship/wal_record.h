@@ -1,18 +1,18 @@
 /* wal_record.h - the records of a WAL segment, all types 1-13, as pure functions over bytes.
  *
- * Format: Prometheus tsdb/record/record.go (3.14) and tsdb/docs/format/wal.md; where they differ the
- * code is right. All values are carried as their 64 bits: moving a signalling NaN (the stale marker
- * is one) through a floating point register may change it.
+ * Format: Prometheus tsdb/record/record.go (3.14) and tsdb/docs/format/wal.md; where they differ
+ * the code is right. All values are carried as their 64 bits: moving a signalling NaN (the stale
+ * marker is one) through a floating point register may change it.
  *
- * Use: wal_record_check walks the whole record once and says how many items it has, or that it can't
- * be decoded; after a check that succeeded the iterators can't fail. Iterators borrow the bytes. */
+ * Use: wal_record_check walks the whole record once and says how many items it has, or that it
+ * can't be decoded; after a check that succeeded the iterators can't fail. Iterators borrow the
+ * bytes. */
 #ifndef WALSHIP_WAL_RECORD_H
 #define WALSHIP_WAL_RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/labels.h>
 #include <walship/view.h>
 
@@ -40,11 +40,10 @@ enum wal_type wal_record_type(struct view record);
 /* Prometheus' metric label for it: "series", "samples", ..., "unknown". */
 const char *wal_type_name(enum wal_type type);
 
-/* False: truncated, trailing bytes, a count that can't be, labels beyond the limits, or WAL_UNKNOWN. */
+/* False: truncated, trailing bytes, an impossible count, labels beyond the limits, unknown type. */
 bool wal_record_check(struct view record, uint64_t *items);
 
 /* Iterators: init with the whole record (type byte included) of a fitting type. */
-
 struct wal_series_iter {
     struct view left;
 };
@@ -67,7 +66,7 @@ struct wal_sample {
 struct wal_sample_iter {
     struct view left;
     bool v2, first;
-    uint64_t ref;              /* V1: base; V2: previous */
+    uint64_t ref; /* V1: base; V2: previous */
     int64_t t_base, st_base, st_previous;
 };
 void wal_sample_init(struct wal_sample_iter *iter, struct view record);
@@ -81,20 +80,19 @@ struct wal_span {
 /* Types 7-10, 12, 13. Arrays point into `room`. */
 struct wal_histogram {
     uint64_t ref;
-    int64_t t_ms;
-    int64_t st_ms;
+    int64_t t_ms, st_ms;
     bool is_float;
     uint8_t reset_hint;
     int32_t schema;
     uint64_t zero_threshold_bits;
-    uint64_t zero_count;  /* integer, or bits of a double */
-    uint64_t count;       /* integer, or bits of a double */
+    uint64_t zero_count; /* integer, or bits of a double */
+    uint64_t count;      /* integer, or bits of a double */
     uint64_t sum_bits;
-    const struct wal_span *spans[2];   /* 0 positive, 1 negative */
+    const struct wal_span *spans[2]; /* 0 positive, 1 negative */
     uint32_t spans_count[2];
-    const uint64_t *buckets[2];        /* integer: deltas (int64 as its bits); float: bits of absolute counts */
+    const uint64_t *buckets[2]; /* integer: deltas (int64 bits); float: bits of absolute counts */
     uint32_t buckets_count[2];
-    const uint64_t *custom_bits;       /* schema -53 */
+    const uint64_t *custom_bits; /* schema -53 */
     uint32_t custom_count;
 };
 struct wal_histogram_iter {
@@ -102,13 +100,13 @@ struct wal_histogram_iter {
     bool v2, is_float, first;
     uint64_t ref;
     int64_t t_base, st_base, st_previous;
-    void *room;          /* one growing array, owned: wal_histogram_release */
+    void *room; /* one growing array, owned: wal_histogram_release */
     size_t room_bytes;
 };
 void wal_histogram_init(struct wal_histogram_iter *iter, struct view record);
 bool wal_histogram_next(struct wal_histogram_iter *iter, struct wal_histogram *out);
 void wal_histogram_release(struct wal_histogram_iter *iter);
-/* -4..8, custom -53, and the reserved -9..-5, 9..52 that upstream keeps. Others are to be skipped. */
+/* -4..8, custom -53, the reserved -9..-5 and 9..52 that upstream keeps. Skip the others. */
 bool wal_histogram_schema_known(int32_t schema);
 
 struct wal_exemplar {
@@ -125,11 +123,12 @@ struct wal_exemplar_iter {
     int64_t t_base;
 };
 void wal_exemplar_init(struct wal_exemplar_iter *iter, struct view record);
-bool wal_exemplar_next(struct wal_exemplar_iter *iter, struct label *room, struct wal_exemplar *out);
+bool wal_exemplar_next(struct wal_exemplar_iter *iter, struct label *room,
+                       struct wal_exemplar *out);
 
 struct wal_metadata {
     uint64_t ref;
-    uint8_t type; /* 0 unknown 1 counter 2 gauge 3 histogram 4 gaugehistogram 5 summary 6 info 7 stateset */
+    uint8_t type; /* 0 unknown, then counter gauge histogram gaugehistogram summary info stateset */
     struct view unit, help;
 };
 struct wal_metadata_iter {

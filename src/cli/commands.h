@@ -1,5 +1,5 @@
-/* commands.h - one file a command: each takes its own arguments (argv[0] is its name) and returns the
- * exit code: 0 done, 1 failed, 2 usage. */
+/* commands.h - one file a command: each takes its own arguments (argv[0] is its name) and returns
+ * the exit code: 0 done, 1 failed, 2 usage. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
