@@ -10,6 +10,7 @@ struct identities {
     struct identity_world world;
     struct identity **list; /* each in its own block: pointers stay */
     size_t count, room;
+    unsigned local_in_flight;
 };
 
 struct identities *identities_new(const struct identity_world *world)
@@ -50,7 +51,7 @@ static struct identity *add(struct identities *identities, struct source *take)
         identities->list = mem_grow(identities->list, identities->room, sizeof(struct identity *));
     }
     struct identity *identity = mem_new(1, sizeof *identity);
-    identity_init(identity, take, &identities->world);
+    identity_init(identity, take, &identities->world, &identities->local_in_flight);
     identities->list[identities->count++] = identity;
     return identity;
 }

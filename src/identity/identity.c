@@ -11,14 +11,20 @@
 enum {
     REJECTED_FIRST_MS = 30 * 1000, /* from a forced refresh to the next */
     REJECTED_MAX_MS = 300 * 1000,
-    REJECTED_FORGET_MS = 600 * 1000
+    REJECTED_FORGET_MS = 600 * 1000,
+    /* IMDS serves five at a time of all programs on the machine */
+    LOCAL_IN_FLIGHT_MAX = 2,
+    LOCAL_WAIT_MS = 250
 };
 
 void identity_init(struct identity *identity, struct source *take,
-                   const struct identity_world *world)
+                   const struct identity_world *world, unsigned *local_in_flight)
 {
-    ASSERT(identity != NULL && world->os != NULL);
-    *identity = (struct identity){.source = *take, .world = world, .ask_at_ms = INT64_MIN};
+    ASSERT(identity != NULL && world->os != NULL && local_in_flight != NULL);
+    *identity = (struct identity){.source = *take,
+                                  .world = world,
+                                  .local_in_flight = local_in_flight,
+                                  .ask_at_ms = INT64_MIN};
     *take = (struct source){0};
     identity->rng.state = world->os->random(world->os);
     identity->name = source_describe(&identity->source);
@@ -162,6 +168,16 @@ static bool build(struct identity *identity, int64_t wall_ms, struct err *err)
     return good;
 }
 
+/* True: others of ours keep the metadata service busy; a little later, then. */
+static bool must_queue(struct identity *identity, int64_t now_ms)
+{
+    if (!source_is_local(&identity->source) || *identity->local_in_flight < LOCAL_IN_FLIGHT_MAX) {
+        return false;
+    }
+    identity->ask_at_ms = now_ms + LOCAL_WAIT_MS;
+    return true;
+}
+
 static void give(const struct identity *identity, struct identity_request *out)
 {
     const struct request *request = &identity->request;
@@ -197,7 +213,7 @@ bool identity_want(struct identity *identity, int64_t now_ms, int64_t wall_ms,
         watch_files(identity, now_ms);
         due = now_ms >= identity->ask_at_ms;
     }
-    if (!due) {
+    if (!due || must_queue(identity, now_ms)) {
         return false;
     }
     if (!build(identity, wall_ms, &err)) {
@@ -205,6 +221,7 @@ bool identity_want(struct identity *identity, int64_t now_ms, int64_t wall_ms,
         return false;
     }
     identity->step = LIFE_ASKED;
+    *identity->local_in_flight += source_is_local(&identity->source);
     give(identity, out);
     return true;
 }
@@ -214,6 +231,10 @@ void identity_answered(struct identity *identity, const struct http_result *resu
 {
     ASSERT(identity->step == LIFE_ASKED && result != NULL);
     request_release(&identity->request);
+    if (source_is_local(&identity->source)) {
+        ASSERT(*identity->local_in_flight > 0);
+        --*identity->local_in_flight;
+    }
     life_take_result(identity, result, now_ms, wall_ms);
     ASSERT(identity->step != LIFE_ASKED);
 }

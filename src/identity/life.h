@@ -19,6 +19,7 @@ enum life_step {
 struct identity {
     struct source source;
     const struct identity_world *world;
+    unsigned *local_in_flight; /* of all identities, at metadata services */
     char *name;
     struct rng rng;
 
@@ -49,8 +50,9 @@ struct identity {
     char warning[IDENTITY_PROBLEM_BYTES];
 };
 
+/* Both pointers are borrowed for the identity's life. */
 void identity_init(struct identity *identity, struct source *take,
-                   const struct identity_world *world);
+                   const struct identity_world *world, unsigned *local_in_flight);
 void identity_release(struct identity *identity);
 const struct source *identity_source(const struct identity *identity);
 

@@ -286,6 +286,47 @@ START_TEST(an_expired_token_is_not_served_and_comes_back)
 }
 END_TEST
 
+START_TEST(a_machine_with_many_identities_does_not_flood_its_metadata_service)
+{
+    enum { MANY = 5 };
+    struct lab lab;
+    struct err err;
+    struct identity *all[MANY];
+    struct conf_auth auth = {.kind = CONF_AUTH_MANAGED_IDENTITY, .source = CONF_SOURCE_IMDS};
+    size_t done = 0;
+    lab_init(&lab);
+    for (size_t i = 0; i < MANY; i++) {
+        char id[] = "x0";
+        id[1] = (char)('0' + i);
+        auth.client_id = id;
+        all[i] = lab_add(&lab, &auth, &err);
+        ck_assert_ptr_nonnull(all[i]);
+    }
+    for (int turns = 0; done < MANY && turns < 100; turns++) {
+        bool asked[MANY] = {false};
+        int in_flight = 0;
+        for (size_t i = 0; i < MANY; i++) {
+            lab.one = all[i];
+            asked[i] = lab_want(&lab);
+            in_flight += asked[i];
+            ck_assert(asked[i] || identity_deadline(all[i]) > lab.now_ms);
+        }
+        ck_assert_int_le(in_flight, 2);
+        for (size_t i = 0; i < MANY; i++) {
+            lab.one = all[i];
+            if (asked[i]) {
+                lab_answer_token(&lab, "t", 3600);
+                done++;
+            }
+        }
+        lab_pass(&lab, 250);
+    }
+    ck_assert_uint_eq(done, MANY);
+    ck_assert_int_le(lab.now_ms, 1000);
+    lab_release(&lab);
+}
+END_TEST
+
 /* ---- 401 from an endpoint ---- */
 
 START_TEST(a_rejected_token_is_refreshed_once_then_with_growing_pauses)
@@ -604,6 +645,7 @@ Suite *suite_life(void)
     tcase_add_test(tcase, an_answer_that_is_no_token_is_asked_for_again);
     tcase_add_test(tcase, ten_minutes_of_failures_lose_nothing_but_time);
     tcase_add_test(tcase, an_expired_token_is_not_served_and_comes_back);
+    tcase_add_test(tcase, a_machine_with_many_identities_does_not_flood_its_metadata_service);
     tcase_add_test(tcase, a_rejected_token_is_refreshed_once_then_with_growing_pauses);
     tcase_add_test(tcase, a_rejection_does_not_cut_a_backoff_short);
     tcase_add_test(tcase, the_same_token_again_is_no_new_revision);
