@@ -5,9 +5,7 @@
 #ifndef EMULATOR_EMULATOR_H
 #define EMULATOR_EMULATOR_H
 
-#include "exchange.h"
-#include "fault.h"
-#include "options.h"
+#include "azure.h"
 #include "recorder.h"
 
 enum { REQUEST_RAW_BYTES_MAX = 32 << 20 }; /* decompressed, as Prometheus' own receiver has it */
@@ -18,6 +16,7 @@ struct pair_counts {
     uint64_t refused; /* by our own checks */
     uint64_t faulted; /* by a fault */
     uint64_t samples; /* kept (or counted, with store: none) */
+    uint64_t dropped; /* accepted, but not kept by the workspace */
     uint64_t exemplars;
     uint64_t histograms;
     uint64_t metadata;
@@ -32,6 +31,10 @@ struct pair {
     int64_t id; /* in the database */
     struct fault fault;
     struct pair_counts counts;
+    const struct endpoint_options *options;
+    struct workspace *workspace; /* NULL: keeps all */
+    struct bucket requests;
+    struct bucket bytes;
 };
 
 struct emulator {
@@ -39,12 +42,22 @@ struct emulator {
     size_t pairs_count;
     struct recorder *recorder; /* NULL: count only */
     struct buf raw;            /* the request at hand, decompressed */
-    bool failed;               /* the database can't be written: the program ends */
+    struct azure azure;
+    struct workspace **workspaces;
+    size_t workspaces_count;
+    struct buf reasons; /* of the request at hand: why each sample was dropped */
+    struct script *script;
+    bool failed; /* the database can't be written: the program ends */
     struct err err;
 };
 
 /* options must outlive it. False: the database can't be opened. */
 bool emulator_open(struct emulator *emulator, const struct options *options, struct err *err);
+/* The clocks of role delays and of the script begin here; never called: at 0. */
+void emulator_start(struct emulator *emulator, int64_t now_ms);
+/* What a body of this request may have on the wire. */
+uint64_t emulator_body_bytes_max(struct emulator *emulator, const struct exchange *exchange,
+                                 uint64_t otherwise);
 /* False: the last rows could not be written. */
 bool emulator_close(struct emulator *emulator, struct err *err);
 /* Answers any request. answer->body must be initialised. */
@@ -58,12 +71,21 @@ int64_t emulator_deadline(const struct emulator *emulator);
 /* ---- the handlers, one file each ---- */
 
 struct pair *emulator_pair(struct emulator *emulator, const char *path);
-void ingest_answer(struct emulator *emulator, struct pair *pair, const struct exchange *exchange,
-                   struct answer *answer);
+struct pair_route;
+void ingest_answer(struct emulator *emulator, const struct pair_route *route,
+                   const struct exchange *exchange, struct answer *answer);
 void stats_answer(const struct emulator *emulator, struct answer *answer);
 void fault_answer(struct emulator *emulator, const struct exchange *exchange,
                   struct answer *answer);
-/* status and a line of text */
-void answer_text(struct answer *answer, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+void role_answer(struct emulator *emulator, const struct exchange *exchange, struct answer *answer);
+void identity_answer(struct emulator *emulator, const struct exchange *exchange,
+                     struct answer *answer);
+void tokens_answer(struct emulator *emulator, const struct exchange *exchange,
+                   struct answer *answer);
+/* What control requests and the script share; each gives how many it meant. `name`: a pair's, a
+ * token source's, or * for all pairs. */
+size_t emulator_set_fault(struct emulator *emulator, const char *name, const struct fault *fault);
+size_t emulator_set_role(struct emulator *emulator, const char *identity, const char *pair,
+                         const struct grant *grant);
 
 #endif

@@ -12,7 +12,7 @@
 #include <walship/buf.h>
 #include <walship/view.h>
 
-enum { QUERY_COUNT_MAX = 16, ANSWER_BYTES_MAX = 4 << 20 };
+enum { QUERY_COUNT_MAX = 16, ANSWER_BYTES_MAX = 4 << 20, ANSWER_HEADERS_MAX = 4 };
 
 enum exchange_body {
     BODY_WHOLE,
@@ -45,7 +45,18 @@ struct answer {
     char retry_after[64]; /* "": none */
     int64_t delay_ms;
     bool cut; /* close the connection, no answer */
+    struct answer_field {
+        const char *name; /* static */
+        char value[640];
+    } headers[ANSWER_HEADERS_MAX];
+    size_t headers_count;
 };
+
+/* Status and a line of text. */
+void answer_text(struct answer *answer, int status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* One more header; too long a value is cut. */
+void answer_header(struct answer *answer, const char *name, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 static inline const char *exchange_header(const struct exchange *exchange, const char *name)
 {

@@ -2,23 +2,25 @@
  *
  * All or nothing: a request is checked whole before its first sample is kept. A fault comes before
  * the checks, as a broken front end would. Each request, taken or not, leaves a row. */
-#include "emulator.h"
+#include "pair.h"
+#include "workspace.h"
 #include "write_request.h"
 
 #include <walship/rw.h>
 
 /* What one request came to, until it is recorded and answered. */
 struct verdict {
-    int status;
-    struct view samples; /* what to keep */
+    struct refusal refusal; /* status 0: cut, or not refused: `kept` tells */
+    struct view samples;    /* what to keep */
     struct write_totals totals;
-    struct err note; /* why it was refused */
+    uint64_t dropped;
+    bool has_reasons; /* the emulator's `reasons` are of this request */
 };
 
-static bool refuse(struct verdict *verdict, int status, const char *text)
+/* Status and words of the first form; an Azure pair says it in JSON, and knows no 415. */
+static bool refuse_body(struct verdict *verdict, int status, const char *text)
 {
-    verdict->status = status;
-    return err_set(&verdict->note, 0, "%s", text);
+    return refuse(&verdict->refusal, status, NULL, "%s", text);
 }
 
 /* The media type before any parameter, and a version 2 message is not one of ours. */
@@ -33,40 +35,40 @@ static bool is_write_1(const char *content_type)
 static bool check_headers(const struct exchange *exchange, struct verdict *verdict)
 {
     if (strcmp(exchange->method, "POST") != 0) {
-        return refuse(verdict, 405, "only POST");
+        return refuse_body(verdict, 405, "only POST");
     }
     const char *type = exchange_header(exchange, "Content-Type");
     if (type == NULL || !is_write_1(type)) {
-        return refuse(verdict, 415, "Content-Type must be application/x-protobuf");
+        return refuse_body(verdict, 415, "Content-Type must be application/x-protobuf");
     }
     const char *encoding = exchange_header(exchange, "Content-Encoding");
     if (encoding == NULL || strcasecmp(encoding, "snappy") != 0) {
-        return refuse(verdict, 415, "Content-Encoding must be snappy");
+        return refuse_body(verdict, 415, "Content-Encoding must be snappy");
     }
     const char *version = exchange_header(exchange, "X-Prometheus-Remote-Write-Version");
     if (version == NULL || strncmp(version, "0.1.", 4) != 0) {
-        return refuse(verdict, 400, "X-Prometheus-Remote-Write-Version must be 0.1.0");
+        return refuse_body(verdict, 400, "X-Prometheus-Remote-Write-Version must be 0.1.0");
     }
     return true;
 }
 
 static bool check_body(struct emulator *emulator, const struct exchange *exchange,
-                       struct verdict *verdict)
+                       bool needs_labels, struct verdict *verdict)
 {
     if (exchange->body_state == BODY_TOO_LARGE) {
-        return refuse(verdict, 413, "the body is too large");
+        return refuse_body(verdict, 413, "the body is too large");
     }
     if (exchange->body_state == BODY_NO_ROOM) {
-        return refuse(verdict, 503, "too many requests at once");
+        return refuse_body(verdict, 503, "too many requests at once");
     }
     if (!rw_decompress(exchange->body.at, view_left(&exchange->body), &emulator->raw)) {
-        return refuse(verdict, 400, "the body is not a snappy block of at most 32 MiB");
+        return refuse_body(verdict, 400, "the body is not a snappy block of at most 32 MiB");
     }
     struct view raw = view_of(emulator->raw.data, emulator->raw.bytes);
-    enum write_depth depth = emulator->recorder == NULL ? WRITE_COUNT : WRITE_FULL;
-    if (!write_request_check(raw, depth, &verdict->totals, &verdict->note)) {
-        verdict->status = 400;
-        return false;
+    bool full = emulator->recorder != NULL || needs_labels;
+    struct err err;
+    if (!write_request_check(raw, full ? WRITE_FULL : WRITE_COUNT, &verdict->totals, &err)) {
+        return refuse_body(verdict, 400, err.text);
     }
     verdict->samples = raw;
     return true;
@@ -84,17 +86,22 @@ static void record(struct emulator *emulator, const struct pair *pair,
     if (emulator->recorder == NULL || emulator->failed) {
         return;
     }
+    const struct refusal *refusal = &verdict->refusal;
     struct recorder_request request = {
         .pair = pair->id,
         .wall_ms = exchange->wall_ms,
+        .now_ms = exchange->now_ms,
         .bytes = view_left(&exchange->body),
-        .status = verdict->status,
+        .status = refusal->status,
         .samples = verdict->totals.samples,
         .retry_attempt = retry_attempt(exchange),
-        .note = verdict->note.text,
+        .note = refusal->why == NULL ? refusal->text : refusal->why,
     };
-    if (!recorder_write(emulator->recorder, &request, verdict->samples, exchange->now_ms,
-                        &emulator->err)) {
+    struct recorder_drops drops = {NULL, DROP_NAMES};
+    if (verdict->has_reasons) {
+        drops.reasons = emulator->reasons.data;
+    }
+    if (!recorder_write(emulator->recorder, &request, verdict->samples, &drops, &emulator->err)) {
         emulator->failed = true;
     }
 }
@@ -108,7 +115,8 @@ static void count(struct pair_counts *counts, const struct exchange *exchange,
     if (!kept) {
         return;
     }
-    counts->samples += verdict->totals.samples;
+    counts->samples += verdict->totals.samples - verdict->dropped;
+    counts->dropped += verdict->dropped;
     counts->exemplars += verdict->totals.exemplars;
     counts->histograms += verdict->totals.histograms;
     counts->metadata += verdict->totals.metadata;
@@ -117,60 +125,178 @@ static void count(struct pair_counts *counts, const struct exchange *exchange,
     }
 }
 
-/* Decides: true when the samples are to be kept. */
-static bool judge(struct emulator *emulator, const struct exchange *exchange,
-                  const struct fault *fault, struct verdict *verdict)
+/* What the workspace behind the pair drops of an accepted request, or refuses. */
+static bool check_workspace(struct emulator *emulator, const struct pair *pair,
+                            const struct exchange *exchange, struct verdict *verdict)
 {
-    *verdict = (struct verdict){.status = 204};
-    if (fault != NULL && fault->cut == CUT_BEFORE) {
-        return refuse(verdict, 0, "fault: cut before");
+    if (pair->workspace == NULL) {
+        return true;
     }
-    if (fault != NULL && fault->status != 0 && !fault->store) {
-        return refuse(verdict, fault->status, "fault: status");
-    }
-    if (!check_headers(exchange, verdict) || !check_body(emulator, exchange, verdict)) {
-        verdict->totals = (struct write_totals){0};
+    struct workspace_request request = {
+        .samples = verdict->samples,
+        .samples_count = verdict->totals.samples,
+        .now_ms = exchange->now_ms,
+        .wall_ms = exchange->wall_ms,
+    };
+    struct workspace_result result;
+    buf_clear(&emulator->reasons);
+    if (!workspace_judge(pair->workspace, &request, &emulator->reasons, &result)) {
+        (void)refuse(&verdict->refusal, 429, "TooManyRequests",
+                     "The Azure Monitor workspace's limit of %s is exceeded", result.limit);
+        retry_after_write(workspace_options(pair->workspace)->retry_after, result.wait_ms,
+                          exchange->wall_ms, verdict->refusal.retry_after);
+        verdict->samples = view_of(NULL, 0);
         return false;
     }
-    if (fault != NULL && fault->cut == CUT_AFTER) {
-        return !refuse(verdict, 0, "fault: cut after");
+    verdict->dropped = result.dropped;
+    verdict->has_reasons = verdict->totals.samples > 0;
+    return true;
+}
+
+static bool check_size(const struct pair *pair, const struct exchange *exchange,
+                       struct verdict *verdict)
+{
+    const char *length = exchange_header(exchange, "Content-Length");
+    if (exchange->body_state != BODY_TOO_LARGE) {
+        return true;
     }
-    if (fault != NULL && fault->status != 0) {
-        return !refuse(verdict, fault->status, "fault: kept, but answered otherwise");
+    return refuse(&verdict->refusal, 413, "ContentLengthLimitExceeded",
+                  "Maximum allowed content length: %llu bytes. Provided content length: %.20s "
+                  "bytes.",
+                  (unsigned long long)pair->options->body_bytes_max,
+                  length == NULL ? "unknown" : length);
+}
+
+/* Everything but faults: true when the samples are to be kept. */
+static bool judge_request(struct emulator *emulator, const struct pair_route *route,
+                          const struct exchange *exchange, struct verdict *verdict)
+{
+    const struct pair *pair = route->pair;
+    bool azure = pair->options->dcr != NULL;
+    if (azure && (!check_size(pair, exchange, verdict) ||
+                  !pair_admit(emulator, route, exchange, &verdict->refusal))) {
+        return false;
+    }
+    if (!check_headers(exchange, verdict) ||
+        !check_body(emulator, exchange, pair->workspace != NULL, verdict) ||
+        !check_workspace(emulator, pair, exchange, verdict)) {
+        verdict->totals = (struct write_totals){0};
+        return false;
     }
     return true;
 }
 
-static void write_answer(const struct verdict *verdict, const struct fault *fault,
+/* Decides: true when the samples are to be kept. */
+static bool judge(struct emulator *emulator, const struct pair_route *route,
+                  const struct exchange *exchange, const struct fault *fault,
+                  struct verdict *verdict)
+{
+    uint64_t success = route->pair->options->success_status;
+    *verdict = (struct verdict){.refusal = {.status = success == 0 ? 204 : (int)success}};
+    if (fault != NULL && fault->cut == CUT_BEFORE) {
+        return refuse_body(verdict, 0, "fault: cut before");
+    }
+    if (fault != NULL && fault->status != 0 && !fault->store) {
+        return refuse_body(verdict, fault->status, "fault: status");
+    }
+    if (!judge_request(emulator, route, exchange, verdict)) {
+        return false;
+    }
+    if (fault != NULL && fault->cut == CUT_AFTER) {
+        return !refuse_body(verdict, 0, "fault: cut after");
+    }
+    if (fault != NULL && fault->status != 0) {
+        return !refuse_body(verdict, fault->status, "fault: kept, but answered otherwise");
+    }
+    return true;
+}
+
+/* The code that goes with a status which was asked for, or that the first form's checks gave. */
+static const char *code_of(int status)
+{
+    switch (status) {
+    case 401:
+        return "InvalidToken";
+    case 403:
+        return "OperationFailed";
+    case 404:
+        return "NotFound";
+    case 413:
+        return "ContentLengthLimitExceeded";
+    case 429:
+        return "TooManyRequests";
+    case 503:
+        return "ServiceUnavailable";
+    default:
+        return status < 500 ? "InvalidRequest" : "InternalServerError";
+    }
+}
+
+/* Statuses and words as an Azure front end would have them. */
+static void write_azure(struct azure *azure, const struct refusal *refusal, bool refused,
+                        struct answer *answer)
+{
+    if (!refused && refusal->text[0] == '\0') {
+        char id[37];
+        azure_guid(azure, id);
+        answer->status = refusal->status;
+        answer_header(answer, "x-ms-request-id", "%s", id);
+        return;
+    }
+    struct refusal full = *refusal;
+    if (full.code == NULL) {
+        full.status = full.status == 415 || full.status == 405 ? 400 : full.status;
+        full.code = code_of(full.status);
+        full.challenge = full.status == 401;
+    }
+    refusal_write(azure, &full, answer);
+}
+
+static void write_answer(struct emulator *emulator, const struct pair *pair,
+                         const struct verdict *verdict, const struct fault *fault,
                          struct answer *answer)
 {
-    const char *text = verdict->note.text;
+    const struct refusal *refusal = &verdict->refusal;
     if (fault != NULL) {
-        text = fault->body[0] != '\0' ? fault->body : text;
         answer->delay_ms = fault->delay_ms;
         answer->cut = fault->cut != CUT_NONE;
         memcpy(answer->retry_after, fault->retry_after, sizeof answer->retry_after);
     }
-    if (verdict->status == 204) {
+    bool good = refusal->text[0] == '\0';
+    if (refusal->status == 0) {
+        answer->status = 500; /* the connection is cut: never sent */
+    } else if (fault != NULL && fault->body[0] != '\0' && !good) {
+        answer_text(answer, refusal->status, "%s", fault->body);
+    } else if (pair->options->dcr != NULL) {
+        write_azure(&emulator->azure, refusal, !good, answer);
+    } else if (refusal->status == 204) {
         answer->status = 204;
     } else {
-        answer_text(answer, verdict->status, "%s", text);
+        answer_text(answer, refusal->status, "%s", refusal->text);
     }
 }
 
-void ingest_answer(struct emulator *emulator, struct pair *pair, const struct exchange *exchange,
-                   struct answer *answer)
+void ingest_answer(struct emulator *emulator, const struct pair_route *route,
+                   const struct exchange *exchange, struct answer *answer)
 {
+    struct pair *pair = route->pair;
     ASSERT(pair != NULL && pair->name != NULL);
     struct fault taken;
     const struct fault *fault = fault_take(&pair->fault, exchange->now_ms, &taken) ? &taken : NULL;
     struct verdict verdict;
-    bool kept = judge(emulator, exchange, fault, &verdict);
+    bool kept = judge(emulator, route, exchange, fault, &verdict);
+    if (exchange->body_state == BODY_TOO_LARGE && pair->options->dcr != NULL &&
+        pair->options->too_large == TOO_LARGE_CUT) {
+        answer->cut = true;
+        verdict.refusal.status = 0;
+    }
     record(emulator, pair, exchange, &verdict);
     count(&pair->counts, exchange, &verdict, kept);
     bool taken_over = fault != NULL && (fault->cut != CUT_NONE || fault->status != 0);
     pair->counts.accepted += kept && !taken_over;
     pair->counts.faulted += taken_over;
     pair->counts.refused += !kept && !taken_over;
-    write_answer(&verdict, fault, answer);
+    bool cut = answer->cut;
+    write_answer(emulator, pair, &verdict, fault, answer);
+    answer->cut = answer->cut || cut;
 }

@@ -173,6 +173,7 @@ static bool serve(const struct options *options, struct emulator *emulator, stru
     }
     LOG_INFO("listening", LOG_STR("host", options->host), LOG_U64("port", server_port(server)),
              LOG_U64("endpoints", emulator->pairs_count));
+    emulator_start(emulator, clock_ms(CLOCK_MONOTONIC));
     run(server, emulator, signals);
     server_close(server);
     (void)close(signals);

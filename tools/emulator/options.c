@@ -1,23 +1,12 @@
 /* options.c - one table of keys a level; a key that no table has is an error, never ignored. */
-#include "options.h"
+#include "options_bind.h"
 
 #include <arpa/inet.h>
-#include <walship/mem.h>
-
-struct binder {
-    const char *file;
-    struct conf_problems *problems;
-    struct options *options;
-    struct endpoint_options *endpoint; /* the list element at hand */
-};
 
 struct option {
     const char *key;
     void (*bind)(struct binder *binder, const struct conf_node *value);
 };
-
-#define PROBLEM(binder, node, ...)                                                                 \
-    conf_problem((binder)->problems, (binder)->file, (node)->line, (node)->column, __VA_ARGS__)
 
 static const char *scalar(struct binder *binder, const struct conf_node *node)
 {
@@ -130,33 +119,6 @@ static void bind_max_body_bytes(struct binder *binder, const struct conf_node *n
     }
 }
 
-static void bind_name(struct binder *binder, const struct conf_node *node)
-{
-    static const char ALLOWED[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-    char **name = &binder->endpoint->name;
-    bind_string(binder, node, name);
-    if (*name != NULL && (**name == '\0' || (*name)[strspn(*name, ALLOWED)] != '\0')) {
-        PROBLEM(binder, node, "name may have letters, digits, - and _ only");
-    }
-}
-
-static void bind_path(struct binder *binder, const struct conf_node *node)
-{
-    char **path = &binder->endpoint->path;
-    bind_string(binder, node, path);
-    if (*path == NULL) {
-        return;
-    }
-    bool own = strcmp(*path, "/stats") == 0 || strcmp(*path, "/fault") == 0;
-    if (**path != '/' || strpbrk(*path, "?#\"\\ ") != NULL || own) {
-        PROBLEM(binder, node,
-                "path must begin with a slash, have no query, and not be the emulator's own");
-    }
-}
-
-static void bind_endpoints(struct binder *binder, const struct conf_node *node);
-
 static const struct option OPTIONS[] = {
     {"listen_address", bind_listen_address},
     {"allow_remote", bind_allow_remote},
@@ -164,10 +126,18 @@ static const struct option OPTIONS[] = {
     {"database", bind_database},
     {"commit_interval", bind_commit_interval},
     {"max_body_bytes", bind_max_body_bytes},
-    {"endpoints", bind_endpoints},
+    {"endpoints", options_bind_endpoints},
+    {"workspaces", options_bind_workspaces},
+    {"identities", options_bind_identities},
+    {"tokens", options_bind_tokens},
+    {"audiences", options_bind_audiences},
+    {"federated_issuer", options_bind_issuer},
+    {"arc_keys_directory", options_bind_arc},
+    {"app_service_header", options_bind_app_service},
+    {"imds_per_second", options_bind_imds},
+    {"script", options_bind_script},
+    {"tls", options_bind_tls},
 };
-
-static const struct option ENDPOINT_OPTIONS[] = {{"name", bind_name}, {"path", bind_path}};
 
 static void bind_map(struct binder *binder, const struct conf_node *node,
                      const struct option *options, size_t options_count)
@@ -191,37 +161,17 @@ static void bind_map(struct binder *binder, const struct conf_node *node,
     }
 }
 
-static void check_endpoint(struct binder *binder, const struct conf_node *node, size_t count)
+/* The second address, of TLS. */
+static void check_tls(struct binder *binder, const struct conf_node *root)
 {
-    const struct endpoint_options *endpoint = binder->endpoint;
-    if (endpoint->name == NULL || endpoint->path == NULL) {
-        PROBLEM(binder, node, "an endpoint needs a name and a path");
+    struct tls_options *tls = &binder->options->tls;
+    if (tls->directory == NULL || tls->listen_address == NULL) {
         return;
     }
-    for (size_t index = 0; index < count; index++) {
-        const struct endpoint_options *other = &binder->options->endpoints[index];
-        bool name = other->name != NULL && strcmp(other->name, endpoint->name) == 0;
-        bool path = other->path != NULL && strcmp(other->path, endpoint->path) == 0;
-        if (name || path) {
-            PROBLEM(binder, node, "two endpoints have the same %s", name ? "name" : "path");
-        }
-    }
-}
-
-static void bind_endpoints(struct binder *binder, const struct conf_node *node)
-{
-    struct options *options = binder->options;
-    if (node->kind != CONF_LIST || node->count == 0 || node->count > ENDPOINTS_COUNT_MAX ||
-        options->endpoints != NULL) {
-        PROBLEM(binder, node, "endpoints must be one list of 1 to %d", ENDPOINTS_COUNT_MAX);
-        return;
-    }
-    options->endpoints = mem_new(node->count, sizeof *options->endpoints);
-    options->endpoints_count = node->count;
-    for (size_t index = 0; index < node->count; index++) {
-        binder->endpoint = &options->endpoints[index];
-        bind_map(binder, node->values[index], ENDPOINT_OPTIONS, ARRAY_COUNT(ENDPOINT_OPTIONS));
-        check_endpoint(binder, node->values[index], index);
+    if (!split_address(tls->listen_address, &tls->host, &tls->port)) {
+        PROBLEM(binder, root, "tls: listen_address must be a numeric address and a port");
+    } else if (!binder->options->allow_remote && !host_is_loopback(tls->host)) {
+        PROBLEM(binder, root, "tls: listen_address is not on loopback");
     }
 }
 
@@ -240,6 +190,8 @@ static void check_whole(struct binder *binder, const struct conf_node *root)
     if (options->endpoints == NULL) {
         PROBLEM(binder, root, "endpoints is missing");
     }
+    check_tls(binder, root);
+    options_check_azure(binder, root);
 }
 
 struct options *options_bind(const struct conf_node *root, const char *file,
@@ -250,7 +202,8 @@ struct options *options_bind(const struct conf_node *root, const char *file,
     options->store = true;
     options->commit_ms = 500;
     options->body_bytes_max = BODY_BYTES_MAX;
-    struct binder binder = {file, problems, options, NULL};
+    options->azure.tokens.life_ms = 3600 * 1000;
+    struct binder binder = {{file, problems}, options};
     bind_map(&binder, root, OPTIONS, ARRAY_COUNT(OPTIONS));
     check_whole(&binder, root);
     if (problems->count > 0) {
@@ -265,11 +218,12 @@ void options_free(struct options *options)
     if (options == NULL) {
         return;
     }
-    for (size_t index = 0; index < options->endpoints_count; index++) {
-        mem_free(options->endpoints[index].name);
-        mem_free(options->endpoints[index].path);
-    }
-    mem_free(options->endpoints);
+    options_release_endpoints(options);
+    options_release_azure(options);
+    options_release_script(options);
+    mem_free(options->tls.directory);
+    mem_free(options->tls.listen_address);
+    mem_free(options->tls.host);
     mem_free(options->database);
     mem_free(options->host);
     mem_free(options);

@@ -20,6 +20,8 @@ enum statement {
     SERIES_ADD,
     REQUEST_ADD,
     SAMPLE_ADD,
+    DROPPED_ADD,
+    TOKEN_ADD,
     STATEMENTS_COUNT
 };
 
@@ -32,6 +34,8 @@ static const char *const STATEMENTS[STATEMENTS_COUNT] = {
     [SERIES_ADD] = "INSERT INTO series(labels) VALUES(?)",
     [REQUEST_ADD] = "INSERT INTO request VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
     [SAMPLE_ADD] = "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?)",
+    [DROPPED_ADD] = "INSERT INTO dropped VALUES(?, ?, ?, ?, ?, ?, ?)",
+    [TOKEN_ADD] = "INSERT INTO token VALUES(NULL, ?, ?, ?, ?, ?)",
 };
 
 static const char SCHEMA[] =
@@ -47,7 +51,13 @@ static const char SCHEMA[] =
     " samples INTEGER NOT NULL, retry_attempt INTEGER NOT NULL, note TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS sample(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
     " series INTEGER NOT NULL, t INTEGER NOT NULL, bits INTEGER NOT NULL,"
-    " request INTEGER NOT NULL);";
+    " request INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS dropped(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
+    " series INTEGER NOT NULL, t INTEGER NOT NULL, bits INTEGER NOT NULL,"
+    " request INTEGER NOT NULL, reason TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS token(id INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL,"
+    " source TEXT NOT NULL, identity TEXT NOT NULL, status INTEGER NOT NULL,"
+    " note TEXT NOT NULL);";
 
 struct recorder {
     sqlite3 *db;
@@ -59,6 +69,7 @@ struct recorder {
     int64_t commit_due_ms; /* INT64_MAX: no transaction open */
     int64_t arrival;       /* last one given */
     int64_t request;
+    int64_t pair; /* of the request at hand */
 };
 
 static bool fail(struct recorder *recorder, struct err *err, const char *what)
@@ -122,8 +133,10 @@ static bool prepare(struct recorder *recorder, struct err *err)
             return fail(recorder, err, STATEMENTS[index]);
         }
     }
-    return query_int(recorder, "SELECT coalesce(max(arrival), 0) FROM sample", &recorder->arrival,
-                     err) &&
+    return query_int(recorder,
+                     "SELECT max(coalesce((SELECT max(arrival) FROM sample), 0),"
+                     " coalesce((SELECT max(arrival) FROM dropped), 0))",
+                     &recorder->arrival, err) &&
            query_int(recorder, "SELECT coalesce(max(id), 0) FROM request", &recorder->request, err);
 }
 
@@ -262,8 +275,25 @@ static bool series_id(struct recorder *recorder, const struct write_series *seri
     return *id != 0 || find_or_add(recorder, series, id, err);
 }
 
-static bool write_series(struct recorder *recorder, int64_t pair, struct write_series *series,
-                         struct err *err)
+/* The sample goes to `sample`, or to `dropped` when it has a reason. */
+static bool write_sample(struct recorder *recorder, int64_t series,
+                         const struct write_sample *sample, const char *reason, struct err *err)
+{
+    enum statement which = reason == NULL ? SAMPLE_ADD : DROPPED_ADD;
+    recorder->arrival++;
+    bind_int(recorder, which, 1, recorder->arrival);
+    bind_int(recorder, which, 2, recorder->pair);
+    bind_int(recorder, which, 3, series);
+    bind_int(recorder, which, 4, sample->t_ms);
+    bind_int(recorder, which, 5, (int64_t)sample->bits);
+    bind_int(recorder, which, 6, recorder->request);
+    return (reason == NULL || bind_text(recorder, which, 7, reason, strlen(reason))) &&
+           step(recorder, which, NULL, err);
+}
+
+/* *at: how many samples of the request came before. */
+static bool write_series(struct recorder *recorder, struct write_series *series,
+                         const struct recorder_drops *drops, size_t *at, struct err *err)
 {
     int64_t id = 0;
     if (!series_id(recorder, series, &id, err)) {
@@ -271,14 +301,9 @@ static bool write_series(struct recorder *recorder, int64_t pair, struct write_s
     }
     struct write_sample sample;
     while (write_series_sample(series, &sample)) {
-        recorder->arrival++;
-        bind_int(recorder, SAMPLE_ADD, 1, recorder->arrival);
-        bind_int(recorder, SAMPLE_ADD, 2, pair);
-        bind_int(recorder, SAMPLE_ADD, 3, id);
-        bind_int(recorder, SAMPLE_ADD, 4, sample.t_ms);
-        bind_int(recorder, SAMPLE_ADD, 5, (int64_t)sample.bits);
-        bind_int(recorder, SAMPLE_ADD, 6, recorder->request);
-        if (!step(recorder, SAMPLE_ADD, NULL, err)) {
+        uint8_t reason = drops->reasons == NULL ? 0 : drops->reasons[*at];
+        *at += 1;
+        if (!write_sample(recorder, id, &sample, reason == 0 ? NULL : drops->names[reason], err)) {
             return false;
         }
     }
@@ -301,19 +326,36 @@ static bool write_request_row(struct recorder *recorder, const struct recorder_r
 }
 
 bool recorder_write(struct recorder *recorder, const struct recorder_request *request,
-                    struct view samples, int64_t now_ms, struct err *err)
+                    struct view samples, const struct recorder_drops *drops, struct err *err)
 {
     ASSERT(request->pair > 0 && request->note != NULL);
-    if (!begin(recorder, now_ms, err) || !write_request_row(recorder, request, err)) {
+    if (!begin(recorder, request->now_ms, err) || !write_request_row(recorder, request, err)) {
         return false;
     }
     struct write_series series;
+    size_t at = 0;
+    recorder->pair = request->pair;
     while (write_request_next(&samples, &series)) {
-        if (!write_series(recorder, request->pair, &series, err)) {
+        if (!write_series(recorder, &series, drops, &at, err)) {
             return false;
         }
     }
-    return recorder_run(recorder, now_ms, err);
+    return recorder_run(recorder, request->now_ms, err);
+}
+
+bool recorder_token(struct recorder *recorder, const struct recorder_token *token, int64_t now_ms,
+                    struct err *err)
+{
+    ASSERT(token->source != NULL && token->identity != NULL && token->note != NULL);
+    if (!begin(recorder, now_ms, err)) {
+        return false;
+    }
+    bind_int(recorder, TOKEN_ADD, 1, token->wall_ms);
+    bind_int(recorder, TOKEN_ADD, 4, token->status);
+    return bind_text(recorder, TOKEN_ADD, 2, token->source, strlen(token->source)) &&
+           bind_text(recorder, TOKEN_ADD, 3, token->identity, strlen(token->identity)) &&
+           bind_text(recorder, TOKEN_ADD, 5, token->note, strlen(token->note)) &&
+           step(recorder, TOKEN_ADD, NULL, err) && recorder_run(recorder, now_ms, err);
 }
 
 bool recorder_run(struct recorder *recorder, int64_t now_ms, struct err *err)

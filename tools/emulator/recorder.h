@@ -5,6 +5,8 @@
  *   series(id, labels)            labels as promtool prints them, unique
  *   request(id, pair, wall_ms, bytes, status, samples, retry_attempt, note)    refused ones too
  *   sample(arrival, pair, series, t, bits, request)    arrival counts over all pairs, in order
+ *   dropped(arrival, pair, series, t, bits, request, reason)    accepted, but not kept
+ *   token(id, wall_ms, source, identity, status, note)    requests for tokens; never a token
  * `bits` is the IEEE-754 pattern as a signed 64-bit integer: NaN payloads and -0 survive.
  *
  * Rows are gathered in one transaction and committed each commit_ms and at close. What a KILL of
@@ -28,11 +30,27 @@ struct recorder;
 struct recorder_request {
     int64_t pair;
     int64_t wall_ms;
+    int64_t now_ms; /* monotonic */
     uint64_t bytes; /* on the wire */
     int status;
     uint64_t samples;
     int64_t retry_attempt;
     const char *note; /* why it was refused, or "" */
+};
+
+struct recorder_token {
+    int64_t wall_ms;
+    const char *source;
+    const char *identity; /* "": not known */
+    int status;           /* 0: cut */
+    const char *note;     /* why it was refused, or "" */
+};
+
+/* Samples of a request that are kept or dropped, in the order of the iterators: 0 keeps, anything
+ * else is an index into names. NULL reasons: all are kept. */
+struct recorder_drops {
+    const uint8_t *reasons;
+    const char *const *names;
 };
 
 struct recorder *recorder_open(const char *path, int64_t commit_ms, struct err *err);
@@ -45,7 +63,10 @@ int64_t recorder_pair(struct recorder *recorder, const char *name, const char *p
 /* One request row; with a checked WriteRequest (write_request_check) also its samples, in order.
  * An empty view: none. */
 MUST_USE bool recorder_write(struct recorder *recorder, const struct recorder_request *request,
-                             struct view samples, int64_t now_ms, struct err *err);
+                             struct view samples, const struct recorder_drops *drops,
+                             struct err *err);
+MUST_USE bool recorder_token(struct recorder *recorder, const struct recorder_token *token,
+                             int64_t now_ms, struct err *err);
 /* Commits when it is due. */
 MUST_USE bool recorder_run(struct recorder *recorder, int64_t now_ms, struct err *err);
 /* When recorder_run should be called next; INT64_MAX: nothing waits. */

@@ -52,14 +52,17 @@ static enum MHD_Result add_param(void *context, enum MHD_ValueKind kind, const c
     return MHD_NO;
 }
 
-static struct request *request_new(struct server *server, struct MHD_Connection *connection)
+static struct request *request_new(struct server *server, struct MHD_Connection *connection,
+                                   const char *path)
 {
     struct request *request = mem_new(1, sizeof *request);
+    struct exchange head = {.path = path, .header = find_header, .header_context = connection};
+    uint64_t bytes_max = emulator_body_bytes_max(server->emulator, &head, server->body_bytes_max);
     request->connection = connection;
-    buf_init(&request->body, (size_t)server->body_bytes_max);
+    buf_init(&request->body, (size_t)bytes_max);
     buf_init(&request->answer.body, ANSWER_BYTES_MAX);
     const char *length = find_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (length != NULL && strtoull(length, NULL, 10) > server->body_bytes_max) {
+    if (length != NULL && strtoull(length, NULL, 10) > bytes_max) {
         request->body_state = BODY_TOO_LARGE;
     }
     return request;
@@ -69,8 +72,9 @@ static void request_drop_body(struct server *server, struct request *request)
 {
     ASSERT(server->bodies_bytes >= request->body.bytes);
     server->bodies_bytes -= request->body.bytes;
+    size_t limit = request->body.limit;
     buf_release(&request->body);
-    buf_init(&request->body, (size_t)server->body_bytes_max);
+    buf_init(&request->body, limit);
 }
 
 static void request_append(struct server *server, struct request *request, const char *data,
@@ -137,6 +141,10 @@ static enum MHD_Result request_send(struct request *request)
     if (answer->retry_after[0] != '\0') {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, answer->retry_after);
     }
+    for (size_t index = 0; index < answer->headers_count; index++) {
+        (void)MHD_add_response_header(response, answer->headers[index].name,
+                                      answer->headers[index].value);
+    }
     enum MHD_Result result =
         MHD_queue_response(request->connection, (unsigned)answer->status, response);
     MHD_destroy_response(response);
@@ -151,7 +159,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     struct server *server = context;
     struct request *request = *state;
     if (request == NULL) {
-        request = request_new(server, connection);
+        request = request_new(server, connection, path);
         *state = request;
         if (request->body_state != BODY_TOO_LARGE) {
             return MHD_YES;

@@ -48,8 +48,10 @@ static struct lab *lab_new(bool store)
     (void)snprintf(lab->folder, sizeof lab->folder, "/tmp/emulator-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(lab->folder));
     lab->database = mem_format("%s/e.db", lab->folder);
-    lab->endpoints[0] = (struct endpoint_options){mem_string("a"), mem_string("/a")};
-    lab->endpoints[1] = (struct endpoint_options){mem_string("b"), mem_string("/b")};
+    lab->endpoints[0] =
+        (struct endpoint_options){.name = mem_string("a"), .path = mem_string("/a")};
+    lab->endpoints[1] =
+        (struct endpoint_options){.name = mem_string("b"), .path = mem_string("/b")};
     lab->options = (struct options){.store = store,
                                     .database = lab->database,
                                     .commit_ms = 500,
