@@ -7,7 +7,13 @@
  * What reached the peer? libcurl calls the prereq function each time it is about to write a request
  * on a ready connection. Never called: surely nothing was sent. Called twice: libcurl repeated the
  * request by itself (a kept-alive connection had died), so an earlier copy may have arrived.
- * Counting is honest and needs no guess from error codes, of which several can mean either. */
+ * Counting is honest and needs no guess from error codes, of which several can mean either.
+ *
+ * Connections belong to a client: each has a cache of its own (a libcurl share), as libcurl would
+ * not tell apart two that differ in their key or their proxy's password. Requests without a client
+ * use the cache of the multi handle. */
+#include "http_curl_client.h"
+
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -28,6 +34,8 @@ struct transfer {
     CURL *easy;
     uint64_t id;
     struct curl_slist *headers;
+    const struct http_client *client;
+    struct http_curl_lists lists; /* the client's */
     struct buf body;
     bool cut;        /* the answer's body was longer than we take */
     uint32_t starts; /* times the request was begun on a connection */
@@ -35,10 +43,17 @@ struct transfer {
     char error[CURL_ERROR_SIZE];
 };
 
+struct client_cache {
+    const struct http_client *client;
+    CURLSH *share;
+};
+
 struct http_curl {
     struct http http; /* first: the seam's pointer is ours */
     CURLM *multi;
     CURLU *url; /* for checking */
+    struct client_cache *caches;
+    size_t caches_count, caches_room;
     struct transfer *all[HTTP_CURL_REQUESTS_MAX];
     size_t all_count;
     struct transfer *free;
@@ -97,7 +112,7 @@ static void set_policy(struct transfer *transfer)
     SET(easy, CURLOPT_QUICK_EXIT, 1L); /* a pending name lookup must not hold up the exit */
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    SET(easy, CURLOPT_PROXY, ""); /* none from the environment: IMDS must never go through one */
+    SET(easy, CURLOPT_PROXY, ""); /* none from the environment, unless a client says so */
     SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(easy, CURLOPT_USERAGENT, "walship/" WALSHIP_VERSION);
@@ -140,6 +155,13 @@ static void transfer_put(struct http_curl *curl, struct transfer *transfer)
     ASSERT(transfer->state != TRANSFER_FREE);
     SET(transfer->easy, CURLOPT_HTTPHEADER, NULL);
     SET(transfer->easy, CURLOPT_POSTFIELDS, NULL);
+    if (transfer->client != NULL) {
+        curl_easy_reset(transfer->easy);
+        SET(transfer->easy, CURLOPT_SHARE, NULL); /* the one thing that outlives a reset */
+        set_policy(transfer);
+        http_curl_lists_free(&transfer->lists);
+        transfer->client = NULL;
+    }
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
     buf_clear(&transfer->body);
@@ -200,6 +222,48 @@ static bool headers_add(struct transfer *transfer, const struct http_request *re
     return true;
 }
 
+/* NULL: too many. */
+static CURLSH *cache_of(struct http_curl *curl, const struct http_client *client)
+{
+    for (size_t i = 0; i < curl->caches_count; i++) {
+        if (curl->caches[i].client == client) {
+            return curl->caches[i].share;
+        }
+    }
+    if (curl->caches_count == HTTP_CURL_CLIENTS_MAX) {
+        return NULL;
+    }
+    if (curl->caches_count == curl->caches_room) {
+        curl->caches_room = curl->caches_room == 0 ? 8 : curl->caches_room * 2;
+        curl->caches = mem_grow(curl->caches, curl->caches_room, sizeof *curl->caches);
+    }
+    CURLSH *share = curl_share_init();
+    ASSERT(share != NULL);
+    CURLSHcode code = curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+    ASSERT(code == CURLSHE_OK);
+    curl->caches[curl->caches_count++] = (struct client_cache){client, share};
+    return share;
+}
+
+/* curl->url is the request's, parsed. */
+static bool client_set(struct http_curl *curl, struct transfer *transfer,
+                       const struct http_request *request, struct err *err)
+{
+    CURLSH *share = cache_of(curl, request->client);
+    if (share == NULL) {
+        return err_set(err, 0, "too many different clients (%d)", HTTP_CURL_CLIENTS_MAX);
+    }
+    transfer->client = request->client;
+    SET(transfer->easy, CURLOPT_SHARE, share);
+    if (!http_curl_client_set(transfer->easy, curl->url, request, &transfer->lists, err)) {
+        return false;
+    }
+    for (const struct curl_slist *at = transfer->lists.request_headers; at != NULL; at = at->next) {
+        header_add(transfer, at->data);
+    }
+    return true;
+}
+
 static void method_set(struct transfer *transfer, const struct http_request *request)
 {
     CURL *easy = transfer->easy;
@@ -217,6 +281,21 @@ static void method_set(struct transfer *transfer, const struct http_request *req
     assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
+/* The client may have changed the host's name. */
+static void url_set(struct http_curl *curl, struct transfer *transfer,
+                    const struct http_request *request)
+{
+    char *url = NULL;
+    if (transfer->lists.connect_to == NULL) {
+        SET(transfer->easy, CURLOPT_URL, request->url);
+        return;
+    }
+    CURLUcode code = curl_url_get(curl->url, CURLUPART_URL, &url, 0);
+    ASSERT(code == CURLUE_OK);
+    SET(transfer->easy, CURLOPT_URL, url);
+    curl_free(url);
+}
+
 static void transfer_fill(struct transfer *transfer, const struct http_request *request)
 {
     int64_t connect_ms = request->timeout_ms < HTTP_CURL_CONNECT_MS_MAX ? request->timeout_ms
@@ -226,7 +305,6 @@ static void transfer_fill(struct transfer *transfer, const struct http_request *
     transfer->starts = 0;
     transfer->cut = false;
     transfer->error[0] = '\0';
-    SET(transfer->easy, CURLOPT_URL, request->url);
     SET(transfer->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     SET(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     SET(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
@@ -236,7 +314,6 @@ static void transfer_fill(struct transfer *transfer, const struct http_request *
 static bool curl_post(struct http *http, const struct http_request *request, struct err *err)
 {
     struct http_curl *curl = from(http);
-    ASSERT(request->client == NULL); /* nothing makes one yet */
     if (!url_check(curl, request->url, err)) {
         return false;
     }
@@ -244,10 +321,12 @@ static bool curl_post(struct http *http, const struct http_request *request, str
     if (transfer == NULL) {
         return err_set(err, 0, "too many requests in flight (%d)", HTTP_CURL_REQUESTS_MAX);
     }
-    if (!headers_add(transfer, request, err)) {
+    if (!headers_add(transfer, request, err) ||
+        (request->client != NULL && !client_set(curl, transfer, request, err))) {
         transfer_put(curl, transfer);
         return false;
     }
+    url_set(curl, transfer, request);
     transfer_fill(transfer, request);
     CURLMcode code = curl_multi_add_handle(curl->multi, transfer->easy);
     ASSERT(code == CURLM_OK); /* only for want of memory, or misuse */
@@ -503,10 +582,16 @@ void http_curl_free(struct http *http)
         }
         curl_easy_cleanup(transfer->easy);
         curl_slist_free_all(transfer->headers);
+        http_curl_lists_free(&transfer->lists);
         buf_release(&transfer->body);
         mem_free(transfer);
     }
     (void)curl_multi_cleanup(curl->multi);
+    for (size_t i = 0; i < curl->caches_count; i++) {
+        CURLSHcode code = curl_share_cleanup(curl->caches[i].share);
+        ASSERT(code == CURLSHE_OK); /* no transfer is left that uses it */
+    }
+    mem_free(curl->caches);
     curl_url_cleanup(curl->url);
     mem_free(curl);
     curl_global_cleanup();
