@@ -37,8 +37,7 @@ struct tail {
     /* the file; fd < 0: none is open */
     int fd;
     uint64_t device, inode;
-    bool failing; /* reading fails at failing_at since failing_ms */
-    uint64_t failing_at;
+    bool failing; /* reading fails here since failing_ms */
     int64_t failing_ms;
     /* waiting */
     bool waiting;

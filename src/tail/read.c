@@ -68,9 +68,8 @@ static void window_shift(struct tail *tail)
 static bool page_given_up(struct tail *tail, uint64_t at, int error)
 {
     int64_t now_ms = tail->dir->os->now_ms(tail->dir->os);
-    if (!tail->failing || tail->failing_at != at) {
+    if (!tail->failing) {
         tail->failing = true;
-        tail->failing_at = at;
         tail->failing_ms = now_ms;
     }
     bool old = now_ms - tail->failing_ms >= TAIL_BAD_PAGE_MS;

@@ -26,6 +26,7 @@ void tail_place(struct tail *tail, uint32_t segment)
     tail->placed = true;
     tail->ended = false;
     tail->waiting = false;
+    tail->failing = false;
     if (!tail->is_checkpoint) { /* whose ordinals run through */
         tail->record = 0;
         tail->target = 0;
@@ -204,7 +205,6 @@ static bool wake(struct tail *tail)
         return false;
     }
     if (tail->fd >= 0) {
-        (void)tail_window_renew(tail);
         tail_window_empty(tail);
     }
     tail->waiting = false;

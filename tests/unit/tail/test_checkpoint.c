@@ -38,6 +38,7 @@ START_TEST(a_checkpoint_is_one_run_of_records)
     }
     lab_expect_status(&lab, TAIL_WAIT);
     lab_expect_status(&lab, TAIL_WAIT);
+    ck_assert_uint_eq(tail_behind_bytes(lab.tail), 0);
     ck_assert_uint_eq(fake_os_open_count(lab.fake), 0);
 }
 

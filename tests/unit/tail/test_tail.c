@@ -433,6 +433,19 @@ START_TEST(a_disk_that_comes_back_starts_the_ten_minutes_anew)
     }
 }
 
+START_TEST(a_place_sought_again_is_given_ten_minutes_of_its_own)
+{
+    struct position start = {.generation = 1};
+    two_segments();
+    for (int i = 0; i < 3; i++) {
+        fake_os_fail_nth(lab.fake, FAKE_OS_PREAD, 1, EIO);
+        lab_expect_status(&lab, TAIL_FAILED);
+        fake_os_advance(lab.fake, 599000);
+        tail_seek(lab.tail, &start);
+    }
+    lab_expect(&lab, 0, 20);
+}
+
 Suite *suite_tail(void);
 
 Suite *suite_tail(void)
@@ -458,6 +471,7 @@ Suite *suite_tail(void)
     tcase_add_test(reading, a_file_that_can_not_be_read_is_tried_again_and_again);
     tcase_add_test(reading, a_page_that_stays_unreadable_is_damage_after_ten_minutes);
     tcase_add_loop_test(reading, other_errors_and_the_newest_segment_are_waited_for, 0, 2);
+    tcase_add_test(reading, a_place_sought_again_is_given_ten_minutes_of_its_own);
     tcase_add_test(reading, a_disk_that_comes_back_starts_the_ten_minutes_anew);
     suite_add_tcase(suite, reading);
     TCase *finding = tcase_create("places");

@@ -221,6 +221,8 @@ START_TEST(an_old_segment_with_a_new_inode_is_found_within_seconds)
     three_segments_read();
     fake_os_replace(lab.fake, lab_path(0), "", 0);
     fake_os_advance(lab.fake, 2000);
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced); /* others may be about to follow */
     lab_settle(&lab);
     ck_assert(lab.replaced);
 }
@@ -276,9 +278,11 @@ START_TEST(a_repair_is_told_when_it_is_done)
         lab_expect_status(&lab, TAIL_WAIT);
     }
     fake_os_unlink(lab.fake, "/wal/00000001.repair");
+    fake_os_advance(lab.fake, 300);
     lab_refresh(&lab);
     ck_assert(!lab.replaced);
     lab_segment(&lab, 2, &ten);
+    fake_os_advance(lab.fake, 300);
     lab_refresh(&lab);
     ck_assert(!lab.replaced);
     lab_settle(&lab);
@@ -293,7 +297,11 @@ START_TEST(what_a_crashed_repair_left_behind_delays_only)
     fake_os_replace(lab.fake, lab_path(2), "", 0);
     lab_settle(&lab);
     ck_assert(!lab.replaced);
-    fake_os_advance(lab.fake, 10000);
+    fake_os_replace(lab.fake, lab_path(2), "", 0);
+    fake_os_advance(lab.fake, 5000);
+    lab_refresh(&lab);
+    ck_assert(!lab.replaced);
+    fake_os_advance(lab.fake, 5000);
     lab_refresh(&lab);
     ck_assert(lab.replaced);
 }
