@@ -1,10 +1,68 @@
-/* world.h - one seed, from the first scrape to the last account. */
+/* world.h - one seed, from the first scrape to the last account: the parts, and walship's lives
+ * among them. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
-#include "report.h"
+#include "scenario.h"
+
+#include <walship/engine.h>
+#include <walship/limits.h>
+
+enum {
+    LIVENESS_MS = 200000, /* after the faults; a held endpoint is probed each 60 s at most */
+    SETTLED_MS = 2500,    /* so long nothing new: polling would have seen it */
+    FINISH_MS = STOP_FLUSH_MS_MAX + 6000,
+    IDLE_STEPS_MAX = 20000, /* without time passing: it spins */
+    CHECK_EVERY = 50,
+    MEMORY_BYTES_MAX = 64 << 20
+};
+
+enum phase { PHASE_HISTORY, PHASE_LIVELY, PHASE_DRAIN, PHASE_STOP, PHASE_AGAIN, PHASE_OVER };
+
+struct world {
+    struct report *report;
+    struct scenario scenario;
+    struct rng rng;
+    int64_t now_ms;
+    struct fake_os *os;
+    struct label_ids *ids;
+    struct oracle oracle;
+    struct faults faults;
+    struct fake_http *http;
+    struct fake_store *store;
+    struct prometheus prom;
+    struct engine *engine; /* NULL: walship is down */
+    bool stopping;
+    int64_t life_ms; /* when it is killed, told to stop, or started */
+    bool life_stop;  /* the former */
+    bool crash_now;
+    enum phase phase;
+    int64_t phase_ms;   /* when it ends, or must have */
+    int64_t settled_ms; /* since when; -1 */
+    int64_t jump_ms;    /* of the wall clock */
+    bool files_changed;
+    bool signalled; /* a turn is due whatever the deadlines say */
+    uint64_t idle_steps, turns_max;
+    uint64_t posts_before;
+};
 
 /* turns: of walship in the lively part; 0: as the scenario has it. */
 void world_run(struct report *report, uint64_t turns);
+
+/* ---- world_make.c ---- */
+void world_init(struct world *world, struct report *report);
+void world_release(struct world *world);
+void world_trace(void *world, const char *line);
+int64_t world_between(struct world *world, int64_t low, int64_t high);
+
+/* ---- world_life.c ---- */
+void life_start(struct world *world, bool once);
+void life_crash(struct world *world);
+void life_stop(struct world *world);
+/* Its time has come: killed, stopped, started, or the stop took too long. */
+void life_step(struct world *world);
+bool turn_due(const struct world *world);
+void turn(struct world *world);
+void io_faults_clear(struct world *world);
 
 #endif

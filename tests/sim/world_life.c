@@ -1,0 +1,174 @@
+/* world_life.c - walship's lives: started, killed, stopped; its turns, and what must hold after
+ * each. */
+#include "world.h"
+
+#include <walship/mem.h>
+
+void io_faults_clear(struct world *world)
+{
+    for (int i = 0; i < FAKE_OS_CALLS; i++) {
+        fake_os_fail_nth(world->os, (enum fake_os_call)i, 0, 5); /* the call before the next one */
+    }
+}
+
+static void life_plan(struct world *world)
+{
+    const struct scenario *scenario = &world->scenario;
+    world->life_ms = INT64_MAX;
+    world->life_stop = false;
+    if (world->phase != PHASE_LIVELY) {
+        return;
+    }
+    if (scenario->crash_ms > 0) {
+        world->life_ms = world->now_ms + world_between(world, 0, 2 * scenario->crash_ms);
+    }
+    int64_t stop_ms = scenario->stop_ms == 0
+                          ? INT64_MAX
+                          : world->now_ms + world_between(world, 0, 2 * scenario->stop_ms);
+    if (stop_ms < world->life_ms) {
+        world->life_ms = stop_ms;
+        world->life_stop = true;
+    }
+}
+
+void life_start(struct world *world, bool once)
+{
+    struct engine_options options = {.once = once};
+    struct err err = {0};
+    oracle_started(&world->oracle);
+    report_line(world->report, "[%7lld] walship starts%s", (long long)world->now_ms,
+                once ? " (--once)" : "");
+    world->engine = engine_new(world->scenario.conf, &options, fake_os_seam(world->os),
+                               &world->http->seam, &world->store->seam);
+    engine_set_trace(world->engine, world_trace, world);
+    world->stopping = false;
+    world->crash_now = false;
+    world->files_changed = true;
+    io_faults_clear(world);
+    if (!engine_start(world->engine, &err)) {
+        report_violation(world->report, "engine_start failed: %s", err.text);
+    }
+    life_plan(world);
+}
+
+static void life_end(struct world *world, const char *how)
+{
+    report_line(world->report, "[%7lld] walship %s, %zu requests in flight",
+                (long long)world->now_ms, how, fake_http_in_flight(world->http));
+    fake_http_crash(world->http, &world->rng);
+    fake_store_crash(world->store, rng_below(&world->rng, 2) == 0);
+    engine_free(world->engine);
+    world->engine = NULL;
+    world->life_ms = world->phase == PHASE_LIVELY
+                         ? world->now_ms + world_between(world, 0, world->scenario.down_ms_max)
+                         : world->now_ms;
+}
+
+void life_crash(struct world *world)
+{
+    world->report->crashes++;
+    life_end(world, "is killed");
+}
+
+void life_stop(struct world *world)
+{
+    report_line(world->report, "[%7lld] walship is told to stop", (long long)world->now_ms);
+    engine_stop(world->engine, world->now_ms);
+    world->stopping = true;
+    world->signalled = true;
+    world->life_stop = false;
+    world->life_ms = world->now_ms + FINISH_MS;
+}
+
+/* Stopped in order: all that was acked must be durable, unless the disk refuses. */
+static void life_finished(struct world *world)
+{
+    bool late = world->stopping && world->now_ms >= world->life_ms - FINISH_MS + STOP_FLUSH_MS_MAX;
+    if (world->store->busy && !late) {
+        report_violation(world->report, "finished while a commit is under way");
+    }
+    life_end(world, "has finished");
+}
+
+void life_step(struct world *world)
+{
+    if (world->engine == NULL) {
+        life_start(world, false);
+    } else if (world->stopping) {
+        if (world->phase != PHASE_LIVELY) {
+            report_violation(world->report, "not finished %d ms after the stop", (int)FINISH_MS);
+        }
+        life_crash(world); /* the disk refuses, and the service manager's patience ends */
+    } else if (world->life_stop) {
+        life_stop(world);
+    } else {
+        life_crash(world);
+    }
+}
+
+/* ---- a turn, and what must hold after it ---- */
+
+static void stats_check(struct world *world)
+{
+    struct engine_stats all;
+    engine_stats(world->engine, &all);
+    if (all.memory_bytes > MEMORY_BYTES_MAX) {
+        report_violation(world->report, "I4: %llu bytes of memory",
+                         (unsigned long long)all.memory_bytes);
+    }
+    for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
+        struct engine_destination_stats stats;
+        engine_destination_stats(world->engine, i, &stats);
+        uint64_t fates = stats.counts[STORE_ACKED] + stats.counts[STORE_ALREADY_THERE] +
+                         stats.counts[STORE_DROPPED] + stats.counts[STORE_LOST] + stats.pending;
+        if (stats.counts[STORE_READ] != fates) {
+            report_violation(world->report, "I3: %s: read %llu, fates and pending %llu", stats.name,
+                             (unsigned long long)stats.counts[STORE_READ],
+                             (unsigned long long)fates);
+        }
+        const struct conf_destination *conf = &world->scenario.conf->destinations[i];
+        size_t domains = conf->placement == CONF_PINNED ? conf->endpoints_count : 1;
+        if (stats.pending + stats.parked > PENDING_ITEMS_MAX * domains) {
+            report_violation(world->report, "I4: %s: %llu items pending", stats.name,
+                             (unsigned long long)stats.pending);
+        }
+    }
+}
+
+static void faults_before_turn(struct world *world)
+{
+    if (world->phase == PHASE_LIVELY &&
+        rng_below(&world->rng, 1000) < world->scenario.eio_permille) {
+        enum fake_os_call call = (enum fake_os_call)rng_below(&world->rng, FAKE_OS_CALLS);
+        fake_os_fail_nth(world->os, call, 1 + rng_below(&world->rng, 3), 5);
+    }
+}
+
+void turn(struct world *world)
+{
+    faults_before_turn(world);
+    world->files_changed = false;
+    world->signalled = false;
+    world->report->turns++;
+    engine_turn(world->engine, world->now_ms);
+    stats_check(world);
+    if (world->report->turns % CHECK_EVERY == 0) {
+        engine_check(world->engine);
+    }
+    if (engine_finished(world->engine)) {
+        life_finished(world);
+    } else if (world->crash_now) {
+        life_crash(world);
+    }
+}
+
+bool turn_due(const struct world *world)
+{
+    if (world->engine == NULL) {
+        return false;
+    }
+    bool hinted = world->files_changed && world->scenario.hints != HINTS_NONE;
+    return hinted || world->signalled || fake_http_deadline(world->http) <= world->now_ms ||
+           fake_store_deadline(world->store) <= world->now_ms ||
+           engine_deadline(world->engine, world->now_ms) <= world->now_ms;
+}
