@@ -377,6 +377,34 @@ START_TEST(a_tail_of_a_record_without_its_beginning_is_damage)
 }
 END_TEST
 
+START_TEST(a_fragment_may_fill_its_page_but_not_pass_it)
+{
+    log_record(100, 1);
+    fragment(FULL, WAL_PAGE_BYTES - 114 + (size_t)_i, 2);
+    wal_writer_pad(&writer);
+    log_record(30, 3);
+    wal_feed_run(&feed, &writer.bytes, true, false);
+    if (_i == 0) {
+        expect_record(1, WAL_PAGE_BYTES - 114, 2);
+        expect_record(2, 30, 3);
+    } else {
+        ck_assert_str_eq(feed.events[1].text, "a fragment longer than its page");
+        ck_assert_uint_eq(feed.events[1].offset, 107);
+    }
+}
+END_TEST
+
+START_TEST(bytes_where_no_fragment_fits_are_nobodys_loss)
+{
+    log_record(WAL_PAGE_BYTES - 7 - 5, 1);
+    memset(writer.bytes.data + WAL_PAGE_BYTES - 5, 0xEE, 5);
+    log_record(30, 2);
+    wal_feed_run(&feed, &writer.bytes, true, false);
+    expect_record(1, 30, 2);
+    expect_last(2, WAL_READ_END);
+}
+END_TEST
+
 /* Good fragments, so no page is given up: only the record itself is lost. */
 START_TEST(a_record_that_does_not_decompress_costs_only_itself)
 {
@@ -501,6 +529,8 @@ Suite *suite_reader(void)
     tcase_add_test(tcase, damage_in_the_last_open_page_does_not_swallow_what_is_appended_later);
     tcase_add_loop_test(tcase, a_record_cut_off_by_the_next_is_damage_and_the_next_is_good, 0, 2);
     tcase_add_loop_test(tcase, a_tail_of_a_record_without_its_beginning_is_damage, 0, 2);
+    tcase_add_loop_test(tcase, a_fragment_may_fill_its_page_but_not_pass_it, 0, 2);
+    tcase_add_test(tcase, bytes_where_no_fragment_fits_are_nobodys_loss);
     tcase_add_loop_test(tcase, a_record_that_does_not_decompress_costs_only_itself, 0, 4);
     tcase_add_loop_test(tcase, zstd_frames_of_any_size_with_or_without_content_size_are_read, 0,
                         12);

@@ -71,11 +71,14 @@ static const struct golden goldens[] = {
      "sample 4 t 1700000000010 st 1699999990500 bits 4010000000000000\n"},
     {WAL_HISTOGRAMS_V2,
      "0C 12 80A0ABFEF962 E083AAFEF962 00 00 0000000000000000 01 01 " HALF " 00 00 00 00 "
-     "02 02 01 00 69 0000000000000000 00 01 " HALF " 01 00 01 00 01 02 00 01 " ONE,
+     "02 02 01 00 69 0000000000000000 00 01 " HALF " 01 00 01 00 01 02 00 01 " ONE
+     " 02 00 00 00 00 0000000000000000 00 00 " HALF " 00 00 00 00",
      "histogram 9 t 1700000000000 st 1699999990000 hint 0 schema 0 zt 0 zc 1 c 1 "
      "sum 3fe0000000000000 pos neg\n"
      "histogram 10 t 1700000000001 st 1699999990000 hint 0 schema -53 zt 0 zc 0 c 1 "
-     "sum 3fe0000000000000 pos(0,1) 1 neg le 3ff0000000000000\n"},
+     "sum 3fe0000000000000 pos(0,1) 1 neg le 3ff0000000000000\n"
+     "histogram 11 t 1700000000000 st 0 hint 0 schema 0 zt 0 zc 0 c 0 "
+     "sum 3fe0000000000000 pos neg\n"},
     {WAL_FLOAT_HISTOGRAMS_V2,
      "0D 12 80A0ABFEF962 00 03 07 0000000000000000 0000000000000000 0000000000000000 "
      "7FF0000000000002 00 00 00 00 "
@@ -272,6 +275,24 @@ START_TEST(label_sets_up_to_the_limits_are_taken_and_no_further)
 }
 END_TEST
 
+/* 2^28 spans of a dozen bytes: refused before anything is reserved for them. */
+START_TEST(a_hostile_count_reserves_no_memory)
+{
+    struct fixture fixture;
+    struct wal_histogram_iter iter;
+    struct wal_histogram histogram;
+    fixture_init(&fixture);
+    unhex("07 0000000000000009 " T0 " 00 00 00 02 0000000000000000 00 00 0000000000000000 "
+          "FFFFFF7F 00 00 00 00 00 00 00 00",
+          &fixture.record);
+    wal_histogram_init(&iter, view_buf(&fixture.record));
+    ck_assert(!wal_histogram_next(&iter, &histogram));
+    ck_assert_uint_le(iter.room_bytes, 4096);
+    wal_histogram_release(&iter);
+    fixture_release(&fixture);
+}
+END_TEST
+
 START_TEST(other_metadata_fields_are_passed_over)
 {
     struct fixture fixture;
@@ -397,6 +418,7 @@ Suite *suite_record(void)
     tcase_add_loop_test(tcase, bytes_behind_the_last_item_are_refused, 0, count);
     tcase_add_loop_test(tcase, what_can_not_be_is_refused, 0, ARRAY_COUNT(refused));
     tcase_add_test(tcase, label_sets_up_to_the_limits_are_taken_and_no_further);
+    tcase_add_test(tcase, a_hostile_count_reserves_no_memory);
     tcase_add_test(tcase, other_metadata_fields_are_passed_over);
     tcase_add_test(tcase, schemas_that_upstream_keeps_are_known);
     tcase_add_test(tcase, types_have_the_names_of_prometheus_metric_labels);
