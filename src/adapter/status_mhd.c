@@ -86,8 +86,8 @@ static struct MHD_Daemon *listen_at(struct status *status, const struct addrinfo
 struct status *status_mhd_open(const char *address, status_page_fn *page, void *context,
                                struct err *err)
 {
-    char host[256];
-    char port[16];
+    char host[256] = "";
+    char port[16] = "";
     if (!address_split(address, host, port, err)) {
         return NULL;
     }

@@ -262,7 +262,7 @@ static struct conf *conf_load(const char *path)
     struct conf *conf = NULL;
     conf_problems_init(&problems);
     if (!conf_yaml_load(path, &problems, &conf)) {
-        fwrite(problems.text.data, 1, problems.text.bytes, stderr);
+        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
     }
     conf_problems_release(&problems);
     return conf;

@@ -84,7 +84,8 @@ static double watermark_segment(const struct engine_destination_stats *stats)
 
 static double highest_read(const struct engine_destination_stats *stats)
 {
-    return (double)(stats->newest_read_ms / 1000);
+    int64_t seconds = stats->newest_read_ms / 1000;
+    return (double)seconds;
 }
 
 static void lost(struct page *page)
@@ -176,7 +177,8 @@ static double in_flight(const struct engine_endpoint_stats *stats)
 
 static double highest_sent(const struct engine_endpoint_stats *stats)
 {
-    return (double)(stats->newest_acked_ms / 1000);
+    int64_t seconds = stats->newest_acked_ms / 1000;
+    return (double)seconds;
 }
 
 static void globals(struct page *page)

@@ -53,6 +53,7 @@ void lane_drop(struct engine *engine, struct lane *lane, uint32_t count)
         lane->head_index += step;
         count -= step;
         if (lane->head_index == CHUNK_ITEMS) {
+            ASSERT(lane->head != NULL);
             struct chunk *next = lane->head->next;
             chunk_give(engine, lane->head);
             lane->head = next;

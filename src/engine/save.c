@@ -33,7 +33,7 @@ static bool all_known(const struct engine *engine)
 static void rows_lanes(struct destination *destination, struct rows *rows)
 {
     struct position caps[DOMAINS_MAX];
-    bool has_cap[DOMAINS_MAX];
+    bool has_cap[DOMAINS_MAX] = {false};
     for (size_t i = 0; i < destination->domains_count; i++) {
         has_cap[i] = domain_cap(destination->domains[i], &caps[i]); /* a walk along the ring */
     }
