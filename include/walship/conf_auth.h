@@ -87,6 +87,8 @@ struct conf_auth {
  * no block the kind is CONF_AUTH_NONE. False: problems were added; *out is then CONF_AUTH_NONE. */
 MUST_USE bool conf_auth_bind(const struct conf_node *map, const char *file, struct conf_auth *out,
                              struct conf_problems *problems);
+/* A copy of its own, for endpoints that take their destination's. */
+void conf_auth_copy(struct conf_auth *out, const struct conf_auth *auth);
 /* NULL-safe for every field; leaves CONF_AUTH_NONE. */
 void conf_auth_release(struct conf_auth *auth);
 

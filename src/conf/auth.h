@@ -14,6 +14,7 @@ extern const struct option_table auth_oauth2_table;
 extern const struct option_table auth_azuread_table;
 
 /* auth_bind.c */
+void text_wipe(char *text); /* overwrites and frees; NULL-safe */
 void bind_auth_string(struct binder *binder, const struct option *option,
                       const struct conf_node *node, void *target);
 void bind_auth_path(struct binder *binder, const struct option *option,
@@ -68,7 +69,7 @@ void check_auth_azuread(struct binder *binder, const struct conf_node *node, voi
          .meaning = "old form of `authorization.credentials_file`"},                               \
         {.key = "allow_insecure_http",                                                             \
          .type = OPTION_BOOL,                                                                      \
-         .initial = "false",                                                                       \
+         .shown = "`false`",                                                                       \
          .offset = offsetof(struct type_, auth.allow_insecure_http),                               \
          .meaning = "secrets and tokens may go over plain http to other machines too",             \
          .differs = "not there: plain http is always taken"},                                      \

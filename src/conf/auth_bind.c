@@ -7,7 +7,7 @@
 
 #include <walship/mem.h>
 
-static void text_free(char *text)
+void text_wipe(char *text)
 {
     if (text != NULL) {
         explicit_bzero(text, strlen(text)); /* I6: any of them may be a secret */
@@ -25,13 +25,13 @@ static void bind_as(struct binder *binder, const struct option *option,
     memcpy(&old, field, sizeof old);
     if (node->kind == CONF_SCALAR && *node->text == '\0') {
         memcpy(field, &fresh, sizeof fresh); /* empty is as good as absent */
-        text_free(old);
+        text_wipe(old);
         return;
     }
     bind_scalar(binder, &plain, node, target);
     memcpy(&fresh, field, sizeof fresh);
     if (fresh != old) {
-        text_free(old);
+        text_wipe(old);
     }
 }
 
@@ -124,25 +124,70 @@ void bind_auth_params(struct binder *binder, const struct option *option,
     }
 }
 
+/* ---- the whole struct ---- */
+
+#define AT(field_) offsetof(struct conf_auth, field_)
+
+static const size_t texts[] = {
+    AT(scope),
+    AT(authority_host),
+    AT(imds_endpoint),
+    AT(client_id),
+    AT(object_id),
+    AT(msi_res_id),
+    AT(tenant_id),
+    AT(token_file_path),
+    AT(secret),
+    AT(secret_file),
+    AT(username),
+    AT(username_file),
+    AT(type),
+    AT(token_url),
+    AT(certificate_path),
+    AT(certificate_key_path),
+    AT(certificate_password),
+};
+
+static char **text_at(struct conf_auth *auth, size_t index)
+{
+    return (char **)(void *)((char *)auth + texts[index]);
+}
+
+static char *text_copy(const char *text)
+{
+    return text != NULL ? mem_string(text) : NULL;
+}
+
+void conf_auth_copy(struct conf_auth *out, const struct conf_auth *auth)
+{
+    ASSERT(out != NULL && auth != NULL && out != auth);
+    *out = *auth;
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+        char **text = text_at(out, i);
+        *text = text_copy(*text);
+    }
+    out->scopes = mem_new(auth->scopes_count, sizeof(char *));
+    for (size_t i = 0; i < auth->scopes_count; i++) {
+        out->scopes[i] = mem_string(auth->scopes[i]);
+    }
+    out->params = mem_new(auth->params_count, sizeof *out->params);
+    for (size_t i = 0; i < auth->params_count; i++) {
+        out->params[i].name = mem_string(auth->params[i].name);
+        out->params[i].value = mem_string(auth->params[i].value);
+    }
+}
+
 void conf_auth_release(struct conf_auth *auth)
 {
-    char *const texts[] = {
-        auth->scope,     auth->authority_host,  auth->imds_endpoint,
-        auth->client_id, auth->object_id,       auth->msi_res_id,
-        auth->tenant_id, auth->token_file_path, auth->certificate_path,
-        auth->secret,    auth->secret_file,     auth->certificate_key_path,
-        auth->username,  auth->username_file,   auth->certificate_password,
-        auth->type,      auth->token_url,
-    };
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
-        text_free(texts[i]);
+        text_wipe(*text_at(auth, i));
     }
     for (size_t i = 0; i < auth->scopes_count; i++) {
-        text_free(auth->scopes[i]);
+        text_wipe(auth->scopes[i]);
     }
     for (size_t i = 0; i < auth->params_count; i++) {
-        text_free(auth->params[i].name);
-        text_free(auth->params[i].value);
+        text_wipe(auth->params[i].name);
+        text_wipe(auth->params[i].value);
     }
     mem_free(auth->scopes);
     mem_free(auth->params);

@@ -104,7 +104,7 @@ static const struct option managed_options[] = {
     {.key = "source",
      .type = OPTION_CHOICE,
      .choices = source_choices,
-     .initial = "auto",
+     .shown = "`auto`",
      .offset = offsetof(struct conf_auth, source),
      .meaning =
          "the metadata service: found by the variables Azure sets, or this one whatever they "
@@ -158,7 +158,7 @@ static const struct option certificate_options[] = {
      .meaning = "of the PFX file or the key"},
     {.key = "send_certificate_chain",
      .type = OPTION_BOOL,
-     .initial = "false",
+     .shown = "`false`",
      .offset = offsetof(struct conf_auth, send_certificate_chain),
      .meaning = "send the chain (x5c), for applications that trust subject and issuer"},
 };
@@ -202,7 +202,7 @@ static const struct option azuread_options[] = {
      NOT_THERE},
     {.key = "allow_insecure_http",
      .type = OPTION_BOOL,
-     .initial = "false",
+     .shown = "`false`",
      .offset = offsetof(struct conf_auth, allow_insecure_http),
      .meaning = "tokens may be asked for over plain http from other machines too",
      NOT_THERE},

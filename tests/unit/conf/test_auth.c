@@ -197,7 +197,7 @@ START_TEST(each_block_has_its_kind)
 }
 END_TEST
 
-START_TEST(oauth2_keeps_scopes_and_parameters)
+START_TEST(oauth2_keeps_scopes_and_parameters_and_so_does_a_copy)
 {
     struct conf_auth auth = good("oauth2: {client_id: c, token_url: u, scopes: [a, b], "
                                  "endpoint_params: {x: y, z: ''}}");
@@ -207,7 +207,14 @@ START_TEST(oauth2_keeps_scopes_and_parameters)
     ck_assert_str_eq(auth.params[0].name, "x");
     ck_assert_str_eq(auth.params[0].value, "y");
     ck_assert_str_eq(auth.params[1].value, "");
+    struct conf_auth copy;
+    conf_auth_copy(&copy, &auth);
     conf_auth_release(&auth);
+    ck_assert_str_eq(copy.client_id, "c");
+    ck_assert_str_eq(copy.scopes[1], "b");
+    ck_assert_str_eq(copy.params[0].value, "y");
+    ck_assert_ptr_null(copy.tenant_id);
+    conf_auth_release(&copy);
 }
 END_TEST
 
@@ -252,7 +259,7 @@ Suite *suite_auth(void)
     tcase_add_loop_test(tcase, each_fault_is_told_in_prometheus_words, 0, (int)ARRAY_COUNT(cases));
     tcase_add_test(tcase, a_good_block_fills_the_struct);
     tcase_add_test(tcase, each_block_has_its_kind);
-    tcase_add_test(tcase, oauth2_keeps_scopes_and_parameters);
+    tcase_add_test(tcase, oauth2_keeps_scopes_and_parameters_and_so_does_a_copy);
     tcase_add_test(tcase, a_source_is_a_choice);
     tcase_add_test(tcase, no_secret_is_in_a_problem);
     suite_add_tcase(suite, tcase);
