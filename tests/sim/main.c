@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <walship/mem.h>
 
-enum { JOBS_MAX = 16, SEED_SECONDS_MAX = 60, FAILURES_PRINTED_MAX = 5 };
+enum { JOBS_MAX = 16, SEED_SECONDS_MAX = 60, FAILURES_PRINTED_MAX = 5, FAILURES_NAMED_MAX = 25 };
 
 struct job {
     pid_t pid; /* 0: free */
@@ -55,7 +55,7 @@ static void runner_end(struct runner *runner, struct job *job, int status)
                    WTERMSIG(status), WTERMSIG(status) == SIGALRM ? " (it hangs)" : "");
         }
         report_print(report);
-    } else {
+    } else if (runner->failed <= FAILURES_NAMED_MAX) {
         printf("seed %llu failed too: %s\n", (unsigned long long)report->seed, report->violation);
     }
 }

@@ -143,6 +143,17 @@ void oracle_source_unknown(struct oracle *oracle, uint32_t source)
     }
 }
 
+void oracle_segment_damaged(struct oracle *oracle, uint32_t segment)
+{
+    if (!oracle->damaged || segment < oracle->damaged_from) {
+        oracle->damaged_from = segment;
+    }
+    if (!oracle->damaged || segment > oracle->damaged_to) {
+        oracle->damaged_to = segment;
+    }
+    oracle->damaged = true;
+}
+
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
 {
     for (uint32_t i = 0; i < oracle->items_count; i++) {
@@ -191,7 +202,7 @@ const char *oracle_item_text(struct oracle *oracle, uint32_t number)
 static void acks_forget(struct oracle *oracle, struct oracle_destination *destination)
 {
     uint32_t cap = oracle_cap(oracle, destination);
-    if (oracle_regenerated(oracle, destination)) {
+    if (oracle_regenerated(oracle, destination) || oracle->damaged) {
         cap = 0; /* positions of another generation prove nothing: rather twice than not at all */
     }
     destination->capped = destination->capped || (oracle->life > 1 && cap != UINT32_MAX);

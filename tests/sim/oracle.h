@@ -105,10 +105,12 @@ struct oracle {
     struct oracle_series *series;
     size_t series_count;
     struct oracle_destination *destinations;
-    uint32_t life;          /* of walship, from 1 */
-    uint32_t event;         /* counts what passes the seams */
-    uint32_t taken_event;   /* when the commit under way was taken */
-    uint32_t durable_event; /* when the last durable one was */
+    bool damaged;                      /* any segment was */
+    uint32_t damaged_from, damaged_to; /* all of them lie between */
+    uint32_t life;                     /* of walship, from 1 */
+    uint32_t event;                    /* counts what passes the seams */
+    uint32_t taken_event;              /* when the commit under way was taken */
+    uint32_t durable_event;            /* when the last durable one was */
     uint32_t
         forgotten_event;   /* durable_event at the last start: acks before it are not forgotten */
     uint32_t taken_items;  /* items_count then */
@@ -131,6 +133,9 @@ void oracle_item_visible(struct oracle *oracle, uint32_t item);
 void oracle_item_torn(struct oracle *oracle, uint32_t item);
 /* The items of this source have no series record after all. */
 void oracle_source_unknown(struct oracle *oracle, uint32_t source);
+/* Bytes of it changed: records of it may be lost, and with them the series they defined. From then
+ * on positions prove nothing to the oracle, and what is near the damage may come twice. */
+void oracle_segment_damaged(struct oracle *oracle, uint32_t segment);
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
 
 /* ---- told by the seams ---- */

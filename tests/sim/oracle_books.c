@@ -93,6 +93,13 @@ static enum excuse excuse_of(const struct oracle *oracle,
         return EXCUSE_UNKNOWN;
     }
     /* read before it was deleted, but its series record was deleted before that */
+    /* an item without its series record may lie anywhere behind the damage */
+    if (oracle->damaged &&
+        ((item->segment >= oracle->damaged_from && item->segment <= oracle->damaged_to &&
+          lost_as(oracle, destination, item, LOSS_DAMAGED)) ||
+         lost_as(oracle, destination, item, LOSS_UNKNOWN_REF))) {
+        return EXCUSE_GONE;
+    }
     if (item->removed && (lost_as(oracle, destination, item, LOSS_TRUNCATED) ||
                           lost_as(oracle, destination, item, LOSS_UNKNOWN_REF))) {
         return EXCUSE_GONE;
@@ -136,6 +143,9 @@ static void positions_check(struct oracle *oracle, struct oracle_destination *de
                             const struct books *books)
 {
     bool all = true; /* so far, all items are passed */
+    if (oracle->damaged) {
+        return; /* damaged records have no number: the oracle's and the tail's differ */
+    }
     for (uint32_t i = destination->unpassed; i < oracle->items_count; i++) {
         struct fate *fate = &destination->fates[i];
         if (!fate->passed && passed(oracle, destination, books, &oracle->items[i])) {

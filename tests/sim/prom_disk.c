@@ -68,6 +68,30 @@ void disk_push_part(struct prometheus *prom)
     disk_push(prom, cut);
 }
 
+static void record_lost(struct prometheus *prom, const struct prom_record *record)
+{
+    for (uint32_t i = 0; i < record->item_count; i++) {
+        oracle_item_torn(prom->oracle, record->item_first + i);
+    }
+    for (uint32_t i = 0; i < record->series_count; i++) {
+        prom->series[record->series_first + i].defined = false;
+        oracle_source_unknown(prom->oracle, record->series_first + i);
+    }
+}
+
+/* The page that was full is in the file, the rest of the record never will be; the next record
+ * begins a page. What was logged counts for nothing, and the head does not know. */
+static void write_fails(struct prometheus *prom, size_t start)
+{
+    size_t page_end = (start / WAL_PAGE_BYTES + 1) * WAL_PAGE_BYTES;
+    const struct prom_record *record = &prom->queue[--prom->queue_count];
+    record_lost(prom, record);
+    prom->kept.bytes = record->kept;
+    prom->records--;
+    wal_writer_tear(&prom->writer, prom->writer.bytes.bytes - page_end);
+    report_line(prom->report, "prometheus: a write fails, a record is cut at %zu", page_end);
+}
+
 void disk_log(struct prometheus *prom, uint32_t item_first)
 {
     if (prom->queue_count == RECORDS_QUEUED_MAX) {
@@ -88,6 +112,10 @@ void disk_log(struct prometheus *prom, uint32_t item_first)
                                                             prom->series_logged_count};
     prom->series_logged_count = 0;
     prom->records++;
+    if (start / WAL_PAGE_BYTES != (prom->writer.bytes.bytes - 1) / WAL_PAGE_BYTES &&
+        rng_below(&prom->rng, 100) < prom->conf.failed_write_percent) {
+        write_fails(prom, start);
+    }
 }
 
 void disk_segment_new(struct prometheus *prom, uint32_t number)
@@ -127,14 +155,7 @@ void disk_kill(struct prometheus *prom)
         disk_push_part(prom);
     }
     for (size_t i = 0; i < prom->queue_count; i++) {
-        const struct prom_record *record = &prom->queue[i];
-        for (uint32_t k = 0; k < record->item_count; k++) {
-            oracle_item_torn(prom->oracle, record->item_first + k);
-        }
-        for (uint32_t k = 0; k < record->series_count; k++) {
-            prom->series[record->series_first + k].defined = false;
-            oracle_source_unknown(prom->oracle, record->series_first + k);
-        }
+        record_lost(prom, &prom->queue[i]);
     }
     prom->torn = prom->queue_count > 0 && prom->written > prom->queue[0].start;
     if (prom->torn) {
@@ -161,30 +182,68 @@ void disk_repair_begin(struct prometheus *prom)
     report_line(prom->report, "prometheus: repairs segment %u", torn);
 }
 
-/* The whole records again, compressed as is the setting now, in a file of a new inode; then K+1. */
-void disk_repair_end(struct prometheus *prom)
+/* The whole records again, compressed as is the setting now. */
+static void copy_make(struct prometheus *prom, struct wal_writer *fresh)
 {
-    char path[PATH_BYTES];
-    char aside[PATH_BYTES];
-    uint32_t torn = prom->segment - 1;
-    segment_path(prom, path, torn);
-    disk_path(prom, aside, sizeof aside, "%08u.repair", torn);
-    struct wal_writer fresh;
-    wal_writer_init(&fresh, prom->writer.compression);
+    wal_writer_init(fresh, prom->repair_compression);
     struct view left = view_of(prom->whole.data, prom->whole.bytes);
     while (view_left(&left) > 0) {
         uint32_t bytes;
         memcpy(&bytes, view_take(&left, sizeof bytes).at, sizeof bytes);
         struct view record = view_take(&left, bytes);
-        (void)wal_writer_log(&fresh, record.at, view_left(&record));
+        (void)wal_writer_log(fresh, record.at, view_left(&record));
     }
     ASSERT(view_ok(&left));
-    wal_writer_pad(&fresh);
-    fake_os_append(prom->os, path, fresh.bytes.data, fresh.bytes.bytes);
+    wal_writer_pad(fresh);
+}
+
+/* A file of a new inode, under the old name, part of which is there. */
+void disk_repair_part(struct prometheus *prom)
+{
+    char path[PATH_BYTES];
+    struct wal_writer fresh;
+    segment_path(prom, path, prom->segment - 1);
+    copy_make(prom, &fresh);
+    size_t part = (size_t)rng_below(&prom->rng, fresh.bytes.bytes + 1);
+    fake_os_append(prom->os, path, fresh.bytes.data, part);
+    wal_writer_release(&fresh);
+}
+
+/* All of it, then K+1. */
+void disk_repair_end(struct prometheus *prom)
+{
+    char path[PATH_BYTES];
+    char aside[PATH_BYTES];
+    uint32_t torn = prom->segment - 1;
+    struct wal_writer fresh;
+    segment_path(prom, path, torn);
+    disk_path(prom, aside, sizeof aside, "%08u.repair", torn);
+    copy_make(prom, &fresh);
+    size_t part = fake_os_exists(prom->os, path) ? (size_t)fake_os_bytes(prom->os, path) : 0;
+    fake_os_append(prom->os, path, fresh.bytes.data + part, fresh.bytes.bytes - part);
     fake_os_unlink(prom->os, aside);
     wal_writer_release(&fresh);
     buf_clear(&prom->whole);
     prom->torn = false;
     prom->repairs++;
     disk_segment_new(prom, torn + 1);
+}
+
+void disk_flip(struct prometheus *prom)
+{
+    char path[PATH_BYTES];
+    uint32_t number = prom->first_segment +
+                      (uint32_t)rng_below(&prom->rng, prom->segment - prom->first_segment + 1);
+    segment_path(prom, path, number);
+    uint64_t bytes = fake_os_bytes(prom->os, path);
+    if (bytes == 0) {
+        return;
+    }
+    uint64_t at = rng_below(&prom->rng, bytes);
+    uint8_t byte = fake_os_data(prom->os, path)[at];
+    byte = (uint8_t)(byte ^ (1u << rng_below(&prom->rng, 8)));
+    fake_os_overwrite(prom->os, path, at, &byte, 1);
+    oracle_segment_damaged(prom->oracle, number);
+    report_line(prom->report, "prometheus: byte %llu of segment %u is damaged",
+                (unsigned long long)at, number);
 }

@@ -137,6 +137,7 @@ void prometheus_start(struct prometheus *prom, const struct label *external, siz
     prom->flush_at_ms = INT64_MAX;
     prom->late_at_ms = INT64_MAX;
     prom->step_ms = INT64_MAX;
+    prom->flip_at_ms = prom->conf.flips ? around(prom, 4000) : INT64_MAX;
 }
 
 /* ---- a scrape ---- */
@@ -437,10 +438,21 @@ static void state_step(struct prometheus *prom)
             return;
         }
         disk_repair_begin(prom);
+        prom->repair_compression = (enum wal_writer_compression)rng_below(&prom->rng, 3);
         prom->state = PROM_REPAIRING;
         prom->step_ms = now_ms + between(prom, 0, 50);
         return;
     case PROM_REPAIRING:
+        if (chance(prom, prom->conf.slow_repair_percent)) {
+            disk_repair_part(prom);
+            prom->state = PROM_REPAIRING_SLOWLY;
+            prom->step_ms = now_ms + between(prom, 0, 500);
+            return;
+        }
+        disk_repair_end(prom);
+        come_up(prom);
+        return;
+    case PROM_REPAIRING_SLOWLY:
         disk_repair_end(prom);
         come_up(prom);
         return;
@@ -469,7 +481,7 @@ int64_t prometheus_deadline(const struct prometheus *prom)
         return deadline;
     }
     deadline = earlier(deadline, earlier(prom->flush_at_ms, prom->late_at_ms));
-    deadline = earlier(deadline, prom->restart_at_ms);
+    deadline = earlier(deadline, earlier(prom->restart_at_ms, prom->flip_at_ms));
     if (prom->state == PROM_RUNNING) {
         deadline = earlier(deadline, prom->truncate_at_ms);
     }
@@ -500,6 +512,10 @@ static void running_step(struct prometheus *prom, int64_t now_ms)
             prom->step_ms = now_ms + between(prom, 0, 300);
         }
     }
+    if (now_ms >= prom->flip_at_ms) {
+        disk_flip(prom);
+        prom->flip_at_ms = around(prom, 4000);
+    }
     if (now_ms >= prom->restart_at_ms) {
         go_down(prom);
     }
@@ -523,6 +539,7 @@ void prometheus_end(struct prometheus *prom)
 {
     prom->ending = true;
     prom->truncate_at_ms = INT64_MAX;
+    prom->flip_at_ms = INT64_MAX;
     prom->conf.truncate_ms = 0;
     prom->conf.restart_ms = 1; /* at once, and for the last time */
     prom->conf.partial_percent = 0;

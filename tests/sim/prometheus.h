@@ -35,7 +35,10 @@ struct prometheus_conf {
     unsigned unknown_permille; /* samples of a ref that has no series record */
     unsigned partial_percent;  /* chance that a write is seen in parts */
     unsigned v2_percent, backwards_percent, stale_percent, other_percent;
-    int64_t history_ms; /* it ran so long before walship */
+    unsigned failed_write_percent; /* of the records that cross a page: the disk refuses the rest */
+    unsigned slow_repair_percent;  /* of the repairs: the new file is seen growing */
+    bool flips;                    /* bytes of segments change under everybody */
+    int64_t history_ms;            /* it ran so long before walship */
 };
 
 /* One label set; the series of it that the head knows now, if any. */
@@ -75,8 +78,9 @@ enum prom_state {
     PROM_CHECKPOINT, /* built, not renamed yet */
     PROM_DELETING,   /* old segments go, one a step */
     PROM_DOWN,
-    PROM_REPLAYING, /* the new segment is there */
-    PROM_REPAIRING, /* the torn segment was moved aside */
+    PROM_REPLAYING,        /* the new segment is there */
+    PROM_REPAIRING,        /* the torn segment was moved aside */
+    PROM_REPAIRING_SLOWLY, /* and a part of its copy written */
     PROM_DONE
 };
 
@@ -90,7 +94,7 @@ struct prometheus {
     int64_t clock_ms; /* from monotonic to its wall clock, which never jumps */
     enum prom_state state;
     int64_t step_ms; /* of the state; monotonic, as all times here */
-    int64_t truncate_at_ms, restart_at_ms, flush_at_ms;
+    int64_t truncate_at_ms, restart_at_ms, flush_at_ms, flip_at_ms;
     struct prom_set *sets;
     size_t sets_count;
     struct prom_series *series;
@@ -109,6 +113,7 @@ struct prometheus {
     struct buf record;
     struct buf kept;  /* the segment's records as logged, each after its length */
     struct buf whole; /* those of a torn segment that are whole */
+    enum wal_writer_compression repair_compression;
     uint32_t series_logged, series_logged_count; /* defined by the record being logged */
     uint32_t late_series;                        /* one series record held back; ORACLE_NONE */
     int64_t late_at_ms;
@@ -141,7 +146,10 @@ void disk_stop(struct prometheus *prom);
 void disk_kill(struct prometheus *prom);
 void disk_segment_new(struct prometheus *prom, uint32_t number);
 void disk_repair_begin(struct prometheus *prom);
+void disk_repair_part(struct prometheus *prom);
 void disk_repair_end(struct prometheus *prom);
+/* A byte of some segment is another one from now on. */
+void disk_flip(struct prometheus *prom);
 
 /* ---- prom_checkpoint.c ---- */
 bool checkpoint_build(struct prometheus *prom); /* false: nothing to do by the rules */

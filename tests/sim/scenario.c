@@ -115,6 +115,13 @@ static void prometheus_make(struct rng *rng, struct prometheus_conf *to)
     to->backwards_percent = maybe(rng, 70, 10);
     to->stale_percent = maybe(rng, 50, 5);
     to->other_percent = maybe(rng, 40, 40);
+    to->failed_write_percent = maybe(rng, 70, 50);
+    to->slow_repair_percent = maybe(rng, 60, 60);
+    if (chance(rng, 6)) {
+        to->flips = true; /* alone: the head would notice at a restart, or at a checkpoint */
+        to->restart_ms = 0;
+        to->truncate_ms = 0;
+    }
     to->history_ms = chance(rng, 40) ? between(rng, 5000, 20000) : between(rng, 1, 1500);
 }
 
