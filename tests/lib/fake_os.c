@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <walship/assert.h>
+#include <walship/hash.h>
 #include <walship/mem.h>
 
 enum { FD_FIRST = 1000, FDS_MAX = 256, FREE_INODES_MAX = 64, PATH_BYTES_MAX = 4096 };
@@ -57,11 +58,8 @@ static struct fake_os *fake_of(struct os *os)
 
 static uint64_t path_hash(const char *path)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *path != 0; path++) {
-        hash = (hash ^ (uint8_t)*path) * 0x100000001b3u;
-    }
-    return hash;
+    static const struct hash_key key = {1, 2};
+    return hash_bytes(&key, path, strlen(path));
 }
 
 static struct name *name_find(const struct fake_os *fake, const char *path)
@@ -178,15 +176,6 @@ static void node_resize(struct node *node, uint64_t bytes)
     }
 }
 
-static void node_append(struct node *node, const void *bytes, size_t count)
-{
-    uint64_t at = node->bytes;
-    node_resize(node, at + count);
-    if (count > 0) {
-        memcpy(node->data + at, bytes, count);
-    }
-}
-
 /* ---- faults ---- */
 
 static bool chance(struct fake_os *fake, unsigned percent)
@@ -271,12 +260,10 @@ static int stat_node(struct fake_os *fake, const struct node *node, struct os_st
         return -error;
     }
     ASSERT(node != NULL);
-    *out = (struct os_stat){
-        .device = 1,
-        .inode = node->inode,
-        .bytes = node->bytes,
-        .is_directory = node->is_directory,
-    };
+    *out = (struct os_stat){.device = 1,
+                            .inode = node->inode,
+                            .bytes = node->bytes,
+                            .is_directory = node->is_directory};
     return 0;
 }
 
@@ -356,19 +343,17 @@ static enum os_hint fake_hint(struct os *os)
 struct fake_os *fake_os_new(uint64_t seed)
 {
     struct fake_os *fake = mem_new(1, sizeof *fake);
-    fake->os = (struct os){
-        .now_ms = fake_now_ms,
-        .wall_ms = fake_wall_ms,
-        .random = fake_random,
-        .open = fake_open,
-        .stat_fd = fake_stat_fd,
-        .stat_path = fake_stat_path,
-        .pread = fake_pread,
-        .close = fake_close,
-        .list = fake_list,
-        .watch = fake_watch,
-        .hint = fake_hint,
-    };
+    fake->os = (struct os){.now_ms = fake_now_ms,
+                           .wall_ms = fake_wall_ms,
+                           .random = fake_random,
+                           .open = fake_open,
+                           .stat_fd = fake_stat_fd,
+                           .stat_path = fake_stat_path,
+                           .pread = fake_pread,
+                           .close = fake_close,
+                           .list = fake_list,
+                           .watch = fake_watch,
+                           .hint = fake_hint};
     fake->rng.state = seed;
     fake->now_ms = 1000000;
     fake->wall_ms = 1700000000000;
@@ -444,7 +429,11 @@ void fake_os_append(struct fake_os *fake, const char *path, const void *bytes, s
     if (name == NULL) {
         name = name_add(fake, path, false);
     }
-    node_append(name->node, bytes, count);
+    uint64_t at = name->node->bytes;
+    node_resize(name->node, at + count);
+    if (count > 0) {
+        memcpy(name->node->data + at, bytes, count);
+    }
     changed(fake);
 }
 
@@ -478,9 +467,8 @@ void fake_os_truncate(struct fake_os *fake, const char *path, uint64_t bytes)
 
 void fake_os_unlink(struct fake_os *fake, const char *path)
 {
-    struct name *name = name_find(fake, path);
-    ASSERT(name != NULL);
-    name_remove(fake, name);
+    ASSERT(name_find(fake, path) != NULL);
+    name_remove(fake, name_find(fake, path));
     for (size_t i = fake->names_count; i-- > 0;) {
         if (name_is_under(&fake->names[i], path)) {
             name_remove(fake, &fake->names[i]);
@@ -491,9 +479,8 @@ void fake_os_unlink(struct fake_os *fake, const char *path)
 
 static void name_rename(struct name *name, const char *to)
 {
-    char *old = name->path;
+    mem_free(name->path);
     name_set_path(name, to);
-    mem_free(old);
 }
 
 void fake_os_rename(struct fake_os *fake, const char *from, const char *to)
@@ -503,9 +490,8 @@ void fake_os_rename(struct fake_os *fake, const char *from, const char *to)
     if (target != NULL) {
         name_remove(fake, target);
     }
-    struct name *moved = name_find(fake, from);
-    fake->watched = moved->node == fake->watched ? NULL : fake->watched;
-    name_rename(moved, to);
+    fake->watched = node_of(fake, from) == fake->watched ? NULL : fake->watched;
+    name_rename(name_find(fake, from), to);
     for (size_t i = 0; i < fake->names_count; i++) {
         if (name_is_under(&fake->names[i], from)) {
             char *path = mem_format("%s%s", to, fake->names[i].path + strlen(from));
