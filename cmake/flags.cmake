@@ -17,7 +17,8 @@ set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -W
 set(warnings_gcc -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wrestrict -Wjump-misses-init -Wformat-overflow=2
     -Wformat-truncation=2 -Wformat-signedness -Walloc-zero -Wtrampolines -Wstringop-overflow=4 -Warith-conversion)
 set(warnings_clang -Wconditional-uninitialized -Wcomma -Wassign-enum -Wshorten-64-to-32
-    -Wunreachable-code-aggressive -Wextra-semi-stmt -Wno-gnu-zero-variadic-macro-arguments)
+    -Wunreachable-code-aggressive -Wextra-semi-stmt -Wno-string-conversion
+    -Wno-gnu-zero-variadic-macro-arguments)
 if(WALSHIP_WERROR)
     list(APPEND warnings -Werror)
 endif()
