@@ -46,10 +46,13 @@ struct conf_auth_param {
 
 struct conf_auth {
     enum conf_auth_kind kind;
-
-    /* azuread */
     enum conf_auth_cloud cloud;
     enum conf_auth_source source;
+    unsigned line, column;    /* of the block; 0: none */
+    bool allow_insecure_http; /* secrets over plain http to other machines too */
+    bool send_certificate_chain;
+
+    /* azuread */
     char *scope;          /* replaces the cloud's */
     char *authority_host; /* replaces the cloud's and $AZURE_AUTHORITY_HOST */
     char *imds_endpoint;  /* replaces 169.254.169.254 and what variables say */
@@ -77,10 +80,6 @@ struct conf_auth {
     size_t scopes_count;
     struct conf_auth_param *params; /* values may be secret */
     size_t params_count;
-    unsigned line, column; /* of the block */
-
-    bool send_certificate_chain;
-    bool allow_insecure_http; /* secrets over plain http to other machines too */
 };
 
 /* Reads the blocks of one map, a destination or an endpoint; its other keys are passed over. With

@@ -198,4 +198,52 @@ static inline void lab_show_request(struct lab *lab)
                          request->body != NULL ? (const char *)request->body : ""));
 }
 
+static inline void lab_start(struct lab *lab, enum conf_auth_kind kind,
+                             enum conf_auth_source source)
+{
+    struct err err;
+    const struct conf_auth auth = {
+        .kind = kind,
+        .source = source,
+        .client_id = (char[]){CLIENT},
+        .tenant_id = (char[]){TENANT},
+        .secret = (char[]){PLANTED},
+        .token_url = (char[]){"https://id.example/token"},
+    };
+    lab_init(lab);
+    lab->world.arc_keys_dir = "/s";
+    ck_assert_msg(lab_add(lab, &auth, &err) != NULL, "%s", err.text);
+}
+
+/* Waits until it asks, answers, notes. */
+static inline void lab_turn(struct lab *lab, int status, const char *body, const char *retry_after)
+{
+    char what[64];
+    struct http_result result = {.outcome = HTTP_ANSWERED,
+                                 .status = status,
+                                 .body = body,
+                                 .body_bytes = strlen(body),
+                                 .retry_after = retry_after};
+    lab_wait(lab);
+    ck_assert(lab_want(lab));
+    lab_give(lab, &result);
+    (void)snprintf(what, sizeof what, "%d%s%s", status, retry_after != NULL ? " after " : "",
+                   retry_after != NULL ? retry_after : "");
+    lab_note(lab, what);
+}
+
+static inline void lab_turn_token(struct lab *lab, const char *token, int life_s)
+{
+    char body[256];
+    (void)snprintf(body, sizeof body, "{\"access_token\":\"%s\",\"expires_in\":\"%d\"}", token,
+                   life_s);
+    lab_turn(lab, 200, body, NULL);
+}
+
+static inline void lab_expect(struct lab *lab, const char *golden)
+{
+    const char *trace = lab_trace(lab);
+    ck_assert_msg(strcmp(trace, golden) == 0, "the trace is now\n%s", trace);
+}
+
 #endif

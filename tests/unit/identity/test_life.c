@@ -2,73 +2,24 @@
  * asks, what it serves meanwhile, what it tells the operator. */
 #include "lab.h"
 
-static char client_text[] = CLIENT, tenant_text[] = TENANT, secret_text[] = PLANTED;
-
-static void start(struct lab *lab, enum conf_auth_kind kind, enum conf_auth_source source)
-{
-    struct err err;
-    const struct conf_auth auth = {
-        .kind = kind,
-        .source = source,
-        .client_id = client_text,
-        .tenant_id = tenant_text,
-        .secret = secret_text,
-        .token_url = (char[]){"https://id.example/token"},
-    };
-    lab_init(lab);
-    lab->world.arc_keys_dir = "/s";
-    ck_assert_msg(lab_add(lab, &auth, &err) != NULL, "%s", err.text);
-}
-
-/* Waits until it asks, answers, notes. */
-static void turn(struct lab *lab, int status, const char *body, const char *retry_after)
-{
-    char what[64];
-    struct http_result result = {.outcome = HTTP_ANSWERED,
-                                 .status = status,
-                                 .body = body,
-                                 .body_bytes = strlen(body),
-                                 .retry_after = retry_after};
-    lab_wait(lab);
-    ck_assert(lab_want(lab));
-    lab_give(lab, &result);
-    (void)snprintf(what, sizeof what, "%d%s%s", status, retry_after != NULL ? " after " : "",
-                   retry_after != NULL ? retry_after : "");
-    lab_note(lab, what);
-}
-
-static void turn_token(struct lab *lab, const char *token, int life_s)
-{
-    char body[256];
-    (void)snprintf(body, sizeof body, "{\"access_token\":\"%s\",\"expires_in\":\"%d\"}", token,
-                   life_s);
-    turn(lab, 200, body, NULL);
-}
-
-static void expect_trace(struct lab *lab, const char *golden)
-{
-    const char *trace = lab_trace(lab);
-    ck_assert_msg(strcmp(trace, golden) == 0, "the trace is now\n%s", trace);
-}
-
 START_TEST(a_token_is_refreshed_at_half_of_its_life_less_a_random_tenth)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_IMDS);
+    lab_start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_IMDS);
     lab_note(&lab, "start");
-    turn_token(&lab, "a", 86400);
-    turn_token(&lab, "b", 3600);
-    turn_token(&lab, "c", 6);
-    turn_token(&lab, "d", 6);
-    turn_token(&lab, "e", 1);
-    turn_token(&lab, "f", 3600);
-    expect_trace(&lab, "[      0] start -> first, no header, next in 0\n"
-                       "[      0] 200 -> good, Bearer a, next in 35542947\n"
-                       "[35542947] 200 -> good, Bearer b, next in 1764032\n"
-                       "[37306979] 200 -> good, Bearer c, next in 2646\n"
-                       "[37309625] 200 -> good, Bearer d, next in 2806\n"
-                       "[37312431] 200 -> good, Bearer e, next in 1000\n"
-                       "[37313431] 200 -> good, Bearer f, next in 1775573\n");
+    lab_turn_token(&lab, "a", 86400);
+    lab_turn_token(&lab, "b", 3600);
+    lab_turn_token(&lab, "c", 6);
+    lab_turn_token(&lab, "d", 6);
+    lab_turn_token(&lab, "e", 1);
+    lab_turn_token(&lab, "f", 3600);
+    lab_expect(&lab, "[      0] start -> first, no header, next in 0\n"
+                     "[      0] 200 -> good, Bearer a, next in 35542947\n"
+                     "[35542947] 200 -> good, Bearer b, next in 1764032\n"
+                     "[37306979] 200 -> good, Bearer c, next in 2646\n"
+                     "[37309625] 200 -> good, Bearer d, next in 2806\n"
+                     "[37312431] 200 -> good, Bearer e, next in 1000\n"
+                     "[37313431] 200 -> good, Bearer f, next in 1775573\n");
     lab_release(&lab);
 }
 END_TEST
@@ -76,7 +27,7 @@ END_TEST
 START_TEST(the_halving_never_comes_late)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
     for (int i = 0; i < 200; i++) {
         lab_wait(&lab);
         int64_t asked_ms = lab.now_ms;
@@ -94,50 +45,50 @@ END_TEST
 START_TEST(imds_goes_through_its_phases)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_IMDS);
+    lab_start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_IMDS);
     for (int i = 0; i < 7; i++) {
-        turn(&lab, 404, "not yet", NULL);
+        lab_turn(&lab, 404, "not yet", NULL);
     }
     for (int i = 0; i < 5; i++) {
-        turn(&lab, 410, "", NULL);
+        lab_turn(&lab, 410, "", NULL);
     }
-    turn(&lab, 429, "", NULL);
-    turn(&lab, 429, "", "7");
-    turn(&lab, 503, "", NULL);
-    turn(&lab, 400, "{\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}",
-         NULL);
-    turn(&lab, 400, "{\"error\":\"invalid_resource\",\"error_description\":\"AADSTS50001: x\"}",
-         NULL);
-    turn_token(&lab, "a", 3600);
-    expect_trace(&lab, "[      0] 404 -> failing, no header, next in 2072\n"
-                       "          answered 404: no identity is bound yet, or the metadata service "
-                       "is starting\n"
-                       "[   2072] 404 -> failing, no header, next in 4391\n"
-                       "[   6463] 404 -> failing, no header, next in 8322\n"
-                       "[  14785] 404 -> failing, no header, next in 16764\n"
-                       "[  31549] 404 -> failing, no header, next in 34188\n"
-                       "[  65737] 404 -> failing, no header, next in 63486\n"
-                       "[ 129223] 404 -> failing, no header, next in 60728\n"
-                       "[ 189951] 410 -> failing, no header, next in 2055\n"
-                       "          answered 410: the metadata service is being updated and back "
-                       "within 70 s\n"
-                       "[ 192006] 410 -> failing, no header, next in 4013\n"
-                       "[ 196019] 410 -> failing, no header, next in 8200\n"
-                       "[ 204219] 410 -> failing, no header, next in 10009\n"
-                       "[ 214228] 410 -> failing, no header, next in 10623\n"
-                       "[ 224851] 429 -> failing, no header, next in 2200\n"
-                       "          answered 429: the machine asks the metadata service too often\n"
-                       "[ 227051] 429 after 7 -> failing, no header, next in 7188\n"
-                       "[ 234239] 503 -> failing, no header, next in 2041\n"
-                       "          answered 503: the metadata service has a fault\n"
-                       "[ 236280] 400 -> failing, no header, next in 31270\n"
-                       "          answered 400 invalid_request: this identity is not assigned to "
-                       "the machine: assign it (Identity, User assigned), or correct client_id\n"
-                       "[ 267550] 400 -> failing, no header, next in 65191\n"
-                       "          answered 400 invalid_resource AADSTS50001: the resource is "
-                       "unknown: check cloud and scope\n"
-                       "[ 332741] 200 -> good, Bearer a, next in 1627655\n"
-                       "          all is well\n");
+    lab_turn(&lab, 429, "", NULL);
+    lab_turn(&lab, 429, "", "7");
+    lab_turn(&lab, 503, "", NULL);
+    lab_turn(&lab, 400,
+             "{\"error\":\"invalid_request\",\"error_description\":\"Identity not found\"}", NULL);
+    lab_turn(&lab, 400, "{\"error\":\"invalid_resource\",\"error_description\":\"AADSTS50001: x\"}",
+             NULL);
+    lab_turn_token(&lab, "a", 3600);
+    lab_expect(&lab, "[      0] 404 -> failing, no header, next in 2072\n"
+                     "          answered 404: no identity is bound yet, or the metadata service "
+                     "is starting\n"
+                     "[   2072] 404 -> failing, no header, next in 4391\n"
+                     "[   6463] 404 -> failing, no header, next in 8322\n"
+                     "[  14785] 404 -> failing, no header, next in 16764\n"
+                     "[  31549] 404 -> failing, no header, next in 34188\n"
+                     "[  65737] 404 -> failing, no header, next in 63486\n"
+                     "[ 129223] 404 -> failing, no header, next in 60728\n"
+                     "[ 189951] 410 -> failing, no header, next in 2055\n"
+                     "          answered 410: the metadata service is being updated and back "
+                     "within 70 s\n"
+                     "[ 192006] 410 -> failing, no header, next in 4013\n"
+                     "[ 196019] 410 -> failing, no header, next in 8200\n"
+                     "[ 204219] 410 -> failing, no header, next in 10009\n"
+                     "[ 214228] 410 -> failing, no header, next in 10623\n"
+                     "[ 224851] 429 -> failing, no header, next in 2200\n"
+                     "          answered 429: the machine asks the metadata service too often\n"
+                     "[ 227051] 429 after 7 -> failing, no header, next in 7188\n"
+                     "[ 234239] 503 -> failing, no header, next in 2041\n"
+                     "          answered 503: the metadata service has a fault\n"
+                     "[ 236280] 400 -> failing, no header, next in 31270\n"
+                     "          answered 400 invalid_request: this identity is not assigned to "
+                     "the machine: assign it (Identity, User assigned), or correct client_id\n"
+                     "[ 267550] 400 -> failing, no header, next in 65191\n"
+                     "          answered 400 invalid_resource AADSTS50001: the resource is "
+                     "unknown: check cloud and scope\n"
+                     "[ 332741] 200 -> good, Bearer a, next in 1627655\n"
+                     "          all is well\n");
     lab_release(&lab);
 }
 END_TEST
@@ -145,55 +96,55 @@ END_TEST
 START_TEST(entra_says_what_is_wrong)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
-    turn(&lab, 401,
-         "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client "
-         "secret provided: " PLANTED "\",\"error_codes\":[7000215]}",
-         NULL);
-    turn(&lab, 401, "{\"error\":\"invalid_client\",\"error_codes\":[7000222]}", NULL);
-    turn(&lab, 400,
-         "{\"error\":\"unauthorized_client\",\"error_description\":\"AADSTS700016: Application\"}",
-         NULL);
-    turn(&lab, 400, "{\"error\":\"invalid_request\",\"error_codes\":[90002]}", NULL);
-    turn(&lab, 400, "{\"error\":\"temporarily_unavailable\"}", NULL);
-    turn(&lab, 400, "{\"error\":\"invalid_request\",\"error_codes\":[90033]}", NULL);
-    turn(&lab, 400, "{\"error\":\"<b>" PLANTED "\",\"error_codes\":[123456]}", NULL);
-    turn(&lab, 429, "", NULL);
-    turn(&lab, 429, "", "120");
-    turn(&lab, 429, "", "Wed, 18 Nov 2026 11:59:00 GMT");
-    turn(&lab, 503, "<html>", NULL);
-    turn(&lab, 302, "", NULL);
-    expect_trace(&lab,
-                 "[      0] 401 -> failing, no header, next in 30188\n"
-                 "          answered 401 invalid_client AADSTS7000215: the client secret is "
-                 "wrong: give the secret's value, not its id\n"
-                 "[  30188] 401 -> failing, no header, next in 65778\n"
-                 "          answered 401 invalid_client AADSTS7000222: the client secret has "
-                 "expired: make a new one in the app registration in Entra\n"
-                 "[  95966] 400 -> failing, no header, next in 129190\n"
-                 "          answered 400 unauthorized_client AADSTS700016: the application is "
-                 "not in this tenant: check client_id and tenant_id\n"
-                 "[ 225156] 400 -> failing, no header, next in 263662\n"
-                 "          answered 400 invalid_request AADSTS90002: the tenant does not "
-                 "exist in this cloud: check tenant_id, and cloud or authority_host\n"
-                 "[ 488818] 400 -> failing, no header, next in 2130\n"
-                 "          answered 400 temporarily_unavailable: the token server is briefly "
-                 "unavailable\n"
-                 "[ 490948] 400 -> failing, no header, next in 4185\n"
-                 "          answered 400 invalid_request AADSTS90033: Entra is briefly "
-                 "unavailable\n"
-                 "[ 495133] 400 -> failing, no header, next in 32721\n"
-                 "          answered 400 AADSTS123456: check client_id, the credential and "
-                 "the address\n"
-                 "[ 527854] 429 -> failing, no header, next in 64082\n"
-                 "          answered 429: the token server is asked too often\n"
-                 "[ 591936] 429 after 120 -> failing, no header, next in 122607\n"
-                 "[ 714543] 429 after Wed, 18 Nov 2026 11:59:00 GMT -> failing, no header, "
-                 "next in 2573944\n"
-                 "[3288487] 503 -> failing, no header, next in 2170\n"
-                 "          answered 503: the token server has a fault\n"
-                 "[3290657] 302 -> failing, no header, next in 31831\n"
-                 "          answered 302: a redirect is not followed: check the address\n");
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_turn(&lab, 401,
+             "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client "
+             "secret provided: " PLANTED "\",\"error_codes\":[7000215]}",
+             NULL);
+    lab_turn(&lab, 401, "{\"error\":\"invalid_client\",\"error_codes\":[7000222]}", NULL);
+    lab_turn(
+        &lab, 400,
+        "{\"error\":\"unauthorized_client\",\"error_description\":\"AADSTS700016: Application\"}",
+        NULL);
+    lab_turn(&lab, 400, "{\"error\":\"invalid_request\",\"error_codes\":[90002]}", NULL);
+    lab_turn(&lab, 400, "{\"error\":\"temporarily_unavailable\"}", NULL);
+    lab_turn(&lab, 400, "{\"error\":\"invalid_request\",\"error_codes\":[90033]}", NULL);
+    lab_turn(&lab, 400, "{\"error\":\"<b>" PLANTED "\",\"error_codes\":[123456]}", NULL);
+    lab_turn(&lab, 429, "", NULL);
+    lab_turn(&lab, 429, "", "120");
+    lab_turn(&lab, 429, "", "Wed, 18 Nov 2026 11:59:00 GMT");
+    lab_turn(&lab, 503, "<html>", NULL);
+    lab_turn(&lab, 302, "", NULL);
+    lab_expect(&lab, "[      0] 401 -> failing, no header, next in 30188\n"
+                     "          answered 401 invalid_client AADSTS7000215: the client secret is "
+                     "wrong: give the secret's value, not its id\n"
+                     "[  30188] 401 -> failing, no header, next in 65778\n"
+                     "          answered 401 invalid_client AADSTS7000222: the client secret has "
+                     "expired: make a new one in the app registration in Entra\n"
+                     "[  95966] 400 -> failing, no header, next in 129190\n"
+                     "          answered 400 unauthorized_client AADSTS700016: the application is "
+                     "not in this tenant: check client_id and tenant_id\n"
+                     "[ 225156] 400 -> failing, no header, next in 263662\n"
+                     "          answered 400 invalid_request AADSTS90002: the tenant does not "
+                     "exist in this cloud: check tenant_id, and cloud or authority_host\n"
+                     "[ 488818] 400 -> failing, no header, next in 2130\n"
+                     "          answered 400 temporarily_unavailable: the token server is briefly "
+                     "unavailable\n"
+                     "[ 490948] 400 -> failing, no header, next in 4185\n"
+                     "          answered 400 invalid_request AADSTS90033: Entra is briefly "
+                     "unavailable\n"
+                     "[ 495133] 400 -> failing, no header, next in 32721\n"
+                     "          answered 400 AADSTS123456: check client_id, the credential and "
+                     "the address\n"
+                     "[ 527854] 429 -> failing, no header, next in 64082\n"
+                     "          answered 429: the token server is asked too often\n"
+                     "[ 591936] 429 after 120 -> failing, no header, next in 122607\n"
+                     "[ 714543] 429 after Wed, 18 Nov 2026 11:59:00 GMT -> failing, no header, "
+                     "next in 2573944\n"
+                     "[3288487] 503 -> failing, no header, next in 2170\n"
+                     "          answered 503: the token server has a fault\n"
+                     "[3290657] 302 -> failing, no header, next in 31831\n"
+                     "          answered 302: a redirect is not followed: check the address\n");
     lab_release(&lab);
 }
 END_TEST
@@ -201,28 +152,29 @@ END_TEST
 START_TEST(an_answer_that_is_no_token_is_asked_for_again)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
-    turn(&lab, 200, "<html>", NULL);
-    turn(&lab, 200, "{\"token_type\":\"Bearer\",\"expires_in\":3599}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"t\"}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"t\",\"expires_on\":\"soon\"}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"a\\nb\",\"expires_in\":3599}", NULL);
-    turn(&lab, 200, "{\"access_token\":\"t\",\"token_type\":\"pop\",\"expires_in\":3599}", NULL);
-    turn_token(&lab, "a", 3600);
-    expect_trace(&lab, "[      0] 200 -> failing, no header, next in 5195\n"
-                       "          answered 200, but the answer is not a JSON object\n"
-                       "[   5195] 200 -> failing, no header, next in 10043\n"
-                       "          answered 200, but the answer has no access_token\n"
-                       "[  15238] 200 -> failing, no header, next in 21201\n"
-                       "          answered 200, but neither expires_on nor expires_in can be read\n"
-                       "[  36439] 200 -> failing, no header, next in 43440\n"
-                       "[  79879] 200 -> failing, no header, next in 60952\n"
-                       "          answered 200, but the access_token has bytes that can't stand in "
-                       "a header\n"
-                       "[ 140831] 200 -> failing, no header, next in 63486\n"
-                       "          answered 200, but the token's type is not Bearer\n"
-                       "[ 204317] 200 -> good, Bearer a, next in 1509875\n"
-                       "          all is well\n");
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_turn(&lab, 200, "<html>", NULL);
+    lab_turn(&lab, 200, "{\"token_type\":\"Bearer\",\"expires_in\":3599}", NULL);
+    lab_turn(&lab, 200, "{\"access_token\":\"t\"}", NULL);
+    lab_turn(&lab, 200, "{\"access_token\":\"t\",\"expires_on\":\"soon\"}", NULL);
+    lab_turn(&lab, 200, "{\"access_token\":\"a\\nb\",\"expires_in\":3599}", NULL);
+    lab_turn(&lab, 200, "{\"access_token\":\"t\",\"token_type\":\"pop\",\"expires_in\":3599}",
+             NULL);
+    lab_turn_token(&lab, "a", 3600);
+    lab_expect(&lab, "[      0] 200 -> failing, no header, next in 5195\n"
+                     "          answered 200, but the answer is not a JSON object\n"
+                     "[   5195] 200 -> failing, no header, next in 10043\n"
+                     "          answered 200, but the answer has no access_token\n"
+                     "[  15238] 200 -> failing, no header, next in 21201\n"
+                     "          answered 200, but neither expires_on nor expires_in can be read\n"
+                     "[  36439] 200 -> failing, no header, next in 43440\n"
+                     "[  79879] 200 -> failing, no header, next in 60952\n"
+                     "          answered 200, but the access_token has bytes that can't stand in "
+                     "a header\n"
+                     "[ 140831] 200 -> failing, no header, next in 63486\n"
+                     "          answered 200, but the token's type is not Bearer\n"
+                     "[ 204317] 200 -> good, Bearer a, next in 1509875\n"
+                     "          all is well\n");
     lab_release(&lab);
 }
 END_TEST
@@ -231,7 +183,7 @@ START_TEST(ten_minutes_of_failures_lose_nothing_but_time)
 {
     struct lab lab;
     int attempts = 0;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
     ck_assert(lab_want(&lab));
     lab_answer_token(&lab, "old", 1200);
     lab_wait(&lab);
@@ -262,7 +214,7 @@ START_TEST(an_expired_token_is_not_served_and_comes_back)
 {
     struct lab lab;
     struct identity_status status;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
     ck_assert(lab_want(&lab));
     lab_answer_token(&lab, "old", 60);
     ck_assert_ptr_nonnull(identity_header(lab.one, lab.now_ms + 53999));
@@ -332,8 +284,8 @@ END_TEST
 START_TEST(a_rejected_token_is_refreshed_once_then_with_growing_pauses)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
-    turn_token(&lab, "a", 3600);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_turn_token(&lab, "a", 3600);
     for (int i = 0; i < 6; i++) {
         char token[8];
         lab_pass(&lab, 100);
@@ -342,23 +294,23 @@ START_TEST(a_rejected_token_is_refreshed_once_then_with_growing_pauses)
         lab_note(&lab, "rejected");
         identity_rejected(lab.one, revision, lab.now_ms); /* another request in flight then */
         (void)snprintf(token, sizeof token, "b%d", i);
-        turn_token(&lab, token, 3600);
+        lab_turn_token(&lab, token, 3600);
         identity_rejected(lab.one, revision, lab.now_ms); /* and one that comes late */
         ck_assert_int_gt(identity_deadline(lab.one) - lab.now_ms, 1000 * 1000);
     }
-    expect_trace(&lab, "[      0] 200 -> good, Bearer a, next in 1689561\n"
-                       "[    100] rejected -> good, Bearer a, next in 0\n"
-                       "[    100] 200 -> good, Bearer b0, next in 1764032\n"
-                       "[    200] rejected -> good, Bearer b0, next in 29900\n"
-                       "[  30100] 200 -> good, Bearer b1, next in 1478690\n"
-                       "[  30200] rejected -> good, Bearer b1, next in 59900\n"
-                       "[  90100] 200 -> good, Bearer b2, next in 1564549\n"
-                       "[  90200] rejected -> good, Bearer b2, next in 119900\n"
-                       "[ 210100] 200 -> good, Bearer b3, next in 1769511\n"
-                       "[ 210200] rejected -> good, Bearer b3, next in 239900\n"
-                       "[ 450100] 200 -> good, Bearer b4, next in 1775573\n"
-                       "[ 450200] rejected -> good, Bearer b4, next in 299900\n"
-                       "[ 750100] 200 -> good, Bearer b5, next in 1509875\n");
+    lab_expect(&lab, "[      0] 200 -> good, Bearer a, next in 1689561\n"
+                     "[    100] rejected -> good, Bearer a, next in 0\n"
+                     "[    100] 200 -> good, Bearer b0, next in 1764032\n"
+                     "[    200] rejected -> good, Bearer b0, next in 29900\n"
+                     "[  30100] 200 -> good, Bearer b1, next in 1478690\n"
+                     "[  30200] rejected -> good, Bearer b1, next in 59900\n"
+                     "[  90100] 200 -> good, Bearer b2, next in 1564549\n"
+                     "[  90200] rejected -> good, Bearer b2, next in 119900\n"
+                     "[ 210100] 200 -> good, Bearer b3, next in 1769511\n"
+                     "[ 210200] rejected -> good, Bearer b3, next in 239900\n"
+                     "[ 450100] 200 -> good, Bearer b4, next in 1775573\n"
+                     "[ 450200] rejected -> good, Bearer b4, next in 299900\n"
+                     "[ 750100] 200 -> good, Bearer b5, next in 1509875\n");
     lab_release(&lab);
 }
 END_TEST
@@ -366,9 +318,9 @@ END_TEST
 START_TEST(a_rejection_does_not_cut_a_backoff_short)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
-    turn_token(&lab, "a", 3600);
-    turn(&lab, 429, "", "100");
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_turn_token(&lab, "a", 3600);
+    lab_turn(&lab, 429, "", "100");
     int64_t deadline = identity_deadline(lab.one);
     identity_rejected(lab.one, identity_revision(lab.one), lab.now_ms);
     ck_assert_int_eq(identity_deadline(lab.one), deadline);
@@ -379,11 +331,11 @@ END_TEST
 START_TEST(the_same_token_again_is_no_new_revision)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_IMDS);
-    turn_token(&lab, "a", 3600);
-    turn_token(&lab, "a", 1800);
+    lab_start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_IMDS);
+    lab_turn_token(&lab, "a", 3600);
+    lab_turn_token(&lab, "a", 1800);
     ck_assert_uint_eq(identity_revision(lab.one), 1);
-    turn_token(&lab, "b", 3600);
+    lab_turn_token(&lab, "b", 3600);
     ck_assert_uint_eq(identity_revision(lab.one), 2);
     lab_release(&lab);
 }
@@ -412,7 +364,7 @@ START_TEST(a_clock_that_is_hours_off_does_not_matter)
     for (size_t i = 0; i < ARRAY_COUNT(hours); i++) {
         struct lab lab;
         struct identity_status status;
-        start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+        lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
         give_dated(&lab, hours[i] * 3600000, only_on, "Wed, 18 Nov 2026 11:06:40 GMT");
         identity_status(lab.one, lab.now_ms, &status);
         ck_assert_int_eq(status.expires_in_ms, 3570 * 1000);
@@ -430,12 +382,12 @@ START_TEST(what_a_refusal_said_of_the_clock_is_remembered)
                                       .status = 503,
                                       .body = "",
                                       .date = "Wed, 18 Nov 2026 11:06:40 GMT"};
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
     lab.wall_ms = LAB_WALL_MS + 2 * 3600000; /* two hours ahead */
     ck_assert(lab_want(&lab));
     lab_give(&lab, &dated);
     int64_t from_ms = lab.now_ms;
-    turn(&lab, 200, "{\"access_token\":\"a\",\"expires_on\":\"1795003600\"}", NULL);
+    lab_turn(&lab, 200, "{\"access_token\":\"a\",\"expires_on\":\"1795003600\"}", NULL);
     identity_status(lab.one, lab.now_ms, &status);
     ck_assert_int_eq(status.expires_in_ms, 3570 * 1000 - (lab.now_ms - from_ms));
     lab_release(&lab);
@@ -446,7 +398,7 @@ START_TEST(a_token_that_looks_expired_is_tried_all_the_same)
 {
     struct lab lab;
     struct identity_status status;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
     give_dated(&lab, 2 * 3600000, "{\"access_token\":\"a\",\"expires_on\":\"1795003600\"}", NULL);
     identity_status(lab.one, lab.now_ms, &status);
     ck_assert(status.valid && status.expires_in_ms == 270 * 1000);
@@ -458,11 +410,12 @@ END_TEST
 START_TEST(refresh_in_may_ask_for_an_earlier_refresh_not_a_later)
 {
     struct lab lab;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
-    turn(&lab, 200, "{\"access_token\":\"a\",\"expires_in\":3600,\"refresh_in\":900}", NULL);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_turn(&lab, 200, "{\"access_token\":\"a\",\"expires_in\":3600,\"refresh_in\":900}", NULL);
     ck_assert_int_le(identity_deadline(lab.one), 900 * 1000);
     ck_assert_int_ge(identity_deadline(lab.one), 540 * 1000);
-    turn(&lab, 200, "{\"access_token\":\"b\",\"expires_in\":3600,\"refresh_in\":\"3000\"}", NULL);
+    lab_turn(&lab, 200, "{\"access_token\":\"b\",\"expires_in\":3600,\"refresh_in\":\"3000\"}",
+             NULL);
     ck_assert_int_le(identity_deadline(lab.one) - lab.now_ms, 1800 * 1000);
     lab_release(&lab);
 }
@@ -472,7 +425,7 @@ START_TEST(a_slow_answer_shortens_the_life)
 {
     struct lab lab;
     struct identity_status status;
-    start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
+    lab_start(&lab, CONF_AUTH_SECRET, CONF_SOURCE_AUTO);
     static const char body[] = "{\"access_token\":\"a\",\"expires_in\":600}";
     const struct http_result slow = {.outcome = HTTP_ANSWERED,
                                      .status = 200,
@@ -484,151 +437,6 @@ START_TEST(a_slow_answer_shortens_the_life)
     lab_give(&lab, &slow);
     identity_status(lab.one, lab.now_ms, &status);
     ck_assert_int_eq(status.expires_in_ms, (600 - 80 - 30) * 1000);
-    lab_release(&lab);
-}
-END_TEST
-
-/* ---- Arc ---- */
-
-static void challenge(struct lab *lab, const char *header)
-{
-    const struct http_result result = {
-        .outcome = HTTP_ANSWERED, .status = 401, .body = "", .www_authenticate = header};
-    lab_wait(lab);
-    ck_assert(lab_want(lab));
-    ck_assert_uint_eq(lab->request.headers_count, 1);
-    lab_give(lab, &result);
-    lab_note(lab, "401");
-}
-
-START_TEST(arc_proves_itself_by_a_key_file_each_time)
-{
-    struct lab lab;
-    start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_ARC);
-    for (int i = 0; i < 2; i++) {
-        lab_file(&lab, "/s/1.key", i == 0 ? "a2V5LW9uZQ==" : "a2V5LXR3bw==\n");
-        challenge(&lab, "Basic realm=/s/1.key");
-        ck_assert_int_le(identity_deadline(lab.one), lab.now_ms);
-        ck_assert(lab_want(&lab));
-        lab_show_request(&lab);
-        lab_answer(&lab, 200,
-                   "{\"access_token\":\"t\",\"expires_in\":\"3600\",\"client_id\":"
-                   "\"01234567-ABCD-EF01-2345-67890abcdef0\"}");
-        lab_note(&lab, "200");
-    }
-    expect_trace(
-        &lab,
-        "[      0] 401 -> first, no header, next in 0\n"
-        "GET http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01"
-        "&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id=01234567-abcd-ef01-2345-67890abcdef0 direct\n"
-        "Metadata: true\n"
-        "Authorization: Basic a2V5LW9uZQ==\n"
-        "\n"
-        "\n"
-        "[      0] 200 -> good, Bearer t, next in 1689561\n"
-        "[1689561] 401 -> good, Bearer t, next in 0\n"
-        "GET http://127.0.0.1:40342/metadata/identity/oauth2/token?api-version=2020-06-01"
-        "&resource=https%3A%2F%2Fmonitor.azure.com%2F&client_id=01234567-abcd-ef01-2345-67890abcdef0 direct\n"
-        "Metadata: true\n"
-        "Authorization: Basic a2V5LXR3bw==\n"
-        "\n"
-        "\n"
-        "[1689561] 200 -> good, Bearer t, next in 1764032\n");
-    lab_release(&lab);
-}
-END_TEST
-
-START_TEST(arc_is_refused_what_is_not_its_protocol)
-{
-    struct lab lab;
-    char large[4200];
-    start(&lab, CONF_AUTH_MANAGED_IDENTITY, CONF_SOURCE_ARC);
-    turn_token(&lab, "a", 3600); /* without a challenge */
-    turn(&lab, 403, "", NULL);
-    challenge(&lab, NULL);
-    challenge(&lab, "Basic realm=/etc/shadow");
-    challenge(&lab, "Basic realm=/s/missing.key");
-    lab_wait(&lab);
-    ck_assert(!lab_want(&lab));
-    lab_note(&lab, "no key file");
-    memset(large, 'k', sizeof large);
-    large[sizeof large - 1] = '\0';
-    lab_file(&lab, "/s/large.key", large);
-    challenge(&lab, "Basic realm=/s/large.key");
-    ck_assert(!lab_want(&lab));
-    lab_note(&lab, "a large one");
-    lab_file(&lab, "/s/odd.key", "a\r\nX: y");
-    challenge(&lab, "Basic realm=/s/odd.key");
-    ck_assert(!lab_want(&lab));
-    lab_note(&lab, "an odd one");
-    lab_file(&lab, "/s/1.key", "a2V5");
-    challenge(&lab, "Basic realm=/s/1.key");
-    ck_assert(lab_want(&lab));
-    lab_answer(&lab, 200, "{\"access_token\":\"t\",\"expires_in\":3600}");
-    lab_note(&lab, "the machine's own identity");
-    challenge(&lab, "Basic realm=/s/1.key");
-    ck_assert(lab_want(&lab));
-    lab_answer(&lab, 401, "");
-    lab_note(&lab, "the key refused");
-    ck_assert_uint_eq(identity_revision(lab.one), 0);
-    expect_trace(&lab,
-                 "[      0] 200 -> failing, no header, next in 5195\n"
-                 "          answered 200 where the Arc agent would challenge: what listens "
-                 "there?\n"
-                 "[   5195] 403 -> failing, no header, next in 32335\n"
-                 "          answered 403: is a managed identity assigned to the machine?\n"
-                 "[  37530] 401 -> failing, no header, next in 5148\n"
-                 "          the Arc agent's challenge is refused: it has no WWW-Authenticate "
-                 "header\n"
-                 "[  42678] 401 -> failing, no header, next in 10315\n"
-                 "          the Arc agent's challenge is refused: the challenge names a file "
-                 "that is not a .key in /s\n"
-                 "[  52993] 401 -> failing, no header, next in 0\n"
-                 "[  52993] no key file -> failing, no header, next in 5145\n"
-                 "          Arc's key file (readable for root and the group himds): "
-                 "/s/missing.key: No such file or directory\n"
-                 "[  58138] 401 -> failing, no header, next in 0\n"
-                 "[  58138] a large one -> failing, no header, next in 10563\n"
-                 "          Arc's key file (readable for root and the group himds): "
-                 "/s/large.key: it is larger than the 4096 bytes allowed\n"
-                 "[  68701] 401 -> failing, no header, next in 0\n"
-                 "[  68701] an odd one -> failing, no header, next in 21352\n"
-                 "          a key or variable has bytes that can't stand in a header\n"
-                 "[  90053] 401 -> failing, no header, next in 0\n"
-                 "[  90053] the machine's own identity -> failing, no header, next in 31449\n"
-                 "          the Arc agent did not confirm the identity that was asked for: it "
-                 "is too old for user-assigned identities, leave client_id out or update it\n"
-                 "[ 121502] 401 -> failing, no header, next in 0\n"
-                 "[ 121502] the key refused -> failing, no header, next in 64845\n"
-                 "          answered 401: the Arc agent refused the key of its own challenge\n");
-    lab_release(&lab);
-}
-END_TEST
-
-/* ---- oauth2 ---- */
-
-START_TEST(oauth2_tries_the_secret_in_the_form_when_basic_is_refused)
-{
-    struct lab lab;
-    start(&lab, CONF_AUTH_OAUTH2, CONF_SOURCE_AUTO);
-    turn(&lab, 401, "{\"error\":\"invalid_client\"}", NULL);
-    ck_assert(lab_want(&lab));
-    lab_show_request(&lab);
-    lab_answer(&lab, 200, "{\"access_token\":\"t\"}"); /* no expiry said: an hour */
-    lab_note(&lab, "200");
-    turn(&lab, 401, "{\"error\":\"invalid_client\"}", NULL); /* the style is known by now */
-    expect_trace(&lab, "[      0] 401 -> first, no header, next in 0\n"
-                       "POST https://id.example/token\n"
-                       "Content-Type: application/x-www-form-urlencoded\n"
-                       "Accept: application/json\n"
-                       "\n"
-                       "client_id=01234567-abcd-ef01-2345-67890abcdef0&"
-                       "client_secret=AbCDefgh1234578~zxcv.09875dslkhjKLHJHLKJ&"
-                       "grant_type=client_credentials\n"
-                       "[      0] 200 -> good, Bearer t, next in 1689561\n"
-                       "[1689561] 401 -> failing, Bearer t, next in 32335\n"
-                       "          answered 401 invalid_client: check client_id, the credential and "
-                       "the address\n");
     lab_release(&lab);
 }
 END_TEST
@@ -654,9 +462,6 @@ Suite *suite_life(void)
     tcase_add_test(tcase, a_token_that_looks_expired_is_tried_all_the_same);
     tcase_add_test(tcase, refresh_in_may_ask_for_an_earlier_refresh_not_a_later);
     tcase_add_test(tcase, a_slow_answer_shortens_the_life);
-    tcase_add_test(tcase, arc_proves_itself_by_a_key_file_each_time);
-    tcase_add_test(tcase, arc_is_refused_what_is_not_its_protocol);
-    tcase_add_test(tcase, oauth2_tries_the_secret_in_the_form_when_basic_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;
 }
