@@ -25,7 +25,9 @@ int64_t bucket_wait_ms(struct bucket *bucket, double cost, int64_t now_ms)
     if (bucket->level >= needed) {
         return 0;
     }
-    return (int64_t)((needed - bucket->level) / bucket->per_ms) + 1;
+    double wait_ms = (needed - bucket->level) / bucket->per_ms;
+    int64_t whole_ms = (int64_t)wait_ms;
+    return whole_ms + ((double)whole_ms < wait_ms);
 }
 
 void bucket_take(struct bucket *bucket, double cost)

@@ -1,5 +1,6 @@
 /* main.c - walship-emulator: arguments, configuration, the loop. */
 #include "server.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,8 +14,9 @@
 static const char USAGE[] =
     "usage: walship-emulator --config FILE [--check]\n"
     "\n"
-    "A stand-in for remote write endpoints on loopback: it accepts remote write 1.0, keeps every\n"
-    "sample in SQLite, and does wrong what it is told to.\n"
+    "A stand-in for Azure on loopback: remote write endpoints (DCE/DCR pairs) with their tokens,\n"
+    "roles, quotas and workspaces, and the token sources (Entra, IMDS, Arc, App Service). Every\n"
+    "sample that arrives is a row in SQLite. It does wrong what it is told to.\n"
     "\n"
     "  --config FILE   YAML: listen_address, database, endpoints (see tools/emulator/README.md)\n"
     "  --check         only read the configuration\n"
@@ -25,7 +27,12 @@ static const char USAGE[] =
     "  GET  /stats                                        what each endpoint took, as JSON\n"
     "  POST /fault?endpoint=NAME&status=503&for=10s       make it fail; keys: status store delay\n"
     "                                                     cut retry_after body for count\n"
-    "  DELETE /fault?endpoint=NAME                        end that; NAME * means all\n"
+    "  DELETE /fault?endpoint=NAME                        end that; NAME * means all pairs, and\n"
+    "                                                     imds, arc, app_service, entra are names\n"
+    "  POST /role?identity=NAME&endpoint=NAME&delay=30s   grant a role; DELETE revokes it\n"
+    "  POST /identity?name=NAME&secret=TEXT               change one; also disabled, expired_secret\n"
+    "  POST /tokens?life=6s&expires_on=rfc3339            what tokens are like from now on\n"
+    "  GET  /issuer/token?subject=TEXT                    a federated token\n"
     "SIGTERM and SIGINT write what is left and end it.\n";
 
 struct arguments {
@@ -133,12 +140,25 @@ static int open_signals(void)
     return fd;
 }
 
-/* poll's timeout until the nearer deadline, rounded up by nothing: 0 when it has passed. */
-static int wait_ms(const struct server *server, const struct emulator *emulator, int64_t now_ms)
+/* One listener, or a plain one and one with TLS. */
+enum { SERVERS_MAX = 2 };
+
+struct service {
+    struct emulator *emulator;
+    struct server *servers[SERVERS_MAX];
+    size_t servers_count;
+    struct tls_files tls;
+    int signals;
+};
+
+/* poll's timeout until the nearest deadline, rounded up by nothing: 0 when it has passed. */
+static int wait_ms(const struct service *service, int64_t now_ms)
 {
-    int64_t deadline = server_deadline(server, now_ms);
-    int64_t commit = emulator_deadline(emulator);
-    deadline = commit < deadline ? commit : deadline;
+    int64_t deadline = emulator_deadline(service->emulator);
+    for (size_t index = 0; index < service->servers_count; index++) {
+        int64_t own = server_deadline(service->servers[index], now_ms);
+        deadline = own < deadline ? own : deadline;
+    }
     if (deadline <= now_ms) {
         return 0;
     }
@@ -146,41 +166,81 @@ static int wait_ms(const struct server *server, const struct emulator *emulator,
 }
 
 /* Until a signal, or until the database fails (then emulator->err says how). */
-static void run(struct server *server, struct emulator *emulator, int signals)
+static void run(struct service *service)
 {
-    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
-                           {.fd = server_fd(server), .events = POLLIN}};
-    while (!emulator->failed) {
+    struct pollfd fds[1 + SERVERS_MAX] = {{.fd = service->signals, .events = POLLIN}};
+    for (size_t index = 0; index < service->servers_count; index++) {
+        fds[1 + index] =
+            (struct pollfd){.fd = server_fd(service->servers[index]), .events = POLLIN};
+    }
+    while (!service->emulator->failed) {
         int ready =
-            poll(fds, ARRAY_COUNT(fds), wait_ms(server, emulator, clock_ms(CLOCK_MONOTONIC)));
+            poll(fds, 1 + service->servers_count, wait_ms(service, clock_ms(CLOCK_MONOTONIC)));
         ASSERT(ready >= 0 || errno == EINTR);
         if (ready > 0 && fds[0].revents != 0) {
             return;
         }
         int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
-        server_run(server, now_ms, clock_ms(CLOCK_REALTIME));
-        emulator_run(emulator, now_ms);
+        emulator_run(service->emulator, now_ms); /* the script before the requests */
+        for (size_t index = 0; index < service->servers_count; index++) {
+            server_run(service->servers[index], now_ms, clock_ms(CLOCK_REALTIME));
+        }
+        emulator_run(service->emulator, now_ms);
     }
+}
+
+static bool add_server(struct service *service, const struct listener *listener, struct err *err)
+{
+    struct server *server = server_open(listener, service->emulator, err);
+    if (server == NULL) {
+        return false;
+    }
+    ASSERT(service->servers_count < SERVERS_MAX);
+    service->servers[service->servers_count++] = server;
+    LOG_INFO("listening", LOG_STR("host", listener->host), LOG_U64("port", server_port(server)),
+             LOG_STR("protocol", listener->key_pem == NULL ? "http" : "https"),
+             LOG_U64("endpoints", service->emulator->pairs_count));
+    return true;
+}
+
+static bool open_servers(struct service *service, const struct options *options, struct err *err)
+{
+    struct listener plain = {
+        .host = options->host, .port = options->port, .body_bytes_max = options->body_bytes_max};
+    if (options->tls.directory == NULL) {
+        return add_server(service, &plain, err);
+    }
+    if (!tls_open(options, &service->tls, err)) {
+        return false;
+    }
+    struct listener secure = plain;
+    secure.key_pem = service->tls.key_pem;
+    secure.certificate_pem = service->tls.certificate_pem;
+    if (options->tls.host == NULL) {
+        return add_server(service, &secure, err);
+    }
+    secure.host = options->tls.host;
+    secure.port = options->tls.port;
+    return add_server(service, &plain, err) && add_server(service, &secure, err);
 }
 
 static bool serve(const struct options *options, struct emulator *emulator, struct err *err)
 {
-    int signals = open_signals();
-    struct server *server = server_open(options, emulator, err);
-    if (server == NULL) {
-        (void)close(signals);
-        return false;
+    struct service service = {.emulator = emulator, .signals = open_signals()};
+    bool good = open_servers(&service, options, err);
+    if (good) {
+        emulator_start(emulator, clock_ms(CLOCK_MONOTONIC));
+        run(&service);
     }
-    LOG_INFO("listening", LOG_STR("host", options->host), LOG_U64("port", server_port(server)),
-             LOG_U64("endpoints", emulator->pairs_count));
-    emulator_start(emulator, clock_ms(CLOCK_MONOTONIC));
-    run(server, emulator, signals);
-    server_close(server);
-    (void)close(signals);
+    for (size_t index = 0; index < service.servers_count; index++) {
+        server_close(service.servers[index]);
+    }
+    tls_release(&service.tls);
+    (void)close(service.signals);
     if (emulator->failed) {
         *err = emulator->err;
     }
-    return !emulator->failed;
+    return good && !emulator->failed;
 }
 
 int main(int argc, char **argv)

@@ -32,7 +32,8 @@ static const char *set_text(char **out, const char *text)
     return NULL;
 }
 
-static const char *set_texts(struct texts *out, const struct conf_node *node)
+static const char *set_texts(struct texts *out, const struct conf_node *node,
+                             const struct field *field)
 {
     size_t count = node->kind == CONF_LIST ? node->count : 1;
     texts_release(out);
@@ -46,6 +47,10 @@ static const char *set_texts(struct texts *out, const struct conf_node *node)
             return "must be a list of single values";
         }
         out->items[out->count++] = mem_string(item->text);
+        const char *problem = field->check == NULL ? NULL : field->check(item->text);
+        if (problem != NULL) {
+            return problem;
+        }
     }
     return NULL;
 }
@@ -84,7 +89,7 @@ static const char *set_field(const struct field *field, const struct conf_node *
 {
     void *at = (char *)base + field->offset;
     if (field->type == FIELD_TEXTS) {
-        return set_texts(at, node);
+        return set_texts(at, node, field);
     }
     if (node->kind != CONF_SCALAR) {
         return "must be a single value";

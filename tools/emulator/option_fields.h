@@ -33,7 +33,7 @@ struct field {
     enum field_type type;
     size_t offset;
     const char *const *choices;         /* NULL-terminated */
-    const char *(*check)(const char *); /* of a FIELD_TEXT: what is wrong, or NULL */
+    const char *(*check)(const char *); /* of each text: what is wrong, or NULL */
 };
 
 struct field_place {

@@ -221,8 +221,6 @@ void options_free(struct options *options)
     options_release_endpoints(options);
     options_release_azure(options);
     options_release_script(options);
-    mem_free(options->tls.directory);
-    mem_free(options->tls.listen_address);
     mem_free(options->tls.host);
     mem_free(options->database);
     mem_free(options->host);

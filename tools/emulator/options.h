@@ -111,6 +111,7 @@ struct script_step {
 struct tls_options {
     char *directory;      /* NULL: plain HTTP */
     char *listen_address; /* NULL: the only address speaks TLS */
+    struct texts names;   /* further DNS names */
     char *host;           /* from listen_address */
     uint16_t port;
 };

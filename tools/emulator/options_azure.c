@@ -64,10 +64,20 @@ static const struct field AZURE_FIELDS[] = {
 };
 #undef AT
 
+/* It goes into a list of names that commas part. */
+static const char *check_dns_name(const char *name)
+{
+    static const char ALLOWED[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.*";
+    bool good = *name != '\0' && name[strspn(name, ALLOWED)] == '\0';
+    return good ? NULL : "must be DNS names";
+}
+
 #define AT(member) offsetof(struct tls_options, member)
 static const struct field TLS_FIELDS[] = {
     {"directory", FIELD_TEXT, AT(directory), NULL, NULL},
     {"listen_address", FIELD_TEXT, AT(listen_address), NULL, NULL},
+    {"names", FIELD_TEXTS, AT(names), NULL, check_dns_name},
 };
 #undef AT
 
@@ -265,6 +275,7 @@ void options_check_azure(struct binder *binder, const struct conf_node *root)
 
 void options_release_azure(struct options *options)
 {
+    fields_release(TLS_FIELDS, ARRAY_COUNT(TLS_FIELDS), &options->tls);
     struct azure_options *azure = &options->azure;
     for (size_t index = 0; index < azure->workspaces_count; index++) {
         fields_release(WORKSPACE_FIELDS, ARRAY_COUNT(WORKSPACE_FIELDS), &azure->workspaces[index]);

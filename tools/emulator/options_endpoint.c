@@ -5,12 +5,15 @@
 
 static const char *const TOO_LARGE[] = {"status", "cut", NULL};
 static const char *const THROTTLE[] = {"seconds", "date", "none", NULL};
+enum { NAME_BYTES_MAX = 100 };
+
 static const char NAME_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 
 const char *options_check_name(const char *name)
 {
-    bool good = *name != '\0' && name[strspn(name, NAME_BYTES)] == '\0';
-    return good ? NULL : "may have letters, digits, - and _ only";
+    bool good =
+        *name != '\0' && name[strspn(name, NAME_BYTES)] == '\0' && strlen(name) <= NAME_BYTES_MAX;
+    return good ? NULL : "may have letters, digits, - and _ only, 100 at most";
 }
 
 static const char *check_path(const char *path)

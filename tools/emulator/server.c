@@ -218,43 +218,56 @@ static void ignore_log(void *context, const char *format, va_list arguments)
     (void)arguments;
 }
 
-static bool make_address(const struct options *options, struct sockaddr_storage *out)
+static bool make_address(const struct listener *listener, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof *out);
     struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    if (inet_pton(AF_INET, options->host, &v4->sin_addr) == 1) {
+    if (inet_pton(AF_INET, listener->host, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
-        v4->sin_port = htons(options->port);
+        v4->sin_port = htons(listener->port);
         return false;
     }
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    int good = inet_pton(AF_INET6, options->host, &v6->sin6_addr);
+    int good = inet_pton(AF_INET6, listener->host, &v6->sin6_addr);
     ASSERT(good == 1);
     v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(options->port);
+    v6->sin6_port = htons(listener->port);
     return true;
 }
 
-struct server *server_open(const struct options *options, struct emulator *emulator,
+/* The library's options are plain pointers; it only reads these. */
+static void *unconst(const char *text)
+{
+    return (void *)(uintptr_t)text;
+}
+
+struct server *server_open(const struct listener *listener, struct emulator *emulator,
                            struct err *err)
 {
-    ASSERT(options->host != NULL && options->body_bytes_max <= BODY_BYTES_MAX);
+    ASSERT(listener->host != NULL && listener->body_bytes_max <= BODY_BYTES_MAX);
     struct server *server = mem_new(1, sizeof *server);
     server->emulator = emulator;
-    server->body_bytes_max = options->body_bytes_max;
+    server->body_bytes_max = listener->body_bytes_max;
     struct sockaddr_storage address;
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    flags |= make_address(options, &address) ? MHD_USE_IPv6 : 0;
+    flags |= make_address(listener, &address) ? MHD_USE_IPv6 : 0;
+    bool secure = listener->key_pem != NULL;
+    flags |= secure ? MHD_USE_TLS : 0;
+    struct MHD_OptionItem tls[] = {
+        {secure ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, unconst(listener->key_pem)},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, unconst(listener->certificate_pem)},
+        {MHD_OPTION_END, 0, NULL},
+    };
     errno = 0;
     server->daemon = MHD_start_daemon(
-        flags, options->port, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, ignore_log,
+        flags, listener->port, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, ignore_log,
         NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_NOTIFY_COMPLETED,
         completed, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_COUNT_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(128 << 10), MHD_OPTION_LISTEN_BACKLOG_SIZE,
-        (unsigned)CONNECTIONS_COUNT_MAX, MHD_OPTION_END);
+        (unsigned)CONNECTIONS_COUNT_MAX, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (server->daemon == NULL) {
-        err_set(err, errno, "listen on %s port %u: %s", options->host, options->port,
+        err_set(err, errno, "listen on %s port %u: %s", listener->host, listener->port,
                 errno == 0 ? "failed" : strerror(errno));
         mem_free(server);
         return NULL;

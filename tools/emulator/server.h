@@ -1,7 +1,7 @@
 /* server.h - the HTTP side: libmicrohttpd without its threads, driven from the program's own loop.
  *
  * Owns the connections and the bodies being received. Limits: CONNECTIONS_COUNT_MAX connections,
- * BODIES_BYTES_MAX of bodies at once (beyond: 503), options->body_bytes_max a body (beyond: 413).
+ * BODIES_BYTES_MAX of bodies at once (beyond: 503), listener->body_bytes_max a body (beyond: 413).
  * Loop thread only. */
 #ifndef EMULATOR_SERVER_H
 #define EMULATOR_SERVER_H
@@ -12,8 +12,16 @@ enum { CONNECTIONS_COUNT_MAX = 1024, BODIES_BYTES_MAX = 256 << 20, CONNECTION_ID
 
 struct server;
 
-/* options and emulator must outlive it. NULL: err says why (address in use, ...). */
-struct server *server_open(const struct options *options, struct emulator *emulator,
+struct listener {
+    const char *host; /* numeric */
+    uint16_t port;    /* 0: a free one */
+    uint64_t body_bytes_max;
+    const char *key_pem; /* NULL: plain HTTP; both must outlive the server */
+    const char *certificate_pem;
+};
+
+/* emulator must outlive it. NULL: err says why (address in use, ...). */
+struct server *server_open(const struct listener *listener, struct emulator *emulator,
                            struct err *err);
 /* Cuts every connection. */
 void server_close(struct server *server);
