@@ -16,6 +16,7 @@
 #include <walship/buf.h>
 #include <walship/conf_auth.h>
 #include <walship/err.h>
+#include <walship/http_client.h>
 #include <walship/labels.h>
 
 /* ---- the neutral tree ---- */
@@ -49,7 +50,11 @@ struct conf_endpoint {
     char *key;   /* identity: URL without query */
     double weight;
     struct conf_quota quota;
-    struct conf_auth auth; /* its own, else the destination's */
+    /* Its own, else the destination's: the authentication as a whole, tls_config, the proxy. */
+    struct conf_auth auth;
+    struct http_client client;
+    struct http_client token_client; /* the same less server_name; borrows client's texts */
+    bool has_client;                 /* false: all defaults, for http.h no client at all */
     unsigned line, column;
 };
 
@@ -78,6 +83,8 @@ struct conf_destination {
     size_t headers_count;
     struct conf_queue queue;
     struct conf_quota quota;
+    struct conf_auth auth; /* for endpoints that say nothing */
+    struct http_client client;
     unsigned line, column;
 };
 

@@ -117,8 +117,16 @@ void bind_url_alone(struct binder *binder, const struct option *option,
 void bind_url(struct binder *binder, const struct option *option, const struct conf_node *node,
               void *target);
 
+/* http_headers.c */
+bool header_reserved(const char *name);
+bool header_name_good(const char *name);
+bool header_value_good(const char *value);
+void bind_http_headers(struct binder *binder, const struct option *option,
+                       const struct conf_node *node, void *target);
+
 /* check.c: what concerns more than one option */
 void check_top(struct binder *binder, const struct conf_node *node, void *target);
+void check_endpoint(struct binder *binder, const struct conf_node *node, void *target);
 void check_destination(struct binder *binder, const struct conf_node *node, void *target);
 void check_queue(struct binder *binder, const struct conf_node *node, void *target);
 

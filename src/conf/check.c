@@ -1,6 +1,7 @@
 /* check.c - what concerns more than one option, and defaults that follow from others. Each check
  * runs also when something within was refused: fields may then be NULL or zero. */
-#include "bind.h"
+#include "auth.h"
+#include "client.h"
 #include "url.h"
 
 #include <walship/limits.h>
@@ -57,6 +58,57 @@ static void check_endpoint_keys(struct binder *binder, const struct conf_destina
     }
 }
 
+/* ---- what an endpoint has from its destination ---- */
+
+void check_endpoint(struct binder *binder, const struct conf_node *node, void *target)
+{
+    struct conf_endpoint *endpoint = target;
+    ASSERT(endpoint != NULL);
+    check_auth(binder, node, &endpoint->auth);
+    check_client(binder, node, &endpoint->client);
+}
+
+static void inherit_auth(struct conf_endpoint *endpoint, const struct conf_auth *from)
+{
+    bool insecure = endpoint->auth.allow_insecure_http || from->allow_insecure_http;
+    if (endpoint->auth.line == 0) { /* check_auth found no block of its own */
+        conf_auth_release(&endpoint->auth);
+        conf_auth_copy(&endpoint->auth, from);
+        endpoint->auth.allow_insecure_http = insecure;
+    }
+}
+
+/* I6: no token over plain http, but where it was allowed. */
+static void check_clear(struct binder *binder, const struct conf_endpoint *endpoint)
+{
+    const struct conf_auth *auth = &endpoint->auth;
+    struct url url;
+    if (auth->line == 0 || auth->allow_insecure_http || endpoint->url == NULL ||
+        url_parse(endpoint->url, &url) != URL_GOOD || !url_is_clear(&url)) {
+        return;
+    }
+    struct conf_node at = {.line = endpoint->line, .column = endpoint->column};
+    bind_problem(binder, &at,
+                 "url for remote_write: credentials must not go over plain http to another "
+                 "machine, unless allow_insecure_http is true");
+}
+
+static void check_inherited(struct binder *binder, const struct conf_node *node,
+                            struct conf_destination *destination)
+{
+    const struct conf_node *list = node_find(node, "endpoints");
+    for (size_t i = 0; i < destination->endpoints_count; i++) {
+        struct conf_endpoint *endpoint = &destination->endpoints[i];
+        const struct conf_node *own = list != NULL ? list->values[i] : NULL;
+        inherit_auth(endpoint, &destination->auth);
+        client_inherit(&endpoint->client, own, &destination->client);
+        check_clear(binder, endpoint);
+        endpoint->has_client = client_differs(&endpoint->client);
+        endpoint->token_client = endpoint->client;
+        endpoint->token_client.server_name = NULL; /* it is not the token server's */
+    }
+}
+
 void check_destination(struct binder *binder, const struct conf_node *node, void *target)
 {
     struct conf_destination *destination = target;
@@ -65,6 +117,8 @@ void check_destination(struct binder *binder, const struct conf_node *node, void
     }
     destination->line = node->line;
     destination->column = node->column;
+    check_auth(binder, node, &destination->auth);
+    check_client(binder, node, &destination->client);
     const struct conf_node *url = node_find(node, "url");
     const struct conf_node *endpoints = node_find(node, "endpoints");
     if (url == NULL && endpoints == NULL) {
@@ -76,6 +130,7 @@ void check_destination(struct binder *binder, const struct conf_node *node, void
         return;
     }
     check_endpoint_keys(binder, destination);
+    check_inherited(binder, node, destination);
     if (destination->name == NULL || *destination->name == '\0') {
         mem_free(destination->name);
         const char *key = destination->endpoints_count > 0 ? destination->endpoints[0].key : NULL;

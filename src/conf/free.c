@@ -1,5 +1,7 @@
 /* free.c - gives back what conf_bind allocated, also when it stopped half-way. */
-#include <walship/conf.h>
+#include "auth.h"
+#include "client.h"
+
 #include <walship/mem.h>
 
 /* struct label only borrows; these strings are the configuration's own. */
@@ -12,17 +14,22 @@ static void free_label(const struct label *label)
 static void free_destination(struct conf_destination *destination)
 {
     for (size_t i = 0; i < destination->endpoints_count; i++) {
-        mem_free(destination->endpoints[i].url);
-        mem_free(destination->endpoints[i].shown);
-        mem_free(destination->endpoints[i].key);
+        struct conf_endpoint *endpoint = &destination->endpoints[i];
+        text_wipe(endpoint->url);
+        mem_free(endpoint->shown);
+        mem_free(endpoint->key);
+        conf_auth_release(&endpoint->auth);
+        client_release(&endpoint->client); /* token_client only borrows */
     }
     for (size_t i = 0; i < destination->shard_by_count; i++) {
         mem_free(destination->shard_by[i]);
     }
     for (size_t i = 0; i < destination->headers_count; i++) {
         mem_free(destination->headers[i].name);
-        mem_free(destination->headers[i].value);
+        text_wipe(destination->headers[i].value);
     }
+    conf_auth_release(&destination->auth);
+    client_release(&destination->client);
     mem_free(destination->endpoints);
     mem_free(destination->shard_by);
     mem_free(destination->headers);

@@ -2,7 +2,6 @@
 #include "bind.h"
 #include "url.h"
 
-#include <ctype.h>
 #include <strings.h>
 #include <walship/limits.h>
 #include <walship/mem.h>
@@ -172,44 +171,6 @@ void bind_shard_by(struct binder *binder, const struct option *option, const str
 
 /* ---- headers ---- */
 
-static const char *const reserved_headers[] = {
-    "host",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "user-agent",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "www-authenticate",
-    "accept-encoding",
-    "x-prometheus-remote-write-version",
-    "x-prometheus-remote-read-version",
-    "x-amz-date",
-    "x-amz-security-token",
-    "x-amz-content-sha256",
-};
-
-static bool header_token(const char *name)
-{
-    const char *at = name;
-    while (isalnum((unsigned char)*at) || (*at != '\0' && strchr("!#$%&'*+-.^_`|~", *at) != NULL)) {
-        at++;
-    }
-    return at > name && *at == '\0';
-}
-
-static bool header_value_good(const char *value)
-{
-    for (; *value != '\0'; value++) {
-        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7f) {
-            return false; /* a line break would begin a header of its own */
-        }
-    }
-    return true;
-}
-
 static bool header_good(struct binder *binder, const struct conf_node *key, const char *value)
 {
     if (strcasecmp(key->text, "authorization") == 0) {
@@ -218,13 +179,11 @@ static bool header_good(struct binder *binder, const struct conf_node *key, cons
                      "oauth2, sigv4, azuread or google_iam parameter");
         return false;
     }
-    for (size_t i = 0; i < ARRAY_COUNT(reserved_headers); i++) {
-        if (strcasecmp(key->text, reserved_headers[i]) == 0) {
-            bind_problem(binder, key, "%s is a reserved header. It must not be changed", key->text);
-            return false;
-        }
+    if (header_reserved(key->text)) {
+        bind_problem(binder, key, "%s is a reserved header. It must not be changed", key->text);
+        return false;
     }
-    if (!header_token(key->text)) {
+    if (!header_name_good(key->text)) {
         bind_problem(binder, key, "\"%s\" is not a valid header name", key->text);
         return false;
     }
@@ -257,7 +216,9 @@ void bind_headers(struct binder *binder, const struct option *option, const stru
                      (unsigned long long)option->max);
         return;
     }
-    destination->headers = mem_new(node->count, sizeof *destination->headers);
+    /* http_headers may have put some there */
+    destination->headers = mem_grow(destination->headers, destination->headers_count + node->count,
+                                    sizeof *destination->headers);
     for (size_t i = 0; i < node->count; i++) {
         const char *value;
         if (!text_pair(binder, option, node, i, &value) ||

@@ -4,7 +4,8 @@
  *
  * A key that Prometheus has and walship does not have yet is a LATER row: it is refused by name
  * instead of as unknown. Supporting it is turning its row into another type. */
-#include "bind.h"
+#include "auth.h"
+#include "client.h"
 
 #include <walship/limits.h>
 
@@ -14,22 +15,6 @@
         .key = (key_), .type = OPTION_LATER, .meaning = (meaning_)                                 \
     }
 #define TABLE_OF(rows) .options = (rows), .count = ARRAY_COUNT(rows)
-
-/* The ways to authenticate and to connect, of a destination or of one endpoint of it. */
-#define LATER_CLIENT                                                                               \
-    LATER("basic_auth", "user name and password"),                                                 \
-        LATER("authorization", "an Authorization header"),                                         \
-        LATER("bearer_token", "old form of `authorization`"),                                      \
-        LATER("bearer_token_file", "old form of `authorization`"),                                 \
-        LATER("oauth2", "OAuth 2.0 client credentials"), LATER("sigv4", "AWS Signature 4"),        \
-        LATER("google_iam", "Google Cloud IAM"), LATER("azuread", "Microsoft Entra ID"),           \
-        LATER("tls_config", "TLS of the connection"), LATER("proxy_url", "an HTTP proxy"),         \
-        LATER("no_proxy", "hosts that need no proxy"),                                             \
-        LATER("proxy_from_environment", "the proxy from HTTP_PROXY and its kin"),                  \
-        LATER("proxy_connect_header", "headers for the proxy's CONNECT"),                          \
-        LATER("follow_redirects", "whether redirects are followed"),                               \
-        LATER("enable_http2", "whether HTTP/2 is offered"),                                        \
-        LATER("http_headers", "headers with values from files")
 
 static const struct option quota_options[] = {
     {FIELD(conf_quota, samples_per_minute), .type = OPTION_COUNT, .shown = "none",
@@ -55,13 +40,16 @@ static const struct option endpoint_options[] = {
      .meaning = "its share of the series, against the weights of its siblings"},
     {FIELD(conf_endpoint, quota), .type = OPTION_SECTION, .table = &quota_table,
      .meaning = "what this endpoint accepts (read and checked, not yet kept to)"},
-    LATER_CLIENT,
+    AUTH_ROWS(conf_endpoint),
+    CLIENT_ROWS(conf_endpoint),
+    LATER("http_headers", "headers of this endpoint only"),
 };
 
 static const struct option_table endpoint_table = {
     .title = "`endpoints` elements",
     TABLE_OF(endpoint_options),
     .bytes = sizeof(struct conf_endpoint),
+    .check = check_endpoint,
 };
 
 static const struct option queue_options[] = {
@@ -157,6 +145,15 @@ static const struct option destination_options[] = {
     {FIELD(conf_destination, headers), .type = OPTION_CUSTOM, .secret = true, .max = 64,
      .bind = bind_headers, .kind = "map of names to values", .shown = "`{}`",
      .meaning = "headers added to each request"},
+    {.key = "http_headers",
+     .type = OPTION_CUSTOM,
+     .secret = true,
+     .max = 64,
+     .bind = bind_http_headers,
+     .kind = "map of names to `{values: [], secrets: []}`",
+     .shown = "`{}`",
+     .meaning = "headers added to each request, several of a name too",
+     .differs = "`files` is not supported yet"},
     {.key = "queue_config",
      .offset = offsetof(struct conf_destination, queue),
      .type = OPTION_SECTION,
@@ -172,7 +169,8 @@ static const struct option destination_options[] = {
     LATER("round_robin_dns", "a random address of the name for each connection"),
     LATER("failed_request_logging", "log requests that failed"),
     LATER("metadata_config", "sending of metric metadata"),
-    LATER_CLIENT,
+    AUTH_ROWS(conf_destination),
+    CLIENT_ROWS(conf_destination),
 };
 
 static const struct option_table destination_table = {

@@ -109,11 +109,16 @@ enum url_fault url_parse(const char *text, struct url *out)
     if (!port_good(&out->port)) {
         return URL_BAD_PORT;
     }
-    if (out->userinfo.text != NULL && part_is(&out->scheme, "http") &&
-        !host_is_loopback(&out->host)) {
+    if (out->userinfo.text != NULL && url_is_clear(out)) {
         return URL_CLEAR_SECRET;
     }
     return URL_GOOD;
+}
+
+bool url_is_clear(const struct url *url)
+{
+    ASSERT(url->host.text != NULL);
+    return part_is(&url->scheme, "http") && !host_is_loopback(&url->host);
 }
 
 char *url_bare(const struct url *url)

@@ -29,6 +29,8 @@ struct url {
 enum url_fault url_parse(const char *text, struct url *out);
 /* Without userinfo, query and fragment; the caller frees it. The URL must be good. */
 char *url_bare(const struct url *url);
+/* What goes there can be read on the way: plain http to another machine. */
+bool url_is_clear(const struct url *url);
 /* A host of the Azure Monitor ingestion service, any cloud. */
 bool url_is_azure(const struct url *url);
 

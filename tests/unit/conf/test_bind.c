@@ -49,14 +49,14 @@ static const struct {
      "F:4:20: unknown key \"max_shard\", did you mean \"max_shards\"?\n"},
     {HEAD GOOD_REMOTE "prometheus_config: /etc/p.yml\n",
      "F:3:1: prometheus_config is not supported yet\n"},
-    {ELEMENT "url: http://a\n    basic_auth: {username: u, password: p}\n",
-     "F:4:5: basic_auth is not supported yet\n"},
+    {ELEMENT "url: http://a\n    metadata_config: {send: true}\n",
+     "F:4:5: metadata_config is not supported yet\n"},
     {ELEMENT "url: http://a\n    write_relabel_configs:\n",
      "F:4:5: write_relabel_configs is not supported yet\n"},
     {ELEMENT "url: http://a\n    queue_config: {capacity: 10000, min_shards: 1}\n",
      "F:4:20: capacity is not supported yet\nF:4:37: min_shards is not supported yet\n"},
-    {ELEMENT "endpoints: [{url: 'http://a', azuread: {}}]\n",
-     "F:3:35: azuread is not supported yet\n"},
+    {ELEMENT "endpoints: [{url: 'http://a', http_headers: {}}]\n",
+     "F:3:35: http_headers is not supported yet\n"},
     /* every error, in the order of the file */
     {"listen_address: here\nstart_at: then\nx: y\n" GOOD_REMOTE,
      "F:1:1: wal_dir is required\n"
