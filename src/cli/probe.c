@@ -80,15 +80,16 @@ static void target_post(struct probe *probe, struct target *target, const char *
                                     {"Content-Encoding", "snappy"},
                                     {"X-Prometheus-Remote-Write-Version", "0.1.0"},
                                     {"Authorization", authorization}};
-    struct http_request request = {.id = (uint64_t)(target - probe->targets) + 1,
-                                   .method = HTTP_POST,
-                                   .url = target->conf->url,
-                                   .headers = headers,
-                                   .headers_count =
-                                       ARRAY_COUNT(headers) - (authorization == NULL ? 1 : 0),
-                                   .body = empty_write,
-                                   .body_bytes = sizeof empty_write,
-                                   .timeout_ms = target->destination->remote_timeout_ms};
+    struct http_request request = {
+        .id = (uint64_t)(target - probe->targets) + 1,
+        .method = HTTP_POST,
+        .url = target->conf->url,
+        .headers = headers,
+        .headers_count = ARRAY_COUNT(headers) - (authorization == NULL ? 1 : 0),
+        .body = empty_write,
+        .body_bytes = sizeof empty_write,
+        .timeout_ms = target->destination->remote_timeout_ms,
+        .client = target->conf->has_client ? &target->conf->client : NULL};
     struct err err = {0};
     target->posted = true;
     if (!probe->http->post(probe->http, &request, &err)) {
@@ -119,6 +120,19 @@ static void target_turn(struct probe *probe, struct target *target)
     }
 }
 
+/* As in `run`: the way of the first endpoint that uses it. */
+static const struct http_client *token_client(const struct probe *probe,
+                                              const struct identity *identity)
+{
+    for (size_t i = 0; i < probe->count; i++) {
+        const struct target *target = &probe->targets[i];
+        if (target->identity == identity) {
+            return target->conf->has_client ? &target->conf->token_client : NULL;
+        }
+    }
+    return NULL;
+}
+
 static void identities_turn(struct probe *probe)
 {
     int64_t now_ms = probe->os->now_ms(probe->os);
@@ -138,7 +152,10 @@ static void identities_turn(struct probe *probe)
                                        .headers_count = wanted.headers_count,
                                        .body = wanted.body,
                                        .body_bytes = wanted.body_bytes,
-                                       .timeout_ms = wanted.timeout_ms};
+                                       .timeout_ms = wanted.timeout_ms,
+                                       .client =
+                                           wanted.direct ? NULL : token_client(probe, identity),
+                                       .direct = wanted.direct};
         if (!probe->http->post(probe->http, &request, &err)) {
             struct http_result refused = {.outcome = HTTP_NOT_SENT, .error = err.text};
             identity_answered(identity, &refused, now_ms, wall_ms);

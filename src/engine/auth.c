@@ -43,6 +43,22 @@ bool auth_open(struct engine *engine, struct err *err)
     return true;
 }
 
+/* An identity goes the way of the first endpoint that uses it: its proxy and its CAs. */
+static const struct http_client *auth_client(const struct engine *engine,
+                                             const struct identity *identity)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->senders_count; k++) {
+            const struct sender *sender = &destination->senders[k];
+            if (sender->identity == identity) {
+                return sender->conf->has_client ? &sender->conf->token_client : NULL;
+            }
+        }
+    }
+    ASSERT(false); /* none is without an endpoint */
+}
+
 static void auth_post(struct engine *engine, size_t index, struct identity *identity,
                       const struct identity_request *wanted)
 {
@@ -55,7 +71,9 @@ static void auth_post(struct engine *engine, size_t index, struct identity *iden
                                    .headers_count = wanted->headers_count,
                                    .body = wanted->body,
                                    .body_bytes = wanted->body_bytes,
-                                   .timeout_ms = wanted->timeout_ms};
+                                   .timeout_ms = wanted->timeout_ms,
+                                   .client = wanted->direct ? NULL : auth_client(engine, identity),
+                                   .direct = wanted->direct};
     if (!engine->http->post(engine->http, &request, &err)) {
         struct http_result refused = {.outcome = HTTP_NOT_SENT, .error = err.text};
         identity_answered(identity, &refused, engine->now_ms, engine->os->wall_ms(engine->os));

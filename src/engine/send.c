@@ -139,7 +139,9 @@ static void batch_post(struct engine *engine, struct destination *destination,
                                    .headers_count = count,
                                    .body = batch->body.data,
                                    .body_bytes = batch->body.bytes,
-                                   .timeout_ms = destination->conf->remote_timeout_ms};
+                                   .timeout_ms = destination->conf->remote_timeout_ms,
+                                   .client =
+                                       sender->conf->has_client ? &sender->conf->client : NULL};
     struct err err = {0};
     sender->requests++;
     batch->attempts++;
