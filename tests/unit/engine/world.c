@@ -72,6 +72,7 @@ void world_init(struct world *world)
     struct fake_store_hooks hooks = {.context = world, .plan = plan_commit};
     world->store = fake_store_new(&world->now_ms, &hooks);
     world->http = fake_http_new(&world->now_ms, world->ids, NULL);
+    token_door_init(&world->door, &world->http->seam, &world->now_ms);
     fake_os_mkdir(world->os, "/wal");
     wal_writer_init(&world->writer, WAL_WRITER_PLAIN);
     segment_open(world, 0);
@@ -87,6 +88,7 @@ static void engine_end(struct world *world)
     world->engine = NULL;
     fake_os_close_all(world->os);
     fake_http_crash(world->http, NULL);
+    token_door_crash(&world->door);
 }
 
 void world_release(struct world *world)
@@ -97,6 +99,7 @@ void world_release(struct world *world)
         struct conf_destination *destination = &world->destinations[i];
         for (size_t k = 0; k < destination->endpoints_count; k++) {
             mem_free(destination->endpoints[k].url);
+            conf_auth_release(&destination->endpoints[k].auth);
         }
         mem_free(destination->endpoints);
         mem_free(destination->name);
@@ -141,6 +144,19 @@ static size_t receiver_of(const struct world *world, const char *url)
     return 0;
 }
 
+/* A secret each, so that no two share a token. */
+static void endpoints_auth(struct conf_destination *destination)
+{
+    for (size_t i = 0; i < destination->endpoints_count; i++) {
+        struct conf_auth *auth = &destination->endpoints[i].auth;
+        auth->kind = CONF_AUTH_SECRET;
+        auth->client_id = mem_format("%s-client-%zu", destination->name, i);
+        auth->tenant_id = mem_string("tenant");
+        auth->secret = mem_string("secret");
+        auth->authority_host = mem_string("http://127.0.0.1:9/");
+    }
+}
+
 static void do_destination(struct world *world, char *line)
 {
     struct conf_destination *destination = &world->destinations[world->conf.destinations_count++];
@@ -167,6 +183,8 @@ static void do_destination(struct world *world, char *line)
     for (char *option = word(&line); option != NULL; option = word(&line)) {
         if (strcmp(option, "pinned") == 0) {
             destination->placement = CONF_PINNED;
+        } else if (strcmp(option, "auth") == 0) {
+            endpoints_auth(destination);
         } else if (strcmp(option, "deadline") == 0) {
             destination->queue.batch_send_deadline_ms = number(&line);
         } else if (strcmp(option, "samples") == 0) {
@@ -194,7 +212,7 @@ static void do_start(struct world *world, char *line)
         }
     }
     struct err err = {0};
-    world->engine = engine_new(&world->conf, &options, fake_os_seam(world->os), &world->http->seam,
+    world->engine = engine_new(&world->conf, &options, fake_os_seam(world->os), &world->door.seam,
                                &world->store->seam);
     engine_set_trace(world->engine, take_trace, world);
     world->running = engine_start(world->engine, &err);
@@ -336,6 +354,8 @@ static void do_run(struct world *world, int64_t ms)
         int64_t next = engine_deadline(world->engine, world->now_ms);
         int64_t http = fake_http_deadline(world->http);
         int64_t store = fake_store_deadline(world->store);
+        int64_t door = token_door_deadline(&world->door);
+        next = door < next ? door : next;
         next = http < next ? http : next;
         next = store < next ? store : next;
         if (next > until_ms) {
@@ -441,6 +461,13 @@ static bool step_world(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "answer") == 0 || strcmp(verb, "lose") == 0 ||
                strcmp(verb, "refuse") == 0) {
         do_answer(world, line, verb);
+    } else if (strcmp(verb, "tokens") == 0) {
+        char *what = word(&line);
+        world->door.fail_status = strcmp(what, "fail") == 0 ? (int)number(&line) : 0;
+        world->door.life_s = world->door.fail_status != 0 ? 0 : strtoll(what, NULL, 10);
+    } else if (strcmp(verb, "authorization") == 0) {
+        print(world, "          %s, token requests %u\n", world->door.last_authorization,
+              world->door.asked);
     } else if (strcmp(verb, "commits") == 0) {
         world->commits_fail = strcmp(word(&line), "fail") == 0;
     } else {

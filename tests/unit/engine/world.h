@@ -3,7 +3,10 @@
  *
  * A line of a script is one event; what the engine then does comes out as its own trace lines.
  *
- *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N]
+ *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [auth]
+ *                                         auth: each endpoint has a client secret of its own
+ *     tokens LIFE_S | tokens fail STATUS  what the token service answers from now on
+ *     authorization                       the header of the newest write; token requests so far
  *     rename NEW                          the first destination, in the configuration
  *     start_at oldest|now|MS              (before start)
  *     start [once] [adopt OLD=NEW] [forget OLD]
@@ -25,6 +28,7 @@
 #include "fake_http.h"
 #include "fake_os.h"
 #include "fake_store.h"
+#include "token_door.h"
 #include "wal_writer.h"
 
 #include <walship/engine.h>
@@ -34,6 +38,7 @@ enum { WORLD_DESTINATIONS_MAX = 4, WORLD_RECORDS_MAX = 256, WORLD_TEXT_BYTES_MAX
 struct world {
     struct fake_os *os;
     struct fake_http *http;
+    struct token_door door; /* in front of http */
     struct fake_store *store;
     struct label_ids *ids;
     int64_t now_ms;
