@@ -23,7 +23,7 @@
 #include <stdint.h>
 #include <walship/conf.h>
 
-enum { ORACLE_NONE = UINT32_MAX };
+#define ORACLE_NONE UINT32_MAX
 
 enum item_state {
     ITEM_QUEUED,  /* logged, not all of its record is in the file yet */

@@ -33,9 +33,9 @@ START_TEST(numbers_print_as_prometheus_reads_them)
                 {-1.5, "-1.5"},
                 {123456789012345.0, "123456789012345"},
                 {9007199254740991.0, "9007199254740991"},
-                {NAN, "NaN"},
-                {INFINITY, "+Inf"},
-                {-INFINITY, "-Inf"}};
+                {(double)NAN, "NaN"},
+                {(double)INFINITY, "+Inf"},
+                {-(double)INFINITY, "-Inf"}};
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct buf out;
         buf_init(&out, TEXT_BYTES_MAX);
