@@ -126,9 +126,8 @@ static void set_proxy(CURL *easy, const struct http_client *client,
 
 /* ---- the server's name ---- */
 
-static bool set_server_name(CURL *easy, CURLU *url, const struct http_client *client,
-                            const struct http_curl_host *host, struct http_curl_lists *lists,
-                            struct err *err)
+static CURLUcode set_server_name(CURL *easy, CURLU *url, const struct http_client *client,
+                                 const struct http_curl_host *host, struct http_curl_lists *lists)
 {
     bool colons = strchr(host->name, ':') != NULL; /* an IPv6 address stands in brackets */
     const char *open = colons ? "[" : "", *close = colons ? "]" : "";
@@ -138,7 +137,7 @@ static bool set_server_name(CURL *easy, CURLU *url, const struct http_client *cl
     CURLUcode code = curl_url_set(url, CURLUPART_HOST, name, 0);
     if (code != CURLUE_OK) {
         mem_free(name);
-        return err_set(err, 0, "bad server_name: %s", curl_url_strerror(code));
+        return code;
     }
     bool usual = strcmp(host->port, "443") == 0;
     char *to = mem_format("%s:%s:%s%s%s:%s", name, host->port, open, host->name, close, host->port);
@@ -150,7 +149,7 @@ static bool set_server_name(CURL *easy, CURLU *url, const struct http_client *cl
     mem_free(name);
     mem_free(to);
     mem_free(header);
-    return true;
+    return CURLUE_OK;
 }
 
 /* ---- the whole ---- */
@@ -175,7 +174,7 @@ bool http_curl_client_set(CURL *easy, CURLU *url, const struct http_request *req
 {
     const struct http_client *client = request->client;
     struct http_curl_host host = {0};
-    bool good = true;
+    CURLUcode code = CURLUE_OK;
     ASSERT(client != NULL && lists->connect_to == NULL && lists->proxy_headers == NULL);
     host_of(url, &host);
     set_tls(easy, client);
@@ -186,12 +185,12 @@ bool http_curl_client_set(CURL *easy, CURLU *url, const struct http_request *req
         set_proxy(easy, client, &host, lists);
     }
     if (client->server_name != NULL && strcasecmp(host.scheme, "https") == 0) {
-        good = set_server_name(easy, url, client, &host, lists, err);
+        code = set_server_name(easy, url, client, &host, lists);
     }
     curl_free(host.scheme);
     curl_free(host.name);
     curl_free(host.port);
-    return good;
+    return code == CURLUE_OK || err_set(err, 0, "bad server_name: %s", curl_url_strerror(code));
 }
 
 void http_curl_lists_free(struct http_curl_lists *lists)

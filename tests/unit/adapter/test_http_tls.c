@@ -154,7 +154,8 @@ START_TEST(a_transfer_that_served_a_client_knows_nothing_of_it_afterwards)
     serve(&server, NULL, 0);
     struct http_result result = get(&client);
     expect_answer(&result, "POST /w");
-    result = get(NULL); /* the same handle, used again */
+    ck_assert(!http->next_result(http, &result)); /* gives the handle back */
+    result = get(NULL);                           /* and this takes it */
     ck_assert_int_eq(result.outcome, HTTP_NOT_SENT);
     ck_assert_uint_eq(tls_peer_requests(peer), 1);
 }
@@ -444,6 +445,19 @@ START_TEST(the_environments_proxy_is_used_only_by_those_who_say_so)
     ck_assert_uint_eq(tls_peer_connections(proxy), 1);
 }
 
+START_TEST(the_environments_exceptions_do_not_concern_a_configured_proxy)
+{
+    struct http_client client = {.ca = ca.certificate};
+    serve(&server, NULL, 0);
+    proxy = tls_proxy_start(false);
+    client.proxy_url = proxy_url("");
+    (void)setenv("no_proxy", "*", 1);
+    (void)setenv("NO_PROXY", "*", 1);
+    struct http_result result = get(&client);
+    expect_answer(&result, "POST /w");
+    ck_assert_uint_eq(tls_peer_connections(proxy), 1);
+}
+
 static const struct {
     const char *no_proxy, *host, *port;
     bool proxied;
@@ -535,6 +549,7 @@ Suite *suite_http_tls(void)
     tcase_add_test(cases, a_host_of_no_proxy_is_connected_to_directly);
     tcase_add_test(cases, a_direct_request_goes_through_no_proxy);
     tcase_add_test(cases, the_environments_proxy_is_used_only_by_those_who_say_so);
+    tcase_add_test(cases, the_environments_exceptions_do_not_concern_a_configured_proxy);
     tcase_add_loop_test(cases, no_proxy_is_read_as_prometheus_does, 0,
                         (int)ARRAY_COUNT(exceptions));
     suite_add_tcase(suite, cases);
