@@ -201,6 +201,11 @@ struct scan {
     bool second;   /* a mark did not fit: new generation, unfitting marks get a fallback */
     bool has_last; /* the last record seen */
     uint32_t last_segment, last_records, last_crc;
+    struct mark behind; /* the place behind it; damage may follow there */
+    bool has_damage;    /* in damaged_segment, the last one that had any */
+    uint32_t damaged_segment;
+    bool waiting; /* a segment may be growing still (repair): since waiting_since_ms */
+    int64_t waiting_since_ms;
     int64_t retry_at_ms;
 };
 

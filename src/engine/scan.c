@@ -5,7 +5,7 @@
  * longer has. */
 #include "internal.h"
 
-enum { SCAN_STEPS = 4096, COLLECT_STEPS = 64 };
+enum { SCAN_STEPS = 4096, COLLECT_STEPS = 64, SCAN_WAIT_MS = 5000, SCAN_RETRY_MS = 100 };
 
 static void scan_tail(struct engine *engine, struct tail *tail)
 {
@@ -19,6 +19,7 @@ static void scan_begin(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
     scan->has_last = false;
+    scan->has_damage = false;
     if (waldir_checkpoint(engine->dir, &scan->checkpoint)) {
         scan->state = SCAN_CHECKPOINT;
         scan_tail(engine, tail_new_checkpoint(engine->dir, scan->checkpoint));
@@ -138,24 +139,61 @@ static void scan_truncated(struct engine *engine, struct domain *domain, const s
     place(engine, domain, here, "earlier segments are gone");
 }
 
+/* Behind the record that proves the saved place, before whatever follows: a cursor must meet the
+ * damage that lies there, or nobody would account for it. */
+static struct mark place_proven(const struct engine *engine, const struct mark *mark)
+{
+    if (mark->at.record == 0) {
+        return mark_start_of(engine, mark->at.segment);
+    }
+    ASSERT(engine->scan.has_last && engine->scan.last_records == mark->at.record);
+    return engine->scan.behind;
+}
+
+/* The newest segment has fewer records than were read of it: it is being copied (repair), or bytes
+ * of it can't be read for now. It may yet get them. */
+static bool scan_waits(struct engine *engine, const struct mark *mark)
+{
+    struct scan *scan = &engine->scan;
+    const struct waldir_segment *newest = waldir_at(engine->dir, waldir_count(engine->dir) - 1);
+    if (engine->options.once || newest->number != mark->at.segment) {
+        return false;
+    }
+    if (!scan->waiting) {
+        scan->waiting = true;
+        scan->waiting_since_ms = engine->now_ms;
+    }
+    return engine->now_ms - scan->waiting_since_ms < SCAN_WAIT_MS;
+}
+
 /* The scan is at `here`, in a later segment than the saved place (or at the end of all). */
 static void scan_passed(struct engine *engine, struct domain *domain, const struct mark *here)
 {
     const struct scan *scan = &engine->scan;
     const struct mark *mark = &domain->next;
     bool last_here = scan->has_last && scan->last_segment == mark->at.segment;
-    if (waldir_find(engine->dir, mark->at.segment) == NULL) {
+    const struct waldir_segment *segment = waldir_find(engine->dir, mark->at.segment);
+    if (segment != NULL && (last_here ? scan->last_records : 0) < mark->at.record &&
+        scan_waits(engine, mark)) {
+        return;
+    }
+    /* then records are missing from the count, and unread ones may lie below the place */
+    bool damaged =
+        (scan->has_damage && scan->damaged_segment == mark->at.segment) ||
+        (here->at.segment == mark->at.segment && segment != NULL && segment->bytes > mark->offset);
+    if (segment == NULL) {
         if (waldir_count(engine->dir) > 0 && mark->at.segment < here->at.segment) {
             scan_truncated(engine, domain, here);
         } else {
             scan_mismatch(engine, domain);
         }
     } else if (!last_here && mark->at.record == 0) {
-        place(engine, domain, here, "empty segment");
+        struct mark start = mark_start_of(engine, mark->at.segment);
+        place(engine, domain, &start, "empty segment");
     } else if (last_here && scan->last_records == mark->at.record &&
                (mark->at.record == 0 || scan->last_crc == mark->previous_crc)) {
-        place(engine, domain, here, "resumed");
-    } else if (last_here && scan->last_records < mark->at.record &&
+        place(engine, domain, &scan->behind, "resumed");
+    } else if (last_here && scan->last_records < mark->at.record && !damaged &&
                same_segment(engine, mark->at.segment)) {
         if (!scan->second) {
             scan_mismatch(engine,
@@ -188,7 +226,8 @@ static bool scan_marks(struct engine *engine, const struct mark *here, bool end)
                 continue;
             } else if (here->at.segment == mark->at.segment && here->at.record == mark->at.record) {
                 if (mark->at.record == 0 || here->previous_crc == mark->previous_crc) {
-                    place(engine, domain, here, "resumed");
+                    struct mark at = place_proven(engine, mark);
+                    place(engine, domain, &at, "resumed");
                 } else {
                     scan_mismatch(engine, domain);
                 }
@@ -220,6 +259,7 @@ static void scan_finish(struct engine *engine)
 {
     engine->scan.state = SCAN_DONE;
     engine->scan.second = false;
+    engine->scan.waiting = false;
     scan_tail(engine, NULL);
     LOG_INFO("series loaded", LOG_U64("refs", series_refs(engine->series)),
              LOG_U64("sets", labels_sets(engine->labels)));
@@ -279,6 +319,10 @@ static bool scan_step(struct engine *engine)
         }
         return true;
     }
+    if (status == TAIL_DAMAGE) {
+        scan->has_damage = true;
+        scan->damaged_segment = out.at.segment;
+    }
     if (status != TAIL_RECORD && status != TAIL_WAIT) {
         return true; /* gaps and damage are told when a cursor meets them */
     }
@@ -293,11 +337,16 @@ static bool scan_step(struct engine *engine)
         scan_finish(engine);
         return false;
     }
-    ASSERT(status == TAIL_RECORD); /* at the end all are placed */
+    if (status == TAIL_WAIT) { /* scan_waits */
+        ASSERT(scan->waiting);
+        scan->retry_at_ms = engine->now_ms + SCAN_RETRY_MS;
+        return false;
+    }
     scan->has_last = true;
     scan->last_segment = out.at.segment;
     scan->last_records = out.at.record + 1;
     scan->last_crc = out.crc;
+    tail_mark(scan->tail, &scan->behind.at, &scan->behind.offset, &scan->behind.previous_crc);
     scan_take(engine, &out, &out.at);
     return true;
 }

@@ -41,7 +41,7 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
     const char *why = NULL;
     if (item->state == ITEM_TORN || item->unknown) {
         why = "was sent though it is no whole item of a known series";
-    } else if (number < destination->never_before) {
+    } else if (number < destination->never_before && !oracle->damaged) {
         why = "was sent though it is older than the start (start_at: now)";
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
@@ -145,8 +145,11 @@ void oracle_delivered(void *context, const struct fake_request *request)
         fate->arrived = true;
         /* a request of a life that was killed may come late, and its items be beyond a second
          * sending */
-        bool orphan = request->end == FAKE_CRASHED && oracle->items[number].removed;
-        if (number + 1 < lane->newest && !orphan) {
+        bool orphan =
+            request->end == FAKE_CRASHED && (oracle->items[number].removed || oracle->damaged);
+        /* the place in a damaged segment is found no more: it is sent from its start */
+        bool old = oracle->damaged && number < destination->start_item;
+        if (number + 1 < lane->newest && !orphan && !old) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
                              destination->conf->name, oracle_item_text(oracle, number),
                              lane->newest - 1);

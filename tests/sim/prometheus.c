@@ -373,6 +373,10 @@ static void go_down(struct prometheus *prom)
     if (prom->late_series != ORACLE_NONE) {
         late_die(prom);
     }
+    if (prom->ending && prom->conf.flips) {
+        disk_segment_new(prom,
+                         prom->segment + 1); /* or the tail would wait for what it can't read */
+    }
     prom->flush_at_ms = INT64_MAX;
     prom->restarts++;
     prom->state = prom->ending ? PROM_DONE : PROM_DOWN;

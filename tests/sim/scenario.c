@@ -116,7 +116,7 @@ static void prometheus_make(struct rng *rng, struct prometheus_conf *to)
     to->stale_percent = maybe(rng, 50, 5);
     to->other_percent = maybe(rng, 40, 40);
     to->failed_write_percent = maybe(rng, 70, 50);
-    to->slow_repair_percent = maybe(rng, 60, 60);
+    to->slow_repair_percent = maybe(rng, 40, 100);
     if (chance(rng, 6)) {
         to->flips = true; /* alone: the head would notice at a restart, or at a checkpoint */
         to->restart_ms = 0;
