@@ -187,8 +187,16 @@ START_TEST(marks_last_for_one_collection)
 
 START_TEST(defining_within_a_collection_marks)
 {
+    define(9, "z", 1);
+    series_collect_begin(series);
+    ck_assert_uint_eq(collect_end(5), 1); /* its place is taken again, unmarked */
     define(1, "a", 10);
     define(2, "b", 10);
+    define(8, "y", 10);
+    series_collect_begin(series);
+    series_collect_mark(series, 1);
+    series_collect_mark(series, 2);
+    ck_assert_uint_eq(collect_end(15), 1);
     series_collect_begin(series);
     define(1, "a", 10); /* as it stood */
     define(3, "c", 10); /* new */
@@ -303,6 +311,15 @@ START_TEST(a_shared_set_goes_with_its_last_ref)
     struct position end = at_record(50);
     ck_assert_uint_eq(series_collect_end(series, &end, NULL, NULL), 1); /* nobody to tell */
     ck_assert_uint_eq(labels_sets(labels), 0);
+}
+
+START_TEST(memory_is_what_the_header_states)
+{
+    for (uint32_t i = 0; i < 20000; i++) {
+        define(i, "a", 1);
+    }
+    ck_assert_uint_ge(series_bytes(series), 20000 * (24 + 12));
+    ck_assert_uint_le(series_bytes(series), 20000 * 60); /* just grown by a half, at worst */
 }
 
 START_TEST(memory_of_removed_refs_is_used_again)
@@ -477,6 +494,7 @@ Suite *suite_series(void)
     tcase_add_test(tests, versions_no_cursor_can_see_are_dropped);
     tcase_add_test(tests, a_replaced_set_is_told_when_it_goes);
     tcase_add_test(tests, a_shared_set_goes_with_its_last_ref);
+    tcase_add_test(tests, memory_is_what_the_header_states);
     tcase_add_test(tests, memory_of_removed_refs_is_used_again);
     tcase_add_loop_test(tests, the_table_does_what_a_plain_list_does, 0, 12);
     suite_add_tcase(suite, tests);
