@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/err.h>
 #include <walship/os.h>
 #include <walship/position.h>
@@ -24,10 +23,10 @@ struct waldir;
 struct waldir_segment {
     uint32_t number;
     uint64_t device, inode;
-    uint64_t bytes;          /* as last seen */
-    bool sealed;             /* a higher one exists and a later look showed no growth */
+    uint64_t bytes; /* as last seen */
+    bool sealed;    /* a higher one exists and a later look showed no growth */
     bool has_first_crc;
-    uint32_t first_crc;      /* CRC-32C of the first record, decompressed; known once a tail read it */
+    uint32_t first_crc; /* CRC-32C of the first record, decompressed; known once a tail read it */
 };
 
 /* `path` is the WAL directory, or the data directory that holds wal/. Fails with a sentence saying
@@ -35,13 +34,14 @@ struct waldir_segment {
 struct waldir *waldir_open(struct os *os, const char *path, struct err *err);
 void waldir_free(struct waldir *dir);
 const char *waldir_path(const struct waldir *dir);
-/* Lists again. True: something changed (segment added, grown, gone, checkpoint new). `replaced` is set
- * when a known segment has another inode or shrank below what was read, or numbering restarted:
+/* Lists again. True: something changed (segment added, grown, gone, checkpoint new). `replaced` is
+ * set when a known segment has another inode or shrank below what was read, or numbering restarted:
  * the caller starts a new generation with waldir_set_generation and places its tails anew; until
  * then it is told again and every tail waits. It is told when the files have stood still for half a
- * second (at most 10 s late, tails wait meanwhile): a repair takes several steps. False: the directory can't be listed; what was known stays.
- * Lists each time and stats what may grow; all segments are looked at once a second, or when the
- * list changed. Watches the directory, but asks for no hint: whether to call now is the caller's. */
+ * second (at most 10 s late, tails wait meanwhile): a repair takes several steps. False: the
+ * directory can't be listed; what was known stays. Lists each time and stats what may grow; all
+ * segments are looked at once a second, or when the list changed. Watches the directory, but asks
+ * for no hint: whether to call now is the caller's. */
 MUST_USE bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct err *err);
 uint32_t waldir_generation(const struct waldir *dir);
 void waldir_set_generation(struct waldir *dir, uint32_t generation); /* forgets all identities */
@@ -62,20 +62,20 @@ struct tail;
 #define TAIL_OFFSET_UNKNOWN UINT64_MAX
 
 enum tail_status {
-    TAIL_RECORD,   /* out->record and the rest are set, until the next call on this tail */
-    TAIL_WAIT,     /* at the end of what there is; costs nothing until waldir_refresh is called */
-    TAIL_GAP,      /* segments out->gap_from..gap_to are gone unread; the tail stands behind them */
-    TAIL_DAMAGE,   /* out->damage_bytes passed over at out->at; the tail goes on */
-    TAIL_FAILED    /* err says why (I/O); try the same call again later. A page of an older segment
-                    * that gave EIO for ten minutes becomes TAIL_DAMAGE */
+    TAIL_RECORD, /* out->record and the rest are set, until the next call on this tail */
+    TAIL_WAIT,   /* at the end of what there is; costs nothing until waldir_refresh is called */
+    TAIL_GAP,    /* segments out->gap_from..gap_to are gone unread; the tail stands behind them */
+    TAIL_DAMAGE, /* out->damage_bytes passed over at out->at; the tail goes on */
+    TAIL_FAILED  /* err says why (I/O); try the same call again later. A page of an older segment
+                  * that gave EIO for ten minutes becomes TAIL_DAMAGE */
 };
 
 struct tail_out {
-    struct position at;      /* of the record; item 0 */
-    struct view record;      /* decompressed, type byte first */
-    uint32_t crc;            /* CRC-32C of record */
-    uint32_t previous_crc;   /* of the record before it in the segment; 0 when at.record is 0 */
-    uint64_t offset;         /* of its first fragment */
+    struct position at;    /* of the record; item 0 */
+    struct view record;    /* decompressed, type byte first */
+    uint32_t crc;          /* CRC-32C of record */
+    uint32_t previous_crc; /* of the record before it in the segment; 0 when at.record is 0 */
+    uint64_t offset;       /* of its first fragment */
     uint32_t gap_from, gap_to;
     uint64_t damage_bytes;
     const char *damage_text;
@@ -89,15 +89,17 @@ void tail_free(struct tail *tail);
 struct tail *tail_new_checkpoint(struct waldir *dir, uint32_t number);
 /* Record `at->record` of the segment is next (its item must be 0); walked to from the segment's
  * start, or from `offset` when the caller knows it to be that record's or the end of the one before
- * (same generation, this process). Damage passed on the walk is not told again. A segment with fewer
- * records is passed over, one that is gone is a TAIL_GAP. Not for checkpoints. */
+ * (same generation, this process). Damage passed on the walk is not told again. A segment with
+ * fewer records is passed over, one that is gone is a TAIL_GAP. Not for checkpoints. */
 void tail_seek(struct tail *tail, const struct position *at);
-void tail_seek_offset(struct tail *tail, const struct position *at, uint64_t offset, uint32_t previous_crc);
+void tail_seek_offset(struct tail *tail, const struct position *at, uint64_t offset,
+                      uint32_t previous_crc);
 MUST_USE enum tail_status tail_next(struct tail *tail, struct tail_out *out, struct err *err);
-/* The next record's place: what a cursor would save. offset and previous_crc belong to it; offset is
- * TAIL_OFFSET_UNKNOWN while a sought record has not been reached, and may be given back so. */
+/* The next record's place: what a cursor would save. offset and previous_crc belong to it; offset
+ * is TAIL_OFFSET_UNKNOWN while a sought record has not been reached, and may be given back so. */
 struct position tail_position(const struct tail *tail);
-void tail_mark(const struct tail *tail, struct position *at, uint64_t *offset, uint32_t *previous_crc);
+void tail_mark(const struct tail *tail, struct position *at, uint64_t *offset,
+               uint32_t *previous_crc);
 /* Bytes between here and the end of the newest segment, as last listed. */
 uint64_t tail_behind_bytes(const struct tail *tail);
 
