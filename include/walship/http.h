@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <walship/err.h>
 
 enum http_method { HTTP_GET, HTTP_POST };
@@ -36,25 +35,26 @@ struct http_request {
 
 /* What became of it. */
 enum http_outcome {
-    HTTP_ANSWERED,  /* a whole response: `status` and the rest are set */
-    HTTP_NOT_SENT,  /* surely nothing reached the peer (no connection, name, TLS) */
-    HTTP_AMBIGUOUS  /* it may have been delivered (reset, timeout, cut answer) */
+    HTTP_ANSWERED, /* a whole response: `status` and the rest are set */
+    HTTP_NOT_SENT, /* surely nothing reached the peer (no connection, name, TLS) */
+    HTTP_AMBIGUOUS /* it may have been delivered (reset, timeout, cut answer) */
 };
 
 struct http_result {
     uint64_t id;
     enum http_outcome outcome;
     int status;
-    const char *body; /* up to HTTP_RESPONSE_BYTES_MAX, NUL-terminated; owned by http until the next call */
+    const char *
+        body; /* up to HTTP_RESPONSE_BYTES_MAX, NUL-terminated; owned by http until the next call */
     size_t body_bytes;
-    const char *retry_after;      /* raw header values; NULL when absent */
+    const char *retry_after; /* raw header values; NULL when absent */
     const char *date;
     const char *content_type;
     const char *www_authenticate;
     const char *location;
-    const char *error;            /* one line, when not answered */
+    const char *error; /* one line, when not answered */
     int64_t elapsed_ms;
-    bool repeated;                /* the library sent it again by itself: an earlier copy may have arrived */
+    bool repeated; /* the library sent it again by itself: an earlier copy may have arrived */
     const struct http_header *headers; /* all, for what is not named above */
     size_t headers_count;
 };
