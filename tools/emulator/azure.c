@@ -93,6 +93,7 @@ void azure_close(struct azure *azure)
         mem_free(azure->principals[index].secret);
         mem_free(azure->principals[index].expired_secret);
         mem_free(azure->principals[index].grants);
+        mem_free(azure->principals[index].kept.text);
     }
     mem_free(azure->principals);
     mem_free(azure->tokens.body);

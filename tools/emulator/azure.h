@@ -39,6 +39,12 @@ struct principal {
     char *expired_secret;
     bool disabled;
     struct grant *grants; /* one a pair */
+    struct kept_token {
+        char audience[CLAIM_BYTES_MAX];
+        char *text; /* NULL: none */
+        int64_t from_ms;
+        int64_t life_ms;
+    } kept; /* what the metadata services gave last */
 };
 
 struct azure {
@@ -89,8 +95,8 @@ struct token_claims {
 enum token_verdict { TOKEN_GOOD, TOKEN_MALFORMED, TOKEN_FOREIGN, TOKEN_EXPIRED };
 
 struct token_request {
-    const struct principal *principal;
-    const char *audience; /* as asked for */
+    struct principal *principal;
+    const char *audience; /* as asked for, below CLAIM_BYTES_MAX */
     enum token_source source;
     int64_t wall_ms;
 };

@@ -19,7 +19,7 @@ void issuer_answer(struct azure *azure, const struct exchange *exchange, struct 
     const char *own = azure->options->issuer;
     const char *subject = short_query(exchange, "subject", NULL);
     int64_t life_ms;
-    if (own == NULL || subject == NULL ||
+    if (own == NULL || strlen(own) > TEXT_BYTES_MAX || subject == NULL ||
         !conf_duration_parse(short_query(exchange, "life", "1h"), &life_ms)) {
         answer_text(answer, 400,
                     "needs subject (and life, audience, issuer), and "

@@ -82,6 +82,7 @@ struct principal_options {
 struct token_options {
     int64_t life_ms;
     int64_t refresh_in_ms; /* 0: not said */
+    int64_t keep_for_ms;   /* a metadata service gives the same token for so long; 0: a new one */
     int expires_on;        /* enum expiry_form */
     int expires_in;        /* EPOCH, STRING, NUMBER, EMPTY or ABSENT */
     char *body;            /* instead of the JSON: garbage */

@@ -47,6 +47,7 @@ static const struct field IDENTITY_FIELDS[] = {
 const struct field TOKEN_FIELDS[] = {
     {"life", FIELD_DURATION, AT(life_ms), NULL, NULL},
     {"refresh_in", FIELD_DURATION, AT(refresh_in_ms), NULL, NULL},
+    {"keep_for", FIELD_DURATION, AT(keep_for_ms), NULL, NULL},
     {"expires_on", FIELD_CHOICE, AT(expires_on), EXPIRY, NULL},
     {"expires_in", FIELD_CHOICE, AT(expires_in), EXPIRY, NULL},
     {"body", FIELD_TEXT, AT(body), NULL, NULL},

@@ -6,6 +6,7 @@
 
 #include <strings.h>
 #include <time.h>
+#include <walship/mem.h>
 
 static const char KEY_ID[] = "walship-emulator";
 
@@ -25,6 +26,9 @@ static bool is_audience(const char *known, const char *text)
 
 bool token_audience_known(const struct azure *azure, const char *audience)
 {
+    if (strlen(audience) >= CLAIM_BYTES_MAX) {
+        return false;
+    }
     for (size_t index = 0; index < ARRAY_COUNT(AUDIENCES); index++) {
         if (is_audience(AUDIENCES[index], audience)) {
             return true;
@@ -47,7 +51,8 @@ static void add_number(struct buf *out, bool *first, const char *name, int64_t v
     *first = false;
 }
 
-static void make_token(struct azure *azure, const struct token_request *request, struct buf *out)
+/* A new token as text; the caller wipes and frees it. */
+static char *make_token(struct azure *azure, const struct token_request *request)
 {
     const struct principal_options *who = request->principal->options;
     struct buf claims;
@@ -70,8 +75,35 @@ static void make_token(struct azure *azure, const struct token_request *request,
     add(&claims, &first, "ver", "1.0");
     bool good = buf_append(&claims, "}", 1);
     ASSERT(good);
-    jwt_sign(azure->key, KEY_ID, &claims, out);
+    struct buf token;
+    buf_init(&token, JWT_BYTES_MAX);
+    jwt_sign(azure->key, KEY_ID, &claims, &token);
+    good = buf_append(&token, "", 1);
+    ASSERT(good);
+    char *text = mem_string((const char *)token.data);
+    explicit_bzero(token.data, token.bytes);
+    buf_release(&token);
     buf_release(&claims);
+    return text;
+}
+
+/* The token to hand out: a metadata service keeps one for a while, Entra makes a new one each time.
+ */
+static const struct kept_token *find_token(struct azure *azure, const struct token_request *request)
+{
+    struct kept_token *kept = &request->principal->kept;
+    bool fresh = request->source < SOURCE_SECRET && kept->text != NULL &&
+                 strcmp(kept->audience, request->audience) == 0 &&
+                 request->wall_ms - kept->from_ms < azure->tokens.keep_for_ms &&
+                 request->wall_ms - kept->from_ms < kept->life_ms;
+    if (!fresh) {
+        mem_free(kept->text);
+        kept->text = make_token(azure, request);
+        kept->from_ms = request->wall_ms;
+        kept->life_ms = azure->tokens.life_ms;
+        (void)snprintf(kept->audience, sizeof kept->audience, "%s", request->audience);
+    }
+    return kept;
 }
 
 /* A time in one of the forms that have been seen in the wild; UTC. */
@@ -120,11 +152,11 @@ static void add_seconds(struct buf *out, bool *first, const char *name, int form
 /* Strings where the metadata services have them, numbers from Entra; App Service has no
  * expires_in. */
 static void add_expiry(const struct azure *azure, const struct token_request *request,
-                       struct buf *out, bool *first)
+                       int64_t until_ms, struct buf *out, bool *first)
 {
     const struct token_options *tokens = &azure->tokens;
     bool entra = request->source >= SOURCE_SECRET;
-    int64_t seconds = tokens->life_ms / 1000;
+    int64_t seconds = (until_ms - request->wall_ms) / 1000;
     int form = tokens->expires_in;
     if (form == EXPIRY_EPOCH) {
         form = entra ? EXPIRY_NUMBER : EXPIRY_STRING;
@@ -135,7 +167,7 @@ static void add_expiry(const struct azure *azure, const struct token_request *re
         add_seconds(out, first, "ext_expires_in", form, seconds);
     }
     if (!entra) {
-        add_expires_on(out, first, tokens->expires_on, (request->wall_ms + tokens->life_ms) / 1000);
+        add_expires_on(out, first, tokens->expires_on, until_ms / 1000);
     }
     if (tokens->refresh_in_ms > 0) {
         add_seconds(out, first, "refresh_in", entra ? EXPIRY_NUMBER : EXPIRY_STRING,
@@ -146,7 +178,6 @@ static void add_expiry(const struct azure *azure, const struct token_request *re
 void token_answer(struct azure *azure, const struct token_request *request, struct answer *answer)
 {
     ASSERT(request->principal != NULL && request->audience != NULL);
-    struct buf token;
     bool first = true;
     struct buf *out = &answer->body;
     answer->status = 200;
@@ -156,23 +187,19 @@ void token_answer(struct azure *azure, const struct token_request *request, stru
         ASSERT(fits);
         return;
     }
-    buf_init(&token, JWT_BYTES_MAX);
-    make_token(azure, request, &token);
-    bool good = buf_append(&token, "", 1);
+    const struct kept_token *token = find_token(azure, request);
     add(out, &first, "token_type", "Bearer");
-    add(out, &first, "access_token", (const char *)token.data);
-    add_expiry(azure, request, out, &first);
+    add(out, &first, "access_token", token->text);
+    add_expiry(azure, request, token->from_ms + token->life_ms, out, &first);
     if (request->source < SOURCE_SECRET) {
         char epoch[32];
-        (void)snprintf(epoch, sizeof epoch, "%lld", (long long)(request->wall_ms / 1000));
+        (void)snprintf(epoch, sizeof epoch, "%lld", (long long)(token->from_ms / 1000));
         add(out, &first, "not_before", epoch);
         add(out, &first, "resource", request->audience);
         add(out, &first, "client_id", request->principal->options->client_id);
     }
-    good = good && buf_append(out, "}", 1);
+    bool good = buf_append(out, "}", 1);
     ASSERT(good);
-    explicit_bzero(token.data, token.bytes);
-    buf_release(&token);
 }
 
 static enum token_verdict check_claims(struct view claims, int64_t wall_ms,

@@ -38,6 +38,46 @@ START_TEST(a_whole_file_is_bound)
     conf_problems_release(&problems);
 }
 
+#define WHO "name: p, tenant: t, client_id: c, object_id: o"
+
+START_TEST(an_azure_file_is_bound)
+{
+    struct conf_problems problems;
+    struct options *options = bind(
+        "listen_address: 127.0.0.1:9201\n"
+        "database: /x/y.db\n"
+        "tls: {directory: /d, listen_address: '127.0.0.1:9202', names: [x.example]}\n"
+        "workspaces: [{name: w, samples_per_minute: 60, over_limit: drop, window: 5m}]\n"
+        "endpoints:\n"
+        "- {name: a, dce: d, dcr: dcr-1, workspace: w, role_delay: 3s, bytes_per_minute: 1GB,\n"
+        "   too_large: cut, retry_after: date}\n"
+        "- {name: b, dce: d, dcr: dcr-2}\n"
+        "identities: [{" WHO ", roles: [a, b], sources: imds, system: true}]\n"
+        "tokens: {life: 6s, expires_on: rfc3339}\n"
+        "script: [{at: 10s, pair: a, do: status=429, for: 5s}]\n",
+        &problems);
+    ck_assert_msg(options != NULL, "%.*s", (int)problems.text.bytes,
+                  (const char *)problems.text.data);
+    const struct endpoint_options *a = &options->endpoints[0];
+    ck_assert_str_eq(a->path, "/d/dataCollectionRules/dcr-1/streams/Microsoft-PrometheusMetrics"
+                              "/api/v1/write");
+    ck_assert_int_eq(a->role_delay_ms, 3000);
+    ck_assert_uint_eq(a->bytes_per_minute, 1 << 30);
+    ck_assert_int_eq(a->too_large, TOO_LARGE_CUT);
+    ck_assert_int_eq(a->retry_after, THROTTLE_DATE);
+    ck_assert_uint_eq(options->endpoints[1].body_bytes_max, 1 << 20);
+    ck_assert_int_eq(options->azure.workspaces[0].over_limit, OVER_LIMIT_DROP);
+    ck_assert_int_eq(options->azure.workspaces[0].window_ms, 300000);
+    const struct principal_options *who = &options->azure.principals[0];
+    ck_assert(who->system && texts_have(&who->roles, "b") && texts_have(&who->sources, "imds"));
+    ck_assert_int_eq(options->azure.tokens.life_ms, 6000);
+    ck_assert_int_eq(options->azure.tokens.expires_on, EXPIRY_RFC3339);
+    ck_assert_int_eq(options->script[0].at_ms, 10000);
+    ck_assert_uint_eq(options->tls.port, 9202);
+    options_free(options);
+    conf_problems_release(&problems);
+}
+
 START_TEST(a_sink_needs_no_database_and_ipv6_loopback_is_loopback)
 {
     struct conf_problems problems;
@@ -83,6 +123,26 @@ static const struct bad_row BAD_ROWS[] = {
     {HEAD "endpoints: [{name: a, path: /a}, {name: a, path: /b}]\n", "the same name"},
     {HEAD "endpoints: [{name: a, path: /a}, {name: b, path: /a}]\n", "the same path"},
     {HEAD "endpoints: [7]\n", "expected a map"},
+    {HEAD "endpoints: [{name: a, dce: d}]\n", "needs a name and a path"},
+    {HEAD "endpoints: [{name: a, path: /a, dce: d}]\n", "a dce goes with a dcr"},
+    {HEAD "endpoints: [{name: a, path: /a, dce: d, dcr: r}]\n", "not both"},
+    {HEAD "endpoints: [{name: a, dce: d, dcr: r}, {name: b, dce: e, dcr: R}]\n", "the same dcr"},
+    {HEAD "endpoints: [{name: a, dce: d, dcr: r, workspace: w}]\n", "there is no workspace"},
+    {HEAD "endpoints: [{name: a, dce: d, dcr: r, role_delay: x}]\n",
+     "f.yml:3:51: role_delay must be a duration"},
+    {HEAD "endpoints: [{name: a, dce: d, dcr: r, too_large: x}]\n", "too_large is none of"},
+    {HEAD "endpoints: [{name: a, dce: d, dcr: r, success_status: 404}]\n", "200 to 299"},
+    {HEAD TAIL "identities: [{name: p}]\n", "an identity needs"},
+    {HEAD TAIL "identities: [{" WHO ", roles: [z]}]\n", "there is no endpoint \"z\""},
+    {HEAD TAIL "identities: [{" WHO ", sources: [z]}]\n", "unknown source"},
+    {HEAD TAIL "identities: [{" WHO "}, {" WHO "}]\n", "the same name"},
+    {HEAD TAIL "identities: [{" WHO ", secrt: z}]\n", "unknown key \"secrt\""},
+    {HEAD TAIL "workspaces: [{window: 1m}]\n", "a workspace needs a name"},
+    {HEAD TAIL "tokens: {life: forever}\n", "life must be a duration"},
+    {HEAD TAIL "tls: {names: [x]}\n", "tls needs a directory"},
+    {HEAD TAIL "tls: {directory: d, listen_address: '10.0.0.1:1'}\n", "not on loopback"},
+    {HEAD TAIL "tls: {directory: d, names: ['a,IP:1.2.3.4']}\n", "must be DNS names"},
+    {HEAD TAIL "script: [{at: 1s}]\n", "a step needs do"},
     {"[1]\n", "expected a map"},
 };
 
@@ -118,6 +178,7 @@ Suite *suite_options(void)
     Suite *suite = suite_create("options");
     TCase *tests = tcase_create("options");
     tcase_add_test(tests, a_whole_file_is_bound);
+    tcase_add_test(tests, an_azure_file_is_bound);
     tcase_add_test(tests, a_sink_needs_no_database_and_ipv6_loopback_is_loopback);
     tcase_add_loop_test(tests, a_wrong_file_is_refused_with_the_place, 0, ARRAY_COUNT(BAD_ROWS));
     tcase_add_loop_test(tests, loopback_is_told_from_the_rest, 0, ARRAY_COUNT(HOST_ROWS));
