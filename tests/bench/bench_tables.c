@@ -15,7 +15,7 @@ enum { SERIES_COUNT = 500000, LABELS_COUNT = 11, METRICS_PER_TARGET = 1000, CRC_
 static double seconds(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    ASSERT(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
