@@ -53,7 +53,7 @@ struct conf_endpoint {
     /* Its own, else the destination's: the authentication as a whole, tls_config, the proxy. */
     struct conf_auth auth;
     struct http_client client;
-    struct http_client token_client; /* the same less server_name; borrows client's texts */
+    struct http_client token_client; /* of token requests: the proxy only; borrows client's texts */
     bool has_client;                 /* false: all defaults, for http.h no client at all */
     unsigned line, column;
 };

@@ -104,8 +104,15 @@ static void check_inherited(struct binder *binder, const struct conf_node *node,
         client_inherit(&endpoint->client, own, &destination->client);
         check_clear(binder, endpoint);
         endpoint->has_client = client_differs(&endpoint->client);
-        endpoint->token_client = endpoint->client;
-        endpoint->token_client.server_name = NULL; /* it is not the token server's */
+        /* the way out is the same, but it is another server: neither the endpoint's CA nor the
+         * certificate that walship shows to the endpoint is for it */
+        const struct http_client *client = &endpoint->client;
+        endpoint->token_client =
+            (struct http_client){.proxy_url = client->proxy_url,
+                                 .no_proxy = client->no_proxy,
+                                 .proxy_from_environment = client->proxy_from_environment,
+                                 .proxy_headers = client->proxy_headers,
+                                 .proxy_headers_count = client->proxy_headers_count};
     }
 }
 

@@ -105,8 +105,7 @@ static const struct option tls_options[] = {
      .kind = "string",
      .offset = offsetof(struct http_client, server_name),
      .shown = "the URL's host",
-     .meaning = "the name asked for (SNI) and looked for in the certificate; not for token "
-                "requests"},
+     .meaning = "the name asked for (SNI) and looked for in the certificate"},
     {.key = "insecure_skip_verify",
      .type = OPTION_BOOL,
      .initial = "false",

@@ -211,6 +211,9 @@ static void do_start(struct world *world, char *line)
         }
     }
     struct err err = {0};
+    if (world->engine != NULL) {
+        engine_end(world); /* one that finished by itself */
+    }
     world->engine = engine_new(&world->conf, &options, fake_os_seam(world->os), &world->door.seam,
                                &world->store->seam);
     engine_set_trace(world->engine, take_trace, world);
