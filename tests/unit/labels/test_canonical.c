@@ -30,7 +30,9 @@ static const struct {
     {{L("\xc3\xa9", "1"), L("z", "2")},
      2,
      {L("z", "2"), L("\xc3\xa9", "1")},
-     2}, /* bytes, unsigned */
+     2},                                              /* bytes, unsigned */
+    {{L("a", ""), L("b", "1")}, 2, {L("b", "1")}, 1}, /* in order, and yet not canonical */
+    {{L("", "x"), L("b", "1")}, 2, {L("b", "1")}, 1},
     {{{0}}, 0, {{0}}, 0},
 };
 
@@ -169,6 +171,10 @@ START_TEST(the_hash_is_the_same_for_ever)
 
 START_TEST(only_ascii_letters_are_folded)
 {
+    struct label all_upper = L("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "AZ");
+    struct label all_lower = L("abcdefghijklmnopqrstuvwxyz", "az");
+    ck_assert_uint_eq(labels_hash(&fixed_key, &all_upper, 1, true),
+                      labels_hash(&fixed_key, &all_lower, 1, false));
     struct label upper = L("\xc3\x89[@`{", "x"); /* E acute, and the neighbours of A, Z, a, z */
     struct label lower = L("\xc3\xa9[@`{", "x");
     struct label other = L("\xc3\x89{`@[", "x");
