@@ -80,7 +80,7 @@ read -r port < <(free_ports 1)
     for name in plain lost corrupt other full readonly; do echo "- {name: $name, path: /write/$name}"; done
 } >"$dir/emulator.yml"
 start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-wait_for 10 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
+wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
 mkdir -p "$dir/a" "$dir/b" "$dir/empty" "$dir/things"
 tar -C "$dir/a" --zstd -xf testdata/v2.42-snappy.tar.zst
 tar -C "$dir/b" --zstd -xf testdata/v2.53-zstd.tar.zst

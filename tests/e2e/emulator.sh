@@ -22,7 +22,7 @@ endpoints:
 YAML
 start "$dir/emulator.log" "${WALSHIP_EMULATOR:-build/release/walship-emulator}" --config "$dir/emulator.yml"
 emulator=$STARTED_PID
-wait_for 10 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
+wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
 python3 tests/e2e/emulator.py http "$port"
 # one request waits for its delay while the emulator is told to end: it ends at once and cleanly
 python3 tests/e2e/emulator.py hang "$port"

@@ -19,7 +19,7 @@ read -r port tls_port < <(free_ports 2)
 python3 tests/e2e/emulator_azure.py config "$dir" "$port" "$tls_port" >"$dir/emulator.yml"
 start "$dir/emulator.log" "${WALSHIP_EMULATOR:-build/release/walship-emulator}" --config "$dir/emulator.yml"
 emulator=$STARTED_PID
-wait_for 10 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
+wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
 for step in tokens refusals certificate federated imds arc app_service pairs quotas workspace script tls; do
     python3 tests/e2e/emulator_azure.py "$step" "$dir" "$port" "$tls_port" || die "step $step"
 done

@@ -245,7 +245,7 @@ def three_identities(sources):
     config = walship_config("three", THREE_PORT, [("three", [("three-a", sources["imds-user"]), ("three-b", second),
                                                             ("three-c", sources["cert-pem"])])])
     walship = launch("three", config)
-    wait_until("three endpoints", lambda: all(endpoint["samples"] > 0 for endpoint in status(THREE_PORT)[0]["endpoints"]), 30)
+    wait_until("three endpoints", lambda: all(endpoint["samples"] > 0 for endpoint in status(THREE_PORT)[0]["endpoints"]), 90)
     emulator("/role?identity=second&endpoint=three-b", "DELETE")
     time.sleep(2)
     before = [endpoint["samples"] for endpoint in status(THREE_PORT)[0]["endpoints"]]
@@ -302,13 +302,13 @@ def main():
                                                 f"  static_configs: [{{targets: ['127.0.0.1:{EXPORTER_PORT}']}}]\n")
     prometheus = start("prometheus.log", PROMETHEUS, f"--config.file={prometheus_config}", f"--storage.tsdb.path={DIR}/data",
                        f"--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}")
-    if not wait_until("the emulator", lambda: emulator("/stats", "GET"), 20) or not wait_until(
+    if not wait_until("the emulator", lambda: emulator("/stats", "GET"), 60) or not wait_until(
             "Prometheus", lambda: ask(f"http://127.0.0.1:{PROMETHEUS_PORT}/-/ready"), 60):
         sys.exit("identity: the stage could not be set")
     probes(sources)
     config = walship_config("all", STATUS_PORT, [(name, [(name, block)]) for name, block in sources.items()])
     walship = launch("all", config)
-    wait_until("the first samples", lambda: all(sum(e["samples"] for e in d["endpoints"]) > 0 for d in status(STATUS_PORT)), 30)
+    wait_until("the first samples", lambda: all(sum(e["samples"] for e in d["endpoints"]) > 0 for d in status(STATUS_PORT)), 90)
     before = tokens_issued()
     time.sleep(15)
     failed = {name: count for name, count in failures(STATUS_PORT).items() if count}

@@ -88,7 +88,7 @@ run_one() {
     start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
     emulator=$STARTED_PID
     start "$dir/exporter.log" scripts/exporter --port "$exporter_port" --series 1000 --churn 5
-    wait_for 20 answers "http://127.0.0.1:$emulator_port/stats" || die "the emulator did not start"
+    wait_for 60 answers "http://127.0.0.1:$emulator_port/stats" || die "the emulator did not start"
     launch_prometheus "$program"
     launch_walship
     storm "$program"
