@@ -418,6 +418,8 @@ def step_pairs(client, _folder):
     token, url = vm_token(client), path("dce-a", "a") + VERSION
     answer = client.write(url, token)
     assert answer.status == 204 and answer.text == "" and answer.getheader("x-ms-request-id"), answer.text
+    answer = client.write(url, token, headers={"x-ms-client-request-id": "mine"})
+    assert answer.getheader("x-ms-client-request-id") == "mine"
     assert client.write(url.lower(), app_token(client, "https://monitor.azure.com/.default")).status == 204
     assert client.write(path("dce-b", "cut") + VERSION, token).status == 200
     bare = url.replace("/dce-a", "", 1)

@@ -297,6 +297,10 @@ void ingest_answer(struct emulator *emulator, const struct pair_route *route,
     pair->counts.faulted += taken_over;
     pair->counts.refused += !kept && !taken_over;
     bool cut = answer->cut;
+    const char *id = exchange_header(exchange, "x-ms-client-request-id");
+    if (id != NULL && pair->options->dcr != NULL) {
+        answer_header(answer, "x-ms-client-request-id", "%s", id);
+    }
     write_answer(emulator, pair, &verdict, fault, answer);
     answer->cut = answer->cut || cut;
 }

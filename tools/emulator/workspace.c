@@ -180,6 +180,7 @@ static struct series *add_series(struct workspace *workspace)
         workspace->series =
             mem_grow(workspace->series, workspace->series_room, sizeof *workspace->series);
     }
+    ASSERT(workspace->series != NULL);
     struct series *series = &workspace->series[workspace->series_count++];
     *series = (struct series){.newest_ms = INT64_MIN};
     series_ids_put(workspace->ids, workspace->key.data, workspace->key.bytes,
