@@ -12,7 +12,13 @@
 #include <unistd.h>
 #include <walship/mem.h>
 
-enum { JOBS_MAX = 16, SEED_SECONDS_MAX = 60, FAILURES_PRINTED_MAX = 5, FAILURES_NAMED_MAX = 25 };
+enum {
+    JOBS_MAX = 16,
+    SEED_SECONDS_MAX = 60,
+    FAILURES_PRINTED_MAX = 5,
+    FAILURES_NAMED_MAX = 25,
+    REPLAY_MAX = 1024
+};
 
 struct job {
     pid_t pid; /* 0: free */
@@ -128,23 +134,27 @@ static int run_one(uint64_t seed, uint64_t turns, bool trace)
     return report->failed ? 1 : 0;
 }
 
-/* One seed a line; # begins a comment. */
+/* One seed a line; # begins a comment. All are read before the first child is made: at its exit a
+ * child would set back the file that it shares. */
 static bool replay(struct runner *runner, const char *path)
 {
     char line[256];
+    uint64_t seeds[REPLAY_MAX];
+    size_t count = 0;
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         perror(path);
         return false;
     }
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (count < REPLAY_MAX && fgets(line, sizeof line, file) != NULL) {
         char *end = line;
-        uint64_t seed = strtoull(line, &end, 10);
-        if (end != line) {
-            runner_start(runner, seed);
-        }
+        seeds[count] = strtoull(line, &end, 10);
+        count += end != line;
     }
     (void)fclose(file);
+    for (size_t i = 0; i < count; i++) {
+        runner_start(runner, seeds[i]);
+    }
     return true;
 }
 

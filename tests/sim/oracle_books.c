@@ -216,7 +216,9 @@ static bool unknown_open(const struct oracle_destination *destination, const str
     if (destination->conf->placement == CONF_PINNED) {
         return books->lowest == NULL || !before(item, &books->lowest->at);
     }
-    return given_up == NULL || !before(item, &given_up->settled);
+    /* what an older generation gave up, this one waits for anew */
+    return given_up == NULL || !before(item, &given_up->settled) ||
+           given_up->settled.generation < books->lowest->at.generation;
 }
 
 uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination *destination)

@@ -48,7 +48,7 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
         why = "was sent again though the commit that settled it was durable before the crash";
     }
-    if (why != NULL) {
+    if (why != NULL && !oracle->report->failed) {
         oracle_positions_print(oracle, destination, number);
         report_line(oracle->report, "    acked in life %u of %u, event %u", fate->acked_life,
                     oracle->life, fate->acked_event);
@@ -143,13 +143,10 @@ void oracle_delivered(void *context, const struct fake_request *request)
             continue;
         }
         fate->arrived = true;
-        /* a request of a life that was killed may come late, and its items be beyond a second
-         * sending */
-        bool orphan =
-            request->end == FAKE_CRASHED && (oracle->items[number].removed || oracle->damaged);
-        /* the place in a damaged segment is found no more: it is sent from its start */
-        bool old = oracle->damaged && number < destination->start_item;
-        if (number + 1 < lane->newest && !orphan && !old) {
+        /* a request that was given up may come late, and its items be beyond a second sending */
+        bool orphan = request->end != FAKE_OPEN && oracle->items[number].removed;
+        /* and where a series record is lost, its items wait while those of another ref go */
+        if (number + 1 < lane->newest && !orphan && !oracle->damaged) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
                              destination->conf->name, oracle_item_text(oracle, number),
                              lane->newest - 1);
