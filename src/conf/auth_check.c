@@ -14,7 +14,7 @@ static bool is_hexadecimal(char byte)
 static bool is_uuid(const char *text)
 {
     size_t i = 0;
-    for (; text[i] != '\0' && i < 36; i++) {
+    for (; i < 36 && text[i] != '\0'; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         if (dash ? text[i] != '-' : !is_hexadecimal(text[i])) {
             return false;
