@@ -2,7 +2,6 @@
 #include "walscan.h"
 
 #include <walship/os_linux.h>
-#include <walship/wal_reader.h>
 
 static bool open_frozen(struct walscan *scan, const char *path, struct err *err)
 {
@@ -52,7 +51,6 @@ static void tail_place(struct walscan *scan, bool in_checkpoint)
 {
     tail_free(scan->tail);
     scan->in_checkpoint = in_checkpoint;
-    scan->waits = 0;
     scan->tail =
         in_checkpoint ? tail_new_checkpoint(scan->dir, scan->checkpoint) : tail_new(scan->dir);
 }
@@ -75,56 +73,23 @@ static void show(struct walscan *scan)
     progress_at(&scan->progress, scan->passes_done_bytes + done);
 }
 
-/* The end of the checkpoint, or of all; or only bytes that look wrong and are given another look.
- */
-static enum walscan_read at_wait(struct walscan *scan, bool *again, struct err *err)
-{
-    *again = true;
-    if (scan->in_checkpoint) {
-        tail_place(scan, false);
-        return WALSCAN_END;
-    }
-    if (scan->waits++ > WAL_READER_PATIENCE) {
-        *again = false;
-        return WALSCAN_END;
-    }
-    bool changed;
-    bool replaced = false;
-    if (!waldir_refresh(scan->dir, &changed, &replaced, err)) {
-        *again = false;
-        return WALSCAN_FAILED;
-    }
-    if (replaced) {
-        *again = false;
-        err_set(err, 0, "%s was rewritten while it was read: try again", waldir_path(scan->dir));
-        return WALSCAN_FAILED;
-    }
-    return WALSCAN_END;
-}
-
 enum walscan_read walscan_next(struct walscan *scan, struct tail_out *out, struct err *err)
 {
     ASSERT(scan->tail != NULL);
     for (;;) {
         show(scan);
-        enum tail_status status = tail_next(scan->tail, out, err);
-        bool again;
-        enum walscan_read end;
-        switch (status) {
-        case TAIL_WAIT:
-            end = at_wait(scan, &again, err);
-            if (!again) {
-                return end;
+        switch (tail_next(scan->tail, out, err)) {
+        case TAIL_WAIT: /* the end of the checkpoint, or of all: a frozen directory never grows */
+            if (!scan->in_checkpoint) {
+                return WALSCAN_END;
             }
+            tail_place(scan, false);
             break;
         case TAIL_RECORD:
-            scan->waits = 0;
             return WALSCAN_RECORD;
         case TAIL_DAMAGE:
-            scan->waits = 0;
             return WALSCAN_DAMAGE;
         case TAIL_GAP:
-            scan->waits = 0;
             return WALSCAN_GAP;
         case TAIL_FAILED:
             return WALSCAN_FAILED;

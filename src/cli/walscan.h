@@ -20,7 +20,6 @@ struct walscan {
     bool begun;
     bool has_checkpoint;
     uint32_t checkpoint;
-    unsigned waits; /* WAITs in a row: a suspect end has patience */
     uint64_t bytes; /* all segments, as frozen */
     uint64_t passes_done_bytes;
     struct progress progress;

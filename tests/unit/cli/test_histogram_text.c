@@ -10,6 +10,7 @@
 static const struct wal_span two[] = {{0, 2}};
 static const struct wal_span gap[] = {{-1, 1}, {2, 1}};
 static const struct wal_span last[] = {{1024, 2}};
+static const struct wal_span last_of_1[] = {{2048, 1}};
 static const struct wal_span fine[] = {{1, 4}};
 static const struct wal_span huge[] = {{0, UINT32_MAX}, {INT32_MAX, UINT32_MAX}};
 static const uint64_t deltas[] = {1, 1, (uint64_t)-2, 3};
@@ -51,6 +52,13 @@ static const struct {
     {{.count = 3, .spans = {last}, .spans_count = {1}, .buckets = {deltas}, .buckets_count = {2}},
      "{count:3, sum:0, (8.98846567431158e+307,1.7976931348623157e+308]:1, "
      "(1.7976931348623157e+308,+Inf]:2}"},
+    {{.schema = 1,
+      .count = 1,
+      .spans = {last_of_1},
+      .spans_count = {1},
+      .buckets = {deltas},
+      .buckets_count = {1}},
+     "{count:1, sum:0, (1.2711610061536462e+308,1.7976931348623157e+308]:1}"},
     {{.is_float = true,
       .count = ONE,
       .sum_bits = HALF,

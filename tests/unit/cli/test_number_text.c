@@ -51,7 +51,9 @@ static void expect_back(uint64_t bits)
     double back = strtod(text, NULL);
     uint64_t back_bits;
     memcpy(&back_bits, &back, sizeof back_bits);
-    ck_assert_msg(back_bits == bits, "%016lx became %s", bits, text);
+    if (back_bits != bits) { /* an assertion each would be most of the time */
+        ck_abort_msg("%016lx became %s", bits, text);
+    }
 }
 
 START_TEST(finite_numbers_parse_back_to_the_same_bits)
