@@ -161,7 +161,7 @@ static void append_quotes(char *text, size_t room, const char *key)
 START_TEST(a_line_too_long_loses_whole_fields_but_not_the_count)
 {
     static char value[20000];
-    static char filler[883]; /* up to the last byte that fields may take */
+    static char filler[884]; /* up to the last byte that fields may take */
     memset(value, '"', sizeof value - 1);
     memset(filler, 'f', sizeof filler - 1);
     for (int i = 0; i <= LOG_BURST + 3; i++) {
