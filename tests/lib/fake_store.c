@@ -29,6 +29,7 @@ static void destination_release(struct store_destination *row)
 
 static void watermark_release(struct store_watermark *row)
 {
+    ASSERT(row != NULL);
     string_free(row->destination);
     string_free(row->domain);
 }
