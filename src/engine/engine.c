@@ -136,6 +136,7 @@ void engine_free(struct engine *engine)
     }
     identities_free(engine->identities);
     waldir_free(engine->dir);
+    mem_free(engine->held); /* the labels go as a whole */
     series_free(engine->series);
     labels_free(engine->labels);
     encode_free(engine->encode);

@@ -232,6 +232,8 @@ struct engine {
     size_t readers_count;
     struct scan scan;
     struct collect collect;
+    uint32_t *held; /* label sets of items that were on their way at the last collection */
+    size_t held_count;
     struct label *label_room;
     struct chunk *free_chunks;
     size_t chunks;
@@ -329,6 +331,9 @@ void series_apply(struct engine *engine, const struct tail_out *out, const struc
 void scan_start(struct engine *engine);
 void scan_run(struct engine *engine);
 void collect_run(struct engine *engine);
+
+/* hold.c */
+void sets_hold(struct engine *engine);
 
 /* pack.c, encode.c */
 bool pack_batch(struct engine *engine, struct destination *destination, struct sender *sender,

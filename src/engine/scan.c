@@ -428,6 +428,7 @@ static void collect_end(struct engine *engine)
     if (position_before(&slowest, &before)) {
         before = slowest;
     }
+    sets_hold(engine);
     size_t removed = series_collect_end(engine->series, &before, set_gone, engine);
     LOG_DEBUG("series collected", LOG_U64("checkpoint", engine->collect.checkpoint),
               LOG_U64("removed", removed), LOG_U64("left", series_refs(engine->series)));

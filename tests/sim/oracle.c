@@ -202,7 +202,7 @@ const char *oracle_item_text(struct oracle *oracle, uint32_t number)
 static void acks_forget(struct oracle *oracle, struct oracle_destination *destination)
 {
     uint32_t cap = oracle_cap(oracle, destination);
-    if (oracle_regenerated(oracle, destination) || oracle->damaged) {
+    if (oracle_regenerated(oracle, destination) || oracle->damaged || oracle->forgetful) {
         cap = 0; /* positions of another generation prove nothing: rather twice than not at all */
     }
     destination->capped = destination->capped || (oracle->life > 1 && cap != UINT32_MAX);

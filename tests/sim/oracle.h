@@ -107,6 +107,7 @@ struct oracle {
     struct oracle_destination *destinations;
     bool damaged;                      /* any segment was */
     uint32_t damaged_from, damaged_to; /* all of them lie between */
+    bool forgetful;                    /* series records may be lost: any item may be unknown */
     uint32_t life;                     /* of walship, from 1 */
     uint32_t event;                    /* counts what passes the seams */
     uint32_t taken_event;              /* when the commit under way was taken */

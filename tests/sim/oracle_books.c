@@ -94,6 +94,9 @@ static enum excuse excuse_of(const struct oracle *oracle,
     }
     /* read before it was deleted, but its series record was deleted before that */
     /* an item without its series record may lie anywhere behind the damage */
+    if (oracle->forgetful && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
+        return EXCUSE_GONE;
+    }
     if (oracle->damaged &&
         ((item->segment >= oracle->damaged_from && item->segment <= oracle->damaged_to &&
           lost_as(oracle, destination, item, LOSS_DAMAGED)) ||
@@ -143,8 +146,8 @@ static void positions_check(struct oracle *oracle, struct oracle_destination *de
                             const struct books *books)
 {
     bool all = true; /* so far, all items are passed */
-    if (oracle->damaged) {
-        return; /* damaged records have no number: the oracle's and the tail's differ */
+    if (oracle->damaged || oracle->forgetful) {
+        return; /* damaged records have no number; what is unknown only one domain accounts for */
     }
     for (uint32_t i = destination->unpassed; i < oracle->items_count; i++) {
         struct fate *fate = &destination->fates[i];

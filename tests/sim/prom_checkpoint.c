@@ -17,6 +17,9 @@ static void tmp_path(const struct prometheus *prom, char *out)
 static bool series_kept(const struct prometheus *prom, uint32_t index)
 {
     const struct prom_series *series = &prom->series[index];
+    if (prom->conf.forgetful && index % 5 == prom->checkpoint_next % 5) {
+        return false;
+    }
     return series->defined && !series->dropped &&
            (prom->sets[series->set].current == index ||
             series->used_segment > prom->checkpoint_next);

@@ -37,8 +37,10 @@ struct prometheus_conf {
     unsigned v2_percent, backwards_percent, stale_percent, other_percent;
     unsigned failed_write_percent; /* of the records that cross a page: the disk refuses the rest */
     unsigned slow_repair_percent;  /* of the repairs: the new file is seen growing */
-    bool flips;                    /* bytes of segments change under everybody */
-    int64_t history_ms;            /* it ran so long before walship */
+    bool forgetful; /* its checkpoints lack some living series (a bug there): no labels may be mixed
+                       up */
+    bool flips;     /* bytes of segments change under everybody */
+    int64_t history_ms; /* it ran so long before walship */
 };
 
 /* One label set; the series of it that the head knows now, if any. */

@@ -122,6 +122,7 @@ static void prometheus_make(struct rng *rng, struct prometheus_conf *to)
         to->restart_ms = 0;
         to->truncate_ms = 0;
     }
+    to->forgetful = to->truncate_ms > 0 && chance(rng, 10);
     to->history_ms = chance(rng, 40) ? between(rng, 5000, 20000) : between(rng, 1, 1500);
 }
 

@@ -14,6 +14,7 @@ enum {
     FINISH_MS = STOP_FLUSH_MS_MAX + 6000,
     IDLE_STEPS_MAX = 20000, /* without time passing: it spins */
     CHECK_EVERY = 50,
+    LAG_MS_MAX = 500, /* beyond batch_send_deadline, where nothing ever fails */
     MEMORY_BYTES_MAX = 64 << 20
 };
 

@@ -127,6 +127,12 @@ static void stats_check(struct world *world)
                              (unsigned long long)fates);
         }
         const struct conf_destination *conf = &world->scenario.conf->destinations[i];
+        bool calm = world->scenario.calm[i] && conf->queue.max_samples_per_send >= 300;
+        if (calm && !world->stopping &&
+            stats.lag_ms > conf->queue.batch_send_deadline_ms + LAG_MS_MAX) {
+            report_violation(world->report, "%s: an item waits for %lld ms without cause",
+                             stats.name, (long long)stats.lag_ms);
+        }
         size_t domains = conf->placement == CONF_PINNED ? conf->endpoints_count : 1;
         if (stats.pending + stats.parked > PENDING_ITEMS_MAX * domains) {
             report_violation(world->report, "I4: %s: %llu items pending", stats.name,

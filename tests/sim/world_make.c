@@ -148,6 +148,7 @@ void world_init(struct world *world, struct report *report)
     world->prom.oracle = &world->oracle;
     world->prom.report = report;
     world->prom.dir = "/data/wal";
+    world->oracle.forgetful = world->scenario.prometheus.forgetful;
     prometheus_start(&world->prom, world->scenario.conf->external_labels,
                      world->scenario.conf->external_labels_count);
     log_set_sink(on_log, on_log_clock, world);
