@@ -110,11 +110,11 @@ configure things "$dir/things" "$dir/state.things"
 refused "not a WAL" 1 "$dir/things" "$walship" run --config "$dir/things.yml"
 mkdir -m 700 "$dir/locked"
 cp -r "$dir/a/wal" "$dir/locked/"
-configure locked "$dir/locked/wal" "$dir/open/state.locked"
+configure locked locked/wal open/state.locked
 if command -v setpriv >/dev/null; then
     mkdir -m 777 "$dir/open"
     refused "wal_dir unreadable" 1 "not readable" setpriv --reuid 65534 --regid 65534 --clear-groups \
-        "$walship" run --config "$dir/locked.yml"
+        "$walship" run --config "${dir#"$PWD"/}/locked.yml" # relative: the clone may lie in a private home
 else
     echo "SKIP wal_dir unreadable: no setpriv"
 fi
