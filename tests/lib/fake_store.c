@@ -353,6 +353,13 @@ void fake_store_crash(struct fake_store *store, bool applied)
     pending_release(store);
 }
 
+void fake_store_lose(struct fake_store *store)
+{
+    ASSERT(!store->busy);
+    rows_release(&store->durable);
+    store->lost = true;
+}
+
 /* ---- the seam ---- */
 
 static void image_release(struct store_image *image)

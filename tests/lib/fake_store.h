@@ -64,6 +64,8 @@ void fake_store_run(struct fake_store *store);
 int64_t fake_store_deadline(const struct fake_store *store);
 /* The process died. applied: the commit under way was durable already, only nobody heard of it. */
 void fake_store_crash(struct fake_store *store, bool applied);
+/* The file is gone or corrupt: the next load says so. Not while a commit is under way. */
+void fake_store_lose(struct fake_store *store);
 /* NULL when there is none. */
 const struct store_destination *fake_store_destination(const struct fake_store *store,
                                                        const char *name);

@@ -36,6 +36,9 @@ static enum weather weather_now(struct faults *faults, struct faults_endpoint *e
     if (faults->ended || endpoint->calm) {
         return WEATHER_GOOD;
     }
+    if (faults->nothing_goes) {
+        return WEATHER_DOWN;
+    }
     while (*faults->now_ms >= endpoint->until_ms) {
         bool good = chance(&faults->rng, faults->good_percent);
         endpoint->weather =

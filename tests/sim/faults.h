@@ -40,6 +40,7 @@ struct faults {
     unsigned good_percent; /* of the weather changes */
     unsigned commit_fail_percent;
     int64_t commit_ms_max;
+    bool nothing_goes; /* until the end */
     bool ended;
 };
 

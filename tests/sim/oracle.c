@@ -34,6 +34,7 @@ void oracle_ready(struct oracle *oracle, struct fake_http *http, struct fake_sto
     for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
         struct oracle_destination *to = &oracle->destinations[i];
         to->receiver_first = http->receivers_count;
+        to->receivers_count = to->conf->endpoints_count;
         for (size_t k = 0; k < to->conf->endpoints_count; k++) {
             (void)fake_http_receive(http, to->conf->endpoints[k].url);
         }
@@ -209,7 +210,9 @@ static void acks_forget(struct oracle *oracle, struct oracle_destination *destin
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         struct fate *fate = &destination->fates[i];
         if (fate->acked_life != 0 && fate->acked_event >= oracle->durable_event) {
-            fate->acked_life = 0;
+            fate->acked_life = fate->durable ? 1 : 0;
+            fate->acked_event = 0;
+            fate->maybe_forgotten = fate->durable;
         } else if (fate->acked_life != 0 && i >= cap) {
             fate->maybe_forgotten = true;
         }
@@ -231,4 +234,35 @@ void oracle_started(struct oracle *oracle)
             destination->never_before = oracle->visible_count;
         }
     }
+}
+
+void oracle_reconfigured(struct oracle *oracle, size_t index)
+{
+    struct oracle_destination *destination = &oracle->destinations[index];
+    for (size_t i = 0; i < destination->lanes_count; i++) {
+        destination->lanes[i].endpoints = 0;
+    }
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        destination->fates[i].maybe_forgotten = destination->fates[i].acked_life != 0;
+    }
+    destination->capped = true;
+}
+
+void oracle_state_lost(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        struct oracle_destination *destination = &oracle->destinations[i];
+        for (uint32_t k = 0; k < oracle->items_count; k++) {
+            destination->fates[k].acked_life = 0;
+            destination->fates[k].passed = false;
+            destination->fates[k].durable = false;
+            destination->fates[k].maybe_forgotten = false;
+        }
+        destination->unpassed = 0;
+        destination->start_item = 0;
+        destination->never_before = 0;
+        destination->committed = false;
+        destination->capped = true;
+    }
+    oracle->state_lost = true;
 }

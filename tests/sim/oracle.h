@@ -54,6 +54,7 @@ struct fate {
     uint32_t acked_life; /* 0: never, or forgotten by a crash */
     uint32_t acked_event;
     bool arrived;
+    bool durable;         /* an earlier ack was made durable, before the last one */
     bool maybe_forgotten; /* acked, but a parked item may have held the positions back */
     bool passed; /* below a durable watermark and found well: need not be looked at again */
 };
@@ -76,7 +77,8 @@ struct lane_fate {
 struct oracle_destination {
     const struct conf_destination *conf;
     size_t receiver_first; /* of fake_http; its endpoints follow each other */
-    bool calm;             /* no fault ever: a series has one endpoint */
+    size_t receivers_count;
+    bool calm; /* no fault ever: a series has one endpoint */
     struct fate *fates;
     struct lane_fate *lanes;
     size_t lanes_count;
@@ -105,6 +107,7 @@ struct oracle {
     struct oracle_series *series;
     size_t series_count;
     struct oracle_destination *destinations;
+    bool state_lost;                   /* once: start_at counts no more */
     bool damaged;                      /* any segment was */
     uint32_t damaged_from, damaged_to; /* all of them lie between */
     bool forgetful;                    /* series records may be lost: any item may be unknown */
@@ -141,6 +144,11 @@ void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
 
 /* ---- told by the seams ---- */
 void oracle_started(struct oracle *oracle); /* a life begins */
+/* Another configuration: homes move; shards or domains may, and then what lies between the
+ * watermark and the lanes is sent again. */
+void oracle_reconfigured(struct oracle *oracle, size_t destination);
+/* The state is gone: all begins anew, from the oldest segment. */
+void oracle_state_lost(struct oracle *oracle);
 void oracle_posted(void *oracle, const struct fake_request *request);
 void oracle_delivered(void *oracle, const struct fake_request *request);
 void oracle_ended(void *oracle, const struct fake_request *request);

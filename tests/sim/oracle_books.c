@@ -119,13 +119,15 @@ static void position_print(struct oracle *oracle, const char *what, const struct
 static void positions_print(struct oracle *oracle, const struct oracle_destination *destination,
                             const struct books *books, uint32_t number)
 {
+    if (books->lowest != NULL) {
+        position_print(oracle, "lowest watermark", &books->lowest->at);
+    }
     if (destination->conf->shard_by_count > 0 || books->lowest == NULL) {
         return;
     }
     uint16_t shard =
         oracle->series[oracle->items[number].series].shard[destination->conf->fold_case];
     report_line(oracle->report, "    shard %u", (unsigned)shard);
-    position_print(oracle, "lowest watermark", &books->lowest->at);
     if (books->lanes[shard] != NULL) {
         position_print(oracle, "its lane", &books->lanes[shard]->settled);
     }
@@ -196,7 +198,8 @@ void oracle_commit_applied(void *context)
                              destination->conf->name);
             return;
         }
-        if (!destination->committed && oracle->conf->start_at == CONF_START_NOW) {
+        if (!destination->committed && oracle->conf->start_at == CONF_START_NOW &&
+            !oracle->state_lost) {
             destination->start_item = oracle->taken_items;
         }
         destination->committed = true;

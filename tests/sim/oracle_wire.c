@@ -10,7 +10,7 @@ destination_of(struct oracle *oracle, const struct fake_request *request, uint32
         struct oracle_destination *destination = &oracle->destinations[i];
         size_t index = request->receiver - destination->receiver_first;
         if (request->receiver >= destination->receiver_first &&
-            index < destination->conf->endpoints_count) {
+            index < destination->receivers_count) {
             *endpoint = (uint32_t)index;
             return destination;
         }
@@ -144,9 +144,10 @@ void oracle_delivered(void *context, const struct fake_request *request)
         }
         fate->arrived = true;
         /* a request that was given up may come late, and its items be beyond a second sending */
-        bool orphan = request->end != FAKE_OPEN && oracle->items[number].removed;
+        bool orphan = request->end != FAKE_OPEN &&
+                      (oracle->items[number].removed || number < destination->start_item);
         /* and where a series record is lost, its items wait while those of another ref go */
-        if (number + 1 < lane->newest && !orphan && !oracle->damaged) {
+        if (number + 1 < lane->newest && !orphan && !oracle->damaged && !oracle->state_lost) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
                              destination->conf->name, oracle_item_text(oracle, number),
                              lane->newest - 1);
@@ -184,9 +185,12 @@ void oracle_ended(void *context, const struct fake_request *request)
         }
         uint32_t number = oracle_find(oracle, &request->samples[i]);
         if (taken && accepted(request) && number != ORACLE_NONE) {
-            destination->fates[number].acked_life = oracle->life;
-            destination->fates[number].acked_event = oracle->event;
-            destination->fates[number].maybe_forgotten = false;
+            struct fate *fate = &destination->fates[number];
+            fate->durable = fate->durable ||
+                            (fate->acked_life != 0 && fate->acked_event < oracle->durable_event);
+            fate->acked_life = oracle->life;
+            fate->acked_event = oracle->event;
+            fate->maybe_forgotten = false;
         }
     }
 }

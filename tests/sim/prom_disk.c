@@ -75,6 +75,7 @@ static void record_lost(struct prometheus *prom, const struct prom_record *recor
     }
     for (uint32_t i = 0; i < record->series_count; i++) {
         prom->series[record->series_first + i].defined = false;
+        prom->series[record->series_first + i].lost = true;
         oracle_source_unknown(prom->oracle, record->series_first + i);
     }
 }

@@ -155,7 +155,7 @@ static uint32_t series_new(struct prometheus *prom, uint32_t set)
         prom->series_capacity = prom->series_capacity * 2 + 64;
         prom->series = mem_grow(prom->series, prom->series_capacity, sizeof *prom->series);
     }
-    prom->series[prom->series_count] = (struct prom_series){prom->next_ref, set, false, false, 0};
+    prom->series[prom->series_count] = (struct prom_series){.ref = prom->next_ref, .set = set};
     prom->next_ref += 1 + rng_below(&prom->rng, 3);
     return (uint32_t)prom->series_count++;
 }
@@ -250,7 +250,7 @@ static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t f
                                    .source = source,
                                    .t_ms = sample->t_ms,
                                    .bits = sample->bits,
-                                   .unknown = ghost,
+                                   .unknown = ghost || prom->series[source].lost,
                                    .late = !ghost && !prom->series[source].defined};
         (void)oracle_item_add(prom->oracle, &item);
     }

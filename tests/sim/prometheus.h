@@ -58,6 +58,7 @@ struct prom_series {
     uint64_t ref;
     uint32_t set;
     bool defined;          /* its record is logged */
+    bool lost;             /* its record is torn: the head does not know */
     bool dropped;          /* in no checkpoint or segment any more */
     uint32_t used_segment; /* newest with a record of it */
 };

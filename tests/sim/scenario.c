@@ -5,6 +5,8 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
+enum { FLOOD_EVERY = 250 };
+
 static int64_t between(struct rng *rng, int64_t low, int64_t high)
 {
     ASSERT(low <= high);
@@ -59,11 +61,9 @@ static void destination_make(struct rng *rng, struct conf_destination *to, size_
     to->placement = chance(rng, 30) ? CONF_PINNED : CONF_FAILOVER;
     to->fold_case = chance(rng, 20);
     to->remote_timeout_ms = between(rng, 500, 8000);
-    if (chance(rng, 15)) {
-        to->shard_by_count = 1;
-        to->shard_by = mem_new(1, sizeof *to->shard_by);
-        to->shard_by[0] = mem_string(chance(rng, 50) ? "instance" : "job");
-    }
+    to->shard_by_count = chance(rng, 15);
+    to->shard_by = mem_new(1, sizeof *to->shard_by); /* also when it is not used yet */
+    to->shard_by[0] = mem_string(chance(rng, 50) ? "instance" : "job");
     queue_make(rng, &to->queue);
 }
 
@@ -143,8 +143,54 @@ static void troubles_make(struct rng *rng, struct scenario *to)
     to->short_read_percent = maybe(rng, 70, 50);
     to->eio_permille = maybe(rng, 80, 20);
     to->wall_jumps = to->conf->start_at != CONF_START_AGO && chance(rng, 10);
+    to->reconfigures = chance(rng, 15);
+    to->state_lost = chance(rng, 6);
     to->once_last = chance(rng, 20);
     to->again = chance(rng, 40);
+}
+
+static void destination_release(struct conf_destination *destination, size_t endpoints_count)
+{
+    for (size_t i = 0; i < endpoints_count; i++) {
+        mem_free(destination->endpoints[i].url);
+        mem_free(destination->endpoints[i].shown);
+        mem_free(destination->endpoints[i].key);
+    }
+    mem_free(destination->shard_by[0]);
+    mem_free(destination->endpoints);
+    mem_free(destination->shard_by);
+    mem_free(destination->name);
+}
+
+/* One destination that takes nothing until the faults end, and more items than it may hold. */
+static void flood_make(struct scenario *to)
+{
+    struct conf *conf = to->conf;
+    for (size_t i = 1; i < conf->destinations_count; i++) {
+        destination_release(&conf->destinations[i], conf->destinations[i].endpoints_count);
+    }
+    conf->destinations_count = 1;
+    conf->start_at = CONF_START_OLDEST;
+    conf->destinations[0].queue.max_samples_per_send = 2000;
+    conf->destinations[0].queue.max_bytes_per_send = 1 << 20;
+    conf->destinations[0].queue.max_shards = 8;
+    to->flood = true;
+    to->calm[0] = false;
+    to->bytes_max[0] = 0;
+    to->crash_ms = 0;
+    to->stop_ms = 0;
+    to->soon_permille = 0;
+    to->active_ms = 25000;
+    to->prometheus.targets = 4;
+    to->prometheus.series_per_target = 250;
+    to->prometheus.scrape_ms_min = 25;
+    to->prometheus.scrape_ms_max = 30;
+    to->prometheus.segment_bytes = 2 << 20;
+    to->prometheus.truncate_ms = 0;
+    to->prometheus.restart_ms = 0;
+    to->prometheus.flips = false;
+    to->prometheus.forgetful = false;
+    to->prometheus.history_ms = 1000;
 }
 
 void scenario_make(struct scenario *scenario, uint64_t seed)
@@ -154,6 +200,12 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     prometheus_make(&rng, &scenario->prometheus);
     troubles_make(&rng, scenario);
     scenario->active_ms = between(&rng, 4000, 25000);
+    if (seed % FLOOD_EVERY == 0) {
+        flood_make(scenario);
+    }
+    for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
+        scenario->endpoints_all[i] = scenario->conf->destinations[i].endpoints_count;
+    }
     /* a receiver that takes one sample a request needs little to do */
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         if (scenario->conf->destinations[i].queue.max_samples_per_send < 50 &&
@@ -164,26 +216,11 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     }
 }
 
-static void destination_release(struct conf_destination *destination)
-{
-    for (size_t i = 0; i < destination->endpoints_count; i++) {
-        mem_free(destination->endpoints[i].url);
-        mem_free(destination->endpoints[i].shown);
-        mem_free(destination->endpoints[i].key);
-    }
-    for (size_t i = 0; i < destination->shard_by_count; i++) {
-        mem_free(destination->shard_by[i]);
-    }
-    mem_free(destination->endpoints);
-    mem_free(destination->shard_by);
-    mem_free(destination->name);
-}
-
 void scenario_release(struct scenario *scenario)
 {
     struct conf *conf = scenario->conf;
     for (size_t i = 0; i < conf->destinations_count; i++) {
-        destination_release(&conf->destinations[i]);
+        destination_release(&conf->destinations[i], scenario->endpoints_all[i]);
     }
     for (size_t i = 0; i < conf->external_labels_count; i++) {
         mem_free((void *)(uintptr_t)conf->external_labels[i].name);

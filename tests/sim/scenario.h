@@ -25,8 +25,12 @@ struct scenario {
     enum hints hints;
     unsigned short_read_percent, eio_permille;
     bool wall_jumps;
-    bool once_last; /* the last life is run --once */
-    bool again;     /* and another one must find nothing to do */
+    bool reconfigures; /* between lives: shard_by, number of endpoints */
+    size_t endpoints_all[DESTINATIONS_MAX];
+    bool state_lost; /* between two lives, once */
+    bool flood;      /* more than a domain may hold, while nothing can be sent */
+    bool once_last;  /* the last life is run --once */
+    bool again;      /* and another one must find nothing to do */
 };
 
 void scenario_make(struct scenario *scenario, uint64_t seed);

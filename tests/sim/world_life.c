@@ -31,10 +31,35 @@ static void life_plan(struct world *world)
     }
 }
 
+/* The operator, and the disk under the state. */
+static void between_lives(struct world *world)
+{
+    struct scenario *scenario = &world->scenario;
+    if (world->phase != PHASE_LIVELY || world->oracle.life == 0) {
+        return;
+    }
+    if (scenario->state_lost && rng_below(&world->rng, 2) == 0) {
+        report_line(world->report, "the state is lost");
+        scenario->state_lost = false;
+        fake_store_lose(world->store);
+        oracle_state_lost(&world->oracle);
+    }
+    if (scenario->reconfigures) {
+        size_t index = (size_t)rng_below(&world->rng, scenario->conf->destinations_count);
+        struct conf_destination *conf = &scenario->conf->destinations[index];
+        conf->shard_by_count = rng_below(&world->rng, 2);
+        conf->endpoints_count = 1 + (size_t)rng_below(&world->rng, scenario->endpoints_all[index]);
+        report_line(world->report, "%s is reconfigured: %zu endpoints, shard_by %zu", conf->name,
+                    conf->endpoints_count, conf->shard_by_count);
+        oracle_reconfigured(&world->oracle, index);
+    }
+}
+
 void life_start(struct world *world, bool once)
 {
     struct engine_options options = {.once = once};
     struct err err = {0};
+    between_lives(world);
     oracle_started(&world->oracle);
     report_line(world->report, "[%7lld] walship starts%s", (long long)world->now_ms,
                 once ? " (--once)" : "");

@@ -105,10 +105,11 @@ static void faults_make(struct world *world, uint64_t seed)
     world->faults.good_percent = scenario->good_percent;
     world->faults.commit_fail_percent = scenario->commit_fail_percent;
     world->faults.commit_ms_max = scenario->commit_ms_max;
+    world->faults.nothing_goes = scenario->flood;
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         struct oracle_destination *destination = &world->oracle.destinations[i];
         destination->calm = scenario->calm[i];
-        for (size_t k = 0; k < destination->conf->endpoints_count; k++) {
+        for (size_t k = 0; k < destination->receivers_count; k++) {
             struct faults_endpoint *to = &world->faults.endpoints[destination->receiver_first + k];
             to->calm = scenario->calm[i];
             to->bytes_max = scenario->bytes_max[i];
