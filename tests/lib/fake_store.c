@@ -29,7 +29,6 @@ static void destination_release(struct store_destination *row)
 
 static void watermark_release(struct store_watermark *row)
 {
-    ASSERT(row != NULL);
     string_free(row->destination);
     string_free(row->domain);
 }
@@ -98,6 +97,7 @@ static void destination_put(struct fake_rows *rows, const struct store_destinati
 static void watermark_put(struct fake_rows *rows, const struct store_watermark *row)
 {
     struct store_watermark *to = NULL;
+    ASSERT(rows->watermarks != NULL || rows->watermarks_count == 0);
     for (size_t i = 0; i < rows->watermarks_count && to == NULL; i++) {
         struct store_watermark *old = &rows->watermarks[i];
         if (same(old->destination, row->destination) && same(old->domain, row->domain)) {

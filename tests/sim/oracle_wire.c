@@ -43,7 +43,7 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though it is no whole item of a known series";
     } else if (number < destination->never_before && !oracle->damaged) {
         why = "was sent though it is older than the start (start_at: now)";
-    } else if (fate->acked_life == oracle->life) {
+    } else if (fate->acked_life == oracle->life && !oracle->damaged) {
         why = "was sent again after it was acked in the same life";
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
         why = "was sent again though the commit that settled it was durable before the crash";
@@ -145,7 +145,8 @@ void oracle_delivered(void *context, const struct fake_request *request)
         fate->arrived = true;
         /* a request that was given up may come late, and its items be beyond a second sending */
         bool orphan = request->end != FAKE_OPEN &&
-                      (oracle->items[number].removed || number < destination->start_item);
+                      (oracle->items[number].removed || number < destination->start_item ||
+                       oracle->conf->start_at == CONF_START_AGO);
         /* and where a series record is lost, its items wait while those of another ref go */
         if (number + 1 < lane->newest && !orphan && !oracle->damaged && !oracle->state_lost) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
