@@ -26,7 +26,8 @@ static void parked_give_up(struct engine *engine, struct domain *domain,
     struct destination *destination = domain->destination;
     struct lane *account = &destination->lanes[LANE_UNKNOWN];
     struct position at = parked_position(domain, parked);
-    if (domain->index == 0) {
+    /* an earlier life may have given it up already; the account is the first domain's */
+    if (domain->index == 0 && !position_before(&at, &account->settled)) {
         struct loss loss = {.reason = LOSS_UNKNOWN_REF,
                             .from = at,
                             .to = at,
@@ -48,12 +49,6 @@ void park_add(struct engine *engine, struct domain *domain, const struct wal_sam
               uint32_t index)
 {
     struct ring_record *record = ring_at(&domain->ring, domain->record_sequence);
-    struct position at = record->at;
-    at.item = index;
-    const struct lane *account = &domain->destination->lanes[LANE_UNKNOWN];
-    if (domain->index == 0 && position_before(&at, &account->settled)) {
-        return; /* given up in an earlier life; the account is the first domain's */
-    }
     if (domain->parked_count == PARKED_ITEMS_MAX) {
         parked_give_up(engine, domain, &domain->parked[0]);
         domain->parked_count--;

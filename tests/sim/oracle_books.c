@@ -214,17 +214,10 @@ static uint32_t record_start(const struct oracle *oracle, uint32_t number)
     return number - item->item;
 }
 
-/* Does any domain still wait for the series record of this item? Only one keeps the account. */
-static bool unknown_open(const struct oracle_destination *destination, const struct books *books,
-                         const struct oracle_item *item)
+/* Does any domain wait for the series record of this item, or will one again? */
+static bool unknown_open(const struct books *books, const struct oracle_item *item)
 {
-    const struct store_lane *given_up = books->lanes[SHARDS_COUNT + 1];
-    if (destination->conf->placement == CONF_PINNED) {
-        return books->lowest == NULL || !before(item, &books->lowest->at);
-    }
-    /* what an older generation gave up, this one waits for anew */
-    return given_up == NULL || !before(item, &given_up->settled) ||
-           given_up->settled.generation < books->lowest->at.generation;
+    return books->lowest == NULL || !before(item, &books->lowest->at);
 }
 
 uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination *destination)
@@ -234,7 +227,7 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         const struct oracle_item *item = &oracle->items[i];
         const struct fate *fate = &destination->fates[i];
-        bool open = item->unknown ? unknown_open(destination, &books, item)
+        bool open = item->unknown ? unknown_open(&books, item)
                                   : fate->acked_life == 0 || fate->maybe_forgotten ||
                                         fate->acked_event >= oracle->durable_event;
         if ((item->unknown || item->late) && item->state == ITEM_VISIBLE && open) {

@@ -43,7 +43,9 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though it is no whole item of a known series";
     } else if (number < destination->never_before && !oracle->damaged) {
         why = "was sent though it is older than the start (start_at: now)";
-    } else if (fate->acked_life == oracle->life && !oracle->damaged) {
+    } else if (oracle->damaged) {
+        why = NULL; /* rather twice than not at all */
+    } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
         why = "was sent again though the commit that settled it was durable before the crash";
