@@ -230,7 +230,9 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
         bool open = item->unknown ? unknown_open(&books, item)
                                   : fate->acked_life == 0 || fate->maybe_forgotten ||
                                         fate->acked_event >= oracle->durable_event;
-        if ((item->unknown || item->late) && item->state == ITEM_VISIBLE && open) {
+        /* one whose series record was deleted is unknown, too */
+        bool parked = item->unknown || item->late || item->removed;
+        if (parked && item->state == ITEM_VISIBLE && open) {
             return record_start(oracle, i);
         }
     }

@@ -126,6 +126,10 @@ void checkpoint_rename(struct prometheus *prom)
     prom->old_checkpoint = prom->checkpoint;
     prom->has_checkpoint = true;
     prom->checkpoint = prom->checkpoint_next;
+    /* from now on their series records may be nowhere, also if a crash leaves the files */
+    for (uint32_t i = prom->first_segment; i <= prom->checkpoint; i++) {
+        oracle_segment_removed(prom->oracle, i);
+    }
     prom->checkpoints++;
     report_line(prom->report, "prometheus: checkpoint.%08u", prom->checkpoint_next);
 }
@@ -136,7 +140,6 @@ bool checkpoint_delete_one(struct prometheus *prom)
     if (prom->first_segment <= prom->checkpoint) {
         disk_path(prom, path, sizeof path, "%08u", prom->first_segment);
         fake_os_unlink(prom->os, path);
-        oracle_segment_removed(prom->oracle, prom->first_segment);
         report_line(prom->report, "prometheus: deletes segment %u", prom->first_segment);
         prom->first_segment++;
         return true;
