@@ -8,8 +8,10 @@ cd "$(dirname "$0")/../.."
 walship=${WALSHIP:-build/release/walship}
 dir=$PWD/build/e2e/bad_input
 full=$dir/full
+open=$(mktemp -d) # a state directory for another user: the clone may lie in a private home
 cleanup() {
     stop_all
+    rm -rf "$open"
     mountpoint -q "$full" && umount "$full"
 }
 trap cleanup EXIT
@@ -110,11 +112,11 @@ configure things "$dir/things" "$dir/state.things"
 refused "not a WAL" 1 "$dir/things" "$walship" run --config "$dir/things.yml"
 mkdir -m 700 "$dir/locked"
 cp -r "$dir/a/wal" "$dir/locked/"
-configure locked locked/wal open/state.locked
+configure locked locked/wal "$open/state"
 if command -v setpriv >/dev/null; then
-    mkdir -m 777 "$dir/open"
+    chmod 777 "$open"
     refused "wal_dir unreadable" 1 "not readable" setpriv --reuid 65534 --regid 65534 --clear-groups \
-        "$walship" run --config "${dir#"$PWD"/}/locked.yml" # relative: the clone may lie in a private home
+        "$walship" run --config "${dir#"$PWD"/}/locked.yml" # relative, for the same reason
 else
     echo "SKIP wal_dir unreadable: no setpriv"
 fi
