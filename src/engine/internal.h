@@ -34,15 +34,22 @@ enum {
 
 static_assert(DECODE_ITEMS < PENDING_ITEMS_MAX / 4, "a chunk always fits an emptied domain");
 
-/* A float sample on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
+enum item_kind {
+    ITEM_FLOAT /* bits: the value, IEEE-754 */
+};
+
+/* An item on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
 struct item {
     int64_t t_ms;
     uint64_t bits;
     uint32_t set;    /* label set; lives as long as its definition is above the watermark */
     uint32_t record; /* low half of the ring sequence of its record */
     uint32_t index;  /* in the record */
-    uint32_t late;   /* 1: was parked */
+    uint8_t kind;    /* enum item_kind: what `bits` are */
+    bool late;       /* was parked */
 };
+
+static_assert(sizeof(struct item) == 32, "PENDING_ITEMS_MAX of them are the memory of a domain");
 
 struct chunk {
     struct chunk *next;

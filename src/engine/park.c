@@ -86,7 +86,7 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
                         .set = set,
                         .record = (uint32_t)parked->sequence,
                         .index = parked->index,
-                        .late = 1};
+                        .late = true};
     lane_push(engine, lane, &item);
     domain->pending++;
     domain->destination->counts[STORE_READ]++;
