@@ -14,6 +14,7 @@ enum {
     /* labels of one series */
     LABELS_COUNT_MAX = 1024,
     LABELS_BYTES_MAX = 1 << 20,
+    LABELS_FINAL_MAX = 4 * LABELS_COUNT_MAX, /* with external labels and relabelling */
 
     /* destinations */
     SHARDS_COUNT = 256,

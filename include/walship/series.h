@@ -38,6 +38,8 @@ void series_collect_mark(struct series *series, uint64_t ref);
 typedef void series_gone_fn(void *context, uint32_t set);
 size_t series_collect_end(struct series *series, const struct position *before,
                           series_gone_fn *gone, void *context);
+/* used[set] = 1 for every set that some definition means; room for labels_bound. */
+void series_mark_sets(const struct series *series, uint8_t *used);
 /* Older versions that no cursor at or after `before` can see are dropped as well by collect_end. */
 
 #endif

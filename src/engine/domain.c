@@ -7,11 +7,10 @@ bool domain_has_room(const struct domain *domain, size_t items)
     return domain->pending + domain->parked_count + items <= PENDING_ITEMS_MAX;
 }
 
-/* The lane of this set; NULL when another domain of the destination carries it. */
-struct lane *domain_lane(struct engine *engine, struct domain *domain, uint32_t set)
+/* NULL when another domain of the destination carries it. */
+struct lane *domain_lane(struct domain *domain, const struct route *route)
 {
-    struct destination *destination = domain->destination;
-    struct lane *lane = &destination->lanes[route_shard(engine, destination, set)];
+    struct lane *lane = &domain->destination->lanes[route->shard];
     return lane->domain == domain->index ? lane : NULL;
 }
 
@@ -38,7 +37,8 @@ bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
 static void deliver_sample(struct engine *engine, struct domain *domain,
                            const struct wal_sample *sample, const struct position *at, uint32_t set)
 {
-    struct lane *lane = domain_lane(engine, domain, set);
+    const struct route *route = route_of(engine, domain->destination, set);
+    struct lane *lane = domain_lane(domain, route);
     if (lane == NULL) {
         return;
     }
@@ -47,7 +47,7 @@ static void deliver_sample(struct engine *engine, struct domain *domain,
     }
     struct item item = {.t_ms = sample->t_ms,
                         .bits = sample->bits,
-                        .set = set,
+                        .set = route->set,
                         .record = (uint32_t)domain->record_sequence,
                         .index = at->item};
     lane_push(engine, lane, &item);

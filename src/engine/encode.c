@@ -28,7 +28,7 @@ struct encode {
     struct rw_sample samples[BATCH_SAMPLES_MAX];
     struct rw_sample run[BATCH_SAMPLES_MAX]; /* one group's, gathered */
     uint32_t items_count;
-    struct label labels[4 * LABELS_COUNT_MAX];
+    struct label labels[LABELS_FINAL_MAX];
     struct buf raw;
     struct buf compressed;
 };
@@ -117,7 +117,7 @@ static bool group_write(struct engine *engine, const struct group *group)
         }
         samples = encode->run;
     }
-    size_t count = route_labels(engine, group->set, encode->labels);
+    size_t count = labels_get(engine->labels, group->set, encode->labels, LABELS_FINAL_MAX);
     return rw1_series(&encode->raw, encode->labels, count, samples, group->count);
 }
 

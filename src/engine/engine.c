@@ -73,7 +73,7 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
     engine->labels = labels_new(&options->key);
     engine->series = series_new(engine->labels, options->key.k0);
     engine->encode = encode_new();
-    engine->label_room = mem_new((size_t)4 * LABELS_COUNT_MAX, sizeof *engine->label_room);
+    engine->label_room = mem_new((size_t)2 * LABELS_FINAL_MAX, sizeof *engine->label_room);
     engine->destinations_count = conf->destinations_count;
     engine->destinations = mem_new(conf->destinations_count, sizeof *engine->destinations);
     engine->committing_losses = mem_new(conf->destinations_count, sizeof(size_t));
@@ -115,7 +115,7 @@ static void destination_release(struct engine *engine, struct destination *desti
     }
     mem_free(destination->losses);
     mem_free(destination->senders);
-    mem_free(destination->routes);
+    routes_release(engine, destination);
 }
 
 void engine_free(struct engine *engine)

@@ -49,9 +49,7 @@ static void hold_reader(struct holding *holding, const struct reader *reader)
 static void sets_release(struct engine *engine)
 {
     for (size_t i = 0; i < engine->held_count; i++) {
-        if (labels_release(engine->labels, engine->held[i])) {
-            route_forget(engine, engine->held[i]);
-        }
+        labels_release(engine->labels, engine->held[i]);
     }
     mem_free(engine->held);
 }

@@ -28,8 +28,7 @@ enum {
     CHUNK_ITEMS = 63,
     DECODE_ITEMS = 1024, /* samples decoded at a time */
     DOMAINS_MAX = ENDPOINTS_MAX,
-    READERS_MAX = 64,
-    SHARD_UNROUTED = 0xffff
+    READERS_MAX = 64
 };
 
 static_assert(DECODE_ITEMS < PENDING_ITEMS_MAX / 4, "a chunk always fits an emptied domain");
@@ -42,7 +41,7 @@ enum item_kind {
 struct item {
     int64_t t_ms;
     uint64_t bits;
-    uint32_t set;    /* label set; lives as long as its definition is above the watermark */
+    uint32_t set;    /* FINAL label set (route.c); hold.c says what keeps it alive */
     uint32_t record; /* low half of the ring sequence of its record */
     uint32_t index;  /* in the record */
     uint8_t kind;    /* enum item_kind: what `bits` are */
@@ -163,6 +162,14 @@ struct sender { /* an endpoint with its batches */
     int64_t newest_acked_ms;
 };
 
+/* Where the items of a source set go, and as what. */
+struct route {
+    uint32_t set;   /* final; LABELS_NONE: not known yet. Referenced, unless it is the source itself
+                     */
+    uint16_t shard; /* of the final set */
+    uint16_t flags;
+};
+
 struct destination {
     const struct conf_destination *conf;
     char fingerprint[33];
@@ -171,7 +178,7 @@ struct destination {
     struct sender *senders;
     size_t senders_count;
     struct lane lanes[LANES_COUNT];
-    uint16_t *routes; /* set -> shard, SHARD_UNROUTED: not known yet */
+    struct route *routes; /* by source set */
     uint32_t routes_count;
     uint64_t counts[STORE_COUNTS]; /* READ includes what is pending */
     uint64_t lost[LOSS_REASONS];
@@ -290,13 +297,15 @@ void lane_clear(struct engine *engine, struct lane *lane);
 void chunks_free(struct engine *engine);
 
 /* route.c */
-uint16_t route_shard(struct engine *engine, struct destination *destination, uint32_t set);
-void route_forget(struct engine *engine, uint32_t set);
-size_t route_labels(struct engine *engine, uint32_t set, struct label *out); /* final labels */
+/* Valid until the next call. */
+const struct route *route_of(struct engine *engine, struct destination *destination, uint32_t set);
+/* After a collection, before anything is interned: routes whose source no ref means any more. */
+void routes_sweep(struct engine *engine);
+void routes_release(struct engine *engine, struct destination *destination);
 void route_fingerprint(const struct engine *engine, struct destination *destination);
 
 /* domain.c: items into lanes, and out again */
-struct lane *domain_lane(struct engine *engine, struct domain *domain, uint32_t set);
+struct lane *domain_lane(struct domain *domain, const struct route *route);
 bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
                      const struct position *at);
 void domain_record_done(struct domain *domain, const struct mark *next);

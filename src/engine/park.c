@@ -75,7 +75,8 @@ void park_add(struct engine *engine, struct domain *domain, const struct wal_sam
 static void parked_send(struct engine *engine, struct domain *domain, const struct parked *parked,
                         uint32_t set)
 {
-    struct lane *lane = domain_lane(engine, domain, set);
+    const struct route *route = route_of(engine, domain->destination, set);
+    struct lane *lane = domain_lane(domain, route);
     struct position at = parked_position(domain, parked);
     if (lane == NULL || position_before(&at, &lane->resumed)) {
         parked_close(domain, parked); /* another domain's, or settled in an earlier life */
@@ -83,7 +84,7 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
     }
     struct item item = {.t_ms = parked->t_ms,
                         .bits = parked->bits,
-                        .set = set,
+                        .set = route->set,
                         .record = (uint32_t)parked->sequence,
                         .index = parked->index,
                         .late = true};

@@ -1,21 +1,13 @@
-/* route.c - from a label set to its final labels and its shard. The answer is kept per set. */
+/* route.c - from a source label set, as the WAL has it, to the final one, as it is sent, and to its
+ * shard. The answer is kept per set and destination.
+ *
+ * A final set is interned like any other; its route holds one reference. Where nothing is added it
+ * is the source itself, at no cost. Two sources that end as one final set share it: one series to
+ * the receiver, one lane, WAL order. */
 #include "internal.h"
 
 /* Fixed: the shard of a series is saved state. A change of it must change the fingerprint below. */
 static const struct hash_key shard_key = {0x77616c736869702du, 0x73686172642d3031u};
-
-size_t route_labels(struct engine *engine, uint32_t set, struct label *out)
-{
-    const struct conf *conf = engine->conf;
-    size_t count = labels_count(engine->labels, set);
-    ASSERT(count <= LABELS_COUNT_MAX);
-    if (conf->external_labels_count == 0) {
-        return labels_get(engine->labels, set, out, LABELS_COUNT_MAX);
-    }
-    struct label *own = engine->label_room;
-    count = labels_get(engine->labels, set, own, LABELS_COUNT_MAX);
-    return labels_merge(own, count, conf->external_labels, conf->external_labels_count, out);
-}
 
 static bool shard_by_has(const struct conf_destination *conf, const struct label *label)
 {
@@ -29,56 +21,97 @@ static bool shard_by_has(const struct conf_destination *conf, const struct label
     return false;
 }
 
-static uint16_t route_compute(struct engine *engine, struct destination *destination, uint32_t set)
+static uint16_t shard_of(const struct conf_destination *conf, struct label *labels, size_t count)
 {
-    const struct conf_destination *conf = destination->conf;
-    struct label *labels = engine->label_room + LABELS_COUNT_MAX;
-    size_t count = route_labels(engine, set, labels);
+    size_t kept = count;
     if (conf->shard_by_count > 0) {
-        size_t kept = 0;
+        kept = 0;
         for (size_t i = 0; i < count; i++) {
             if (shard_by_has(conf, &labels[i])) {
                 labels[kept++] = labels[i];
             }
         }
-        count = kept;
     }
-    return (uint16_t)(labels_hash(&shard_key, labels, count, conf->fold_case) % SHARDS_COUNT);
+    return (uint16_t)(labels_hash(&shard_key, labels, kept, conf->fold_case) % SHARDS_COUNT);
 }
 
-static void routes_grow(struct engine *engine, struct destination *destination, uint32_t set)
+static struct route route_compute(struct engine *engine, const struct destination *destination,
+                                  uint32_t set)
+{
+    const struct conf *conf = engine->conf;
+    struct label *own = engine->label_room;
+    struct label *final = engine->label_room + LABELS_FINAL_MAX;
+    struct route route = {.set = set};
+    size_t count = labels_get(engine->labels, set, own, LABELS_COUNT_MAX);
+    size_t merged =
+        labels_merge(own, count, conf->external_labels, conf->external_labels_count, final);
+    ASSERT(merged >= count && merged <= LABELS_FINAL_MAX);
+    if (merged > count) { /* merging only ever adds */
+        route.set = labels_intern(engine->labels, final, merged);
+    }
+    route.shard = shard_of(destination->conf, final, merged);
+    return route;
+}
+
+static void routes_grow(struct engine *engine, struct destination *destination)
 {
     uint32_t bound = labels_bound(engine->labels);
-    ASSERT(set < bound);
     uint32_t count = bound + bound / 4 + 64;
     destination->routes = mem_grow(destination->routes, count, sizeof *destination->routes);
     for (uint32_t i = destination->routes_count; i < count; i++) {
-        destination->routes[i] = SHARD_UNROUTED;
+        destination->routes[i] = (struct route){.set = LABELS_NONE};
     }
     destination->routes_count = count;
 }
 
-uint16_t route_shard(struct engine *engine, struct destination *destination, uint32_t set)
+const struct route *route_of(struct engine *engine, struct destination *destination, uint32_t set)
 {
+    ASSERT(set < labels_bound(engine->labels));
     if (set >= destination->routes_count) {
-        routes_grow(engine, destination, set);
+        routes_grow(engine, destination);
     }
-    uint16_t shard = destination->routes[set];
-    if (shard == SHARD_UNROUTED) {
-        shard = route_compute(engine, destination, set);
-        destination->routes[set] = shard;
+    struct route *route = &destination->routes[set];
+    if (route->set == LABELS_NONE) {
+        *route = route_compute(engine, destination, set);
     }
-    return shard;
+    return route;
 }
 
-void route_forget(struct engine *engine, uint32_t set)
+static void route_drop(struct engine *engine, struct destination *destination, uint32_t set)
 {
+    struct route *route = &destination->routes[set];
+    if (route->set != LABELS_NONE && route->set != set) {
+        labels_release(engine->labels, route->set);
+    }
+    *route = (struct route){.set = LABELS_NONE};
+}
+
+/* By what the refs mean, not by the sets that died: a final set may be a source as well, even each
+ * the other's, and counting alone would keep such a pair for ever. */
+void routes_sweep(struct engine *engine)
+{
+    uint32_t bound = labels_bound(engine->labels);
+    uint8_t *used = mem_new((size_t)bound + 1, 1);
+    series_mark_sets(engine->series, used);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
-        if (set < destination->routes_count) {
-            destination->routes[set] = SHARD_UNROUTED;
+        for (uint32_t set = 0; set < bound && set < destination->routes_count; set++) {
+            if (!used[set]) {
+                route_drop(engine, destination, set);
+            }
         }
     }
+    mem_free(used);
+}
+
+void routes_release(struct engine *engine, struct destination *destination)
+{
+    for (uint32_t set = 0; set < destination->routes_count; set++) {
+        route_drop(engine, destination, set);
+    }
+    mem_free(destination->routes);
+    destination->routes = NULL;
+    destination->routes_count = 0;
 }
 
 void route_fingerprint(const struct engine *engine, struct destination *destination)

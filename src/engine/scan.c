@@ -383,11 +383,6 @@ static struct position slowest_watermark(const struct engine *engine)
     return slowest;
 }
 
-static void set_gone(void *context, uint32_t set)
-{
-    route_forget(context, set);
-}
-
 static void collect_start(struct engine *engine)
 {
     struct collect *collect = &engine->collect;
@@ -429,7 +424,8 @@ static void collect_end(struct engine *engine)
         before = slowest;
     }
     sets_hold(engine);
-    size_t removed = series_collect_end(engine->series, &before, set_gone, engine);
+    size_t removed = series_collect_end(engine->series, &before, NULL, NULL);
+    routes_sweep(engine);
     LOG_DEBUG("series collected", LOG_U64("checkpoint", engine->collect.checkpoint),
               LOG_U64("removed", removed), LOG_U64("left", series_refs(engine->series)));
     tail_free(engine->collect.tail);

@@ -236,6 +236,16 @@ void series_collect_mark(struct series *series, uint64_t ref)
     }
 }
 
+void series_mark_sets(const struct series *series, uint8_t *used)
+{
+    for (size_t i = 0; i < series->bound; i++) {
+        uint32_t set = series->definitions[i].set;
+        if (set != LABELS_NONE) { /* else a free one */
+            used[set] = 1;
+        }
+    }
+}
+
 /* One collection as it goes along. */
 struct collection {
     const struct position *before;

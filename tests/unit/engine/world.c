@@ -104,6 +104,8 @@ void world_release(struct world *world)
         mem_free(destination->endpoints);
         mem_free(destination->name);
     }
+    mem_free((char *)(uintptr_t)world->external.name);
+    mem_free((char *)(uintptr_t)world->external.value);
     mem_free(world->conf.wal_dir);
     wal_writer_release(&world->writer);
     fake_http_free(world->http);
@@ -233,15 +235,37 @@ static void append(struct world *world)
     world->written = world->writer.bytes.bytes;
 }
 
+/* NAME[,LABEL=VALUE...], cut apart in place; as Prometheus logs them, sorted. */
+static size_t series_labels(char *text, struct label *out)
+{
+    size_t count = 0;
+    const char *name = "__name__";
+    for (char *next = text; next != NULL;) {
+        char *value = next;
+        next = strchr(next, ',');
+        if (next != NULL) {
+            *next++ = 0;
+        }
+        if (count > 0) {
+            name = value;
+            value = strchr(value, '=');
+            *value++ = 0;
+        }
+        out[count++] = (struct label){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
+    }
+    return labels_canonical(out, count);
+}
+
 static void put_series(struct buf *record, char *line)
 {
     struct wal_series items[16];
-    struct label labels[16];
+    struct label labels[64];
     size_t count = 0;
+    struct label *room = labels;
     for (char *ref = word(&line); ref != NULL; ref = word(&line)) {
-        char *name = word(&line);
-        labels[count] = (struct label){"__name__", name, 8, (uint32_t)strlen(name)};
-        items[count] = (struct wal_series){strtoull(ref, NULL, 10), 1, &labels[count]};
+        size_t labels_count = series_labels(word(&line), room);
+        items[count] = (struct wal_series){strtoull(ref, NULL, 10), labels_count, room};
+        room += labels_count;
         count++;
     }
     wal_put_series(record, items, count);
@@ -415,6 +439,17 @@ static void do_arrived(struct world *world, char *line)
     }
 }
 
+static void do_external(struct world *world, char *line)
+{
+    char *name = word(&line);
+    char *value = word(&line);
+    world->external = (struct label){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
+    world->external.name = mem_string(name);
+    world->external.value = mem_string(value);
+    world->conf.external_labels = &world->external;
+    world->conf.external_labels_count = 1;
+}
+
 static void do_start_at(struct world *world, char *line)
 {
     char *when = word(&line);
@@ -458,6 +493,8 @@ static bool step_world(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "rename") == 0) {
         mem_free(world->destinations[0].name);
         world->destinations[0].name = mem_string(word(&line));
+    } else if (strcmp(verb, "external") == 0) {
+        do_external(world, line);
     } else if (strcmp(verb, "start_at") == 0) {
         do_start_at(world, line);
     } else if (strcmp(verb, "answer") == 0 || strcmp(verb, "lose") == 0 ||

@@ -10,7 +10,8 @@
  *     rename NEW                          the first destination, in the configuration
  *     start_at oldest|now|MS              (before start)
  *     start [once] [adopt OLD=NEW] [forget OLD]
- *     series REF NAME [REF NAME ...]      one series record
+ *     external LABEL VALUE                an external label (before start)
+ *     series REF NAME [REF NAME ...]      one series record; NAME[,LABEL=VALUE...]
  *     samples REF T [REF T ...]           one samples record; the value is T
  *     roll                                pad, next segment
  *     remove N | repair N KEEP | empty    segment N goes; is rewritten with KEEP records; all go
@@ -44,6 +45,7 @@ struct world {
     int64_t now_ms;
     bool commits_fail;
     struct conf conf;
+    struct label external; /* owned */
     struct conf_destination destinations[WORLD_DESTINATIONS_MAX];
     struct engine *engine;
     struct wal_writer writer;
