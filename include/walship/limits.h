@@ -29,6 +29,10 @@ enum {
     BATCH_COMPRESSED_BYTES_MAX = 16 << 20, /* the most that max_bytes_per_send may say */
     REQUESTS_IN_FLIGHT_MAX = 16,           /* an endpoint */
 
+    /* loss ledger */
+    LEDGER_ROWS_MAX = 1000, /* saved, of a destination and reason; the oldest are merged */
+    LEDGER_OPEN_MAX = 2000, /* not saved yet, of a destination */
+
     /* HTTP */
     HTTP_RESPONSE_BYTES_MAX = 64 << 10,
     HTTP_HEADER_VALUE_BYTES_MAX = 1024,

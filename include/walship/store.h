@@ -81,8 +81,8 @@ struct store_loss {
     const char *destination;
     enum loss_reason reason;
     struct position from, to;
-    uint64_t items; /* 0: unknown */
-    uint64_t series;
+    uint64_t items;                   /* 0: unknown */
+    uint64_t series;                  /* at least so many; 0: unknown */
     uint64_t bytes;                   /* of the WAL, when items are unknown */
     int64_t time_min_ms, time_max_ms; /* of the samples; min > max: unknown */
     int64_t seen_ms;                  /* wall clock */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <walship/buf.h>
 #include <walship/store.h>
+#include <walship/store_look.h>
 
 enum { STORE_SCHEMA_VERSION = 1 };
 
@@ -23,6 +24,8 @@ enum db_statement {
     DB_PUT_LANE,
     DB_PUT_SEGMENT,
     DB_ADD_LOSS,
+    DB_MERGE_LOSSES,
+    DB_DROP_MERGED,
     DB_DROP_SEGMENTS,
     DB_DROP_LANES,
     DB_DROP_WATERMARKS,
@@ -55,6 +58,8 @@ struct store_db {
 /* ---- store_sqlite_files.c: the directory, the lock, the marker ---- */
 bool files_open(struct store_db *db, const char *directory, struct err *err);
 void files_close(struct store_db *db);
+/* Process id of the walship that holds the directory, by what the lock file says; 0: none. */
+long files_holder(const struct store_db *db);
 /* A database was made here before. */
 bool files_marked(const struct store_db *db);
 bool files_mark(const struct store_db *db, struct err *err);
@@ -72,6 +77,8 @@ bool files_sync_directory(const struct store_db *db, struct err *err);
 /* ---- store_sqlite_schema.c: opening, checking, creating ---- */
 enum db_status db_open(struct store_db *db, struct err *err);
 void db_close(struct store_db *db);
+/* Reads db->lost; DB_FAILED when a newer walship made the file. */
+enum db_status db_check_version(struct store_db *db, int64_t *version, struct err *err);
 /* Aside with it, and an empty one that says `lost`. */
 bool db_replace(struct store_db *db, struct err *err);
 /* The file was deleted: writes it again from the open connection. */
@@ -85,6 +92,8 @@ const char *db_reason_name(enum loss_reason reason);
 
 /* ---- store_sqlite_image.c: everything that was saved ---- */
 enum db_status db_read(struct store_db *db, struct store_image *out, struct err *err);
+/* The rows of the ledger, into the same image's memory. */
+enum db_status db_read_ledger(struct store_db *db, struct store_look *look, struct err *err);
 
 /* ---- store_sqlite_copy.c: a commit of one's own ---- */
 struct store_commit *commit_copy(const struct store_commit *commit);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 #include <walship/log.h>
@@ -59,6 +60,20 @@ static long lock_holder(int fd)
     }
     text[count] = '\0';
     return strtol(text, NULL, 10);
+}
+
+/* The lock itself is not tried: a walship that starts at that moment would find it taken. */
+long files_holder(const struct store_db *db)
+{
+    char *path = file_in(db, "walship.lock");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    long holder = fd >= 0 ? lock_holder(fd) : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    mem_free(path);
+    bool alive = holder > 0 && (kill((pid_t)holder, 0) == 0 || errno == EPERM);
+    return alive ? holder : 0;
 }
 
 static bool lock_taken(const struct store_db *db, int fd, struct err *err)

@@ -113,19 +113,44 @@ static bool take_segment(struct cursor *cursor, void *out)
 }
 
 /* Ledger rows carry no checksum: a broken one costs a number on a page, not a sample. */
-static bool take_loss(struct cursor *cursor, void *out)
+static bool take_reason(struct cursor *cursor, enum loss_reason *out)
 {
-    struct store_loss_total *total = out;
-    total->destination = take_text(cursor);
     const char *name = take_text(cursor);
-    total->items = take_u64(cursor);
     for (unsigned i = 0; i < LOSS_REASONS; i++) {
         if (strcmp(db_reason_name((enum loss_reason)i), name) == 0) {
-            total->reason = (enum loss_reason)i;
+            *out = (enum loss_reason)i;
             return true;
         }
     }
     return false;
+}
+
+static bool take_loss(struct cursor *cursor, void *out)
+{
+    struct store_loss_total *total = out;
+    total->destination = take_text(cursor);
+    bool known = take_reason(cursor, &total->reason);
+    total->items = take_u64(cursor);
+    return known;
+}
+
+static bool take_ledger(struct cursor *cursor, void *out)
+{
+    struct store_ledger_row *row = out;
+    struct store_loss *loss = &row->loss;
+    loss->destination = take_text(cursor);
+    bool known = take_reason(cursor, &loss->reason);
+    loss->from = take_position(cursor);
+    loss->to = take_position(cursor);
+    loss->items = take_u64(cursor);
+    loss->series = take_u64(cursor);
+    loss->bytes = take_u64(cursor);
+    loss->time_min_ms = (int64_t)take_u64(cursor);
+    loss->time_max_ms = (int64_t)take_u64(cursor);
+    row->first_seen_ms = (int64_t)take_u64(cursor);
+    loss->seen_ms = (int64_t)take_u64(cursor);
+    loss->detail = take_text(cursor);
+    return known;
 }
 
 /* ---- whole tables ---- */
@@ -239,5 +264,23 @@ enum db_status db_read(struct store_db *db, struct store_image *out, struct err 
     if (status != DB_GOOD) {
         image_release(out);
     }
+    return status;
+}
+
+enum db_status db_read_ledger(struct store_db *db, struct store_look *look, struct err *err)
+{
+    /* times that are not known are NULL: as a range that is empty */
+    struct table table = {
+        .sql = "SELECT name, reason, generation, segment, from_record, from_item, to_generation,"
+               " to_segment, to_record, to_item, items, series, bytes, coalesce(time_min_ms, 1),"
+               " coalesce(time_max_ms, 0), first_seen_ms, last_seen_ms, detail FROM loss"
+               " JOIN destination ON destination.id = loss.destination"
+               " ORDER BY destination.id, generation, segment, from_record, from_item",
+        .take = take_ledger,
+        .row_bytes = sizeof(struct store_ledger_row)};
+    ASSERT(db->sql != NULL && look->image.memory != NULL);
+    enum db_status status = read_table(db, look->image.memory, &table, err);
+    look->ledger = table.rows;
+    look->ledger_count = table.count;
     return status;
 }

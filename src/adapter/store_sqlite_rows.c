@@ -6,8 +6,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <walship/limits.h>
 
-#define DESTINATION_ID "(SELECT id FROM destination WHERE name = ?1)"
+#define DESTINATION_ID  "(SELECT id FROM destination WHERE name = ?1)"
+#define LOSSES_OF       " WHERE destination = " DESTINATION_ID " AND reason = ?2"
+#define TOO_MANY_LOSSES "(SELECT count(*) FROM loss" LOSSES_OF ") > ?3"
 
 static const char *const texts[DB_STATEMENTS] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -41,7 +44,7 @@ static const char *const texts[DB_STATEMENTS] = {
         "  (SELECT to_generation AS a, to_segment AS b, to_record AS c, to_item AS d"
         "  UNION ALL SELECT excluded.to_generation, excluded.to_segment, excluded.to_record,"
         "  excluded.to_item) ORDER BY a DESC, b DESC, c DESC, d DESC LIMIT 1),"
-        " items = items + excluded.items, series = series + excluded.series,"
+        " items = items + excluded.items, series = max(series, excluded.series),"
         " bytes = bytes + excluded.bytes,"
         " time_min_ms = min(coalesce(time_min_ms, excluded.time_min_ms),"
         "  coalesce(excluded.time_min_ms, time_min_ms)),"
@@ -50,6 +53,27 @@ static const char *const texts[DB_STATEMENTS] = {
         " first_seen_ms = min(first_seen_ms, excluded.first_seen_ms),"
         " last_seen_ms = max(last_seen_ms, excluded.last_seen_ms),"
         " detail = CASE WHEN detail = '' THEN excluded.detail ELSE detail END",
+    /* The two rows of the lowest places become one when there are more than ?3. */
+    [DB_MERGE_LOSSES] =
+        "UPDATE loss SET"
+        " (to_generation, to_segment, to_record, to_item) = (SELECT a, b, c, d FROM"
+        "  (SELECT loss.to_generation AS a, loss.to_segment AS b, loss.to_record AS c,"
+        "   loss.to_item AS d UNION ALL SELECT next.to_generation, next.to_segment,"
+        "   next.to_record, next.to_item) ORDER BY a DESC, b DESC, c DESC, d DESC LIMIT 1),"
+        " items = loss.items + next.items, series = max(loss.series, next.series),"
+        " bytes = loss.bytes + next.bytes,"
+        " time_min_ms = min(coalesce(loss.time_min_ms, next.time_min_ms),"
+        "  coalesce(next.time_min_ms, loss.time_min_ms)),"
+        " time_max_ms = max(coalesce(loss.time_max_ms, next.time_max_ms),"
+        "  coalesce(next.time_max_ms, loss.time_max_ms)),"
+        " first_seen_ms = min(loss.first_seen_ms, next.first_seen_ms),"
+        " last_seen_ms = max(loss.last_seen_ms, next.last_seen_ms),"
+        " detail = CASE WHEN loss.detail = '' THEN next.detail ELSE loss.detail END"
+        " FROM (SELECT * FROM loss" LOSSES_OF " ORDER BY generation, segment LIMIT 1 OFFSET 1)"
+        " AS next WHERE loss.id = (SELECT id FROM loss" LOSSES_OF
+        "  ORDER BY generation, segment LIMIT 1) AND " TOO_MANY_LOSSES,
+    [DB_DROP_MERGED] = "DELETE FROM loss WHERE id = (SELECT id FROM loss" LOSSES_OF
+                       " ORDER BY generation, segment LIMIT 1 OFFSET 1) AND " TOO_MANY_LOSSES,
     [DB_DROP_SEGMENTS] = "DELETE FROM segment WHERE (generation, number) < (?1, ?2)",
     [DB_DROP_LANES] = "DELETE FROM lane WHERE destination = " DESTINATION_ID,
     [DB_DROP_WATERMARKS] = "DELETE FROM watermark WHERE destination = " DESTINATION_ID,
@@ -270,6 +294,23 @@ static bool put_segments(struct store_db *db, const struct store_commit *commit,
     return true;
 }
 
+/* Merged first, deleted then: both see the same two rows, and neither does anything while the
+ * ledger is short enough. */
+static bool bound_losses(struct store_db *db, const struct store_loss *loss, struct err *err)
+{
+    static const enum db_statement steps[] = {DB_MERGE_LOSSES, DB_DROP_MERGED};
+    for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
+        struct row row = row_of(db, steps[i]);
+        row_text(&row, loss->destination);
+        row_text(&row, db_reason_name(loss->reason));
+        row_u64(&row, LEDGER_ROWS_MAX);
+        if (!row_run(&row, "merge losses", err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool add_losses(struct store_db *db, const struct store_commit *commit, struct err *err)
 {
     for (size_t i = 0; i < commit->losses_count; i++) {
@@ -291,7 +332,7 @@ static bool add_losses(struct store_db *db, const struct store_commit *commit, s
         }
         row_u64(&row, (uint64_t)loss->seen_ms);
         row_text(&row, loss->detail != NULL ? loss->detail : "");
-        if (!row_run(&row, "add a loss", err)) {
+        if (!row_run(&row, "add a loss", err) || !bound_losses(db, loss, err)) {
             return false;
         }
     }

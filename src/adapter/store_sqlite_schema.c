@@ -181,22 +181,20 @@ static enum db_status create(struct store_db *db, bool lost, struct err *err)
     return status;
 }
 
-static enum db_status check_version(struct store_db *db, struct err *err)
+enum db_status db_check_version(struct store_db *db, int64_t *version, struct err *err)
 {
-    int64_t version = 0;
-    enum db_status status =
-        ask_number(db, "SELECT max(version) FROM schema_version", &version, err);
+    enum db_status status = ask_number(db, "SELECT max(version) FROM schema_version", version, err);
     if (status != DB_GOOD) {
         return status;
     }
-    if (version > STORE_SCHEMA_VERSION) {
+    if (*version > STORE_SCHEMA_VERSION) {
         err_set(err, 0,
                 "%s has schema version %lld, this walship knows up to %d: run the newer walship "
                 "or use another state_dir",
-                db->path, (long long)version, STORE_SCHEMA_VERSION);
+                db->path, (long long)*version, STORE_SCHEMA_VERSION);
         return DB_FAILED;
     }
-    if (version < 1) {
+    if (*version < 1) {
         err_set(err, 0, "%s has no schema version", db->path);
         return DB_CORRUPT;
     }
@@ -217,6 +215,7 @@ enum db_status db_open(struct store_db *db, struct err *err)
         return DB_FAILED;
     }
     int64_t tables = 0;
+    int64_t version = 0;
     enum db_status status = connect_to(db, err);
     status = status == DB_GOOD ? check_pages(db, err) : status;
     if (status == DB_GOOD) {
@@ -225,7 +224,7 @@ enum db_status db_open(struct store_db *db, struct err *err)
     if (status == DB_GOOD && tables == 0) {
         status = create(db, files_marked(db), err);
     }
-    status = status == DB_GOOD ? check_version(db, err) : status;
+    status = status == DB_GOOD ? db_check_version(db, &version, err) : status;
     if (status == DB_GOOD && (!files_mark(db, err) || !files_sync_directory(db, err))) {
         status = DB_FAILED;
     }

@@ -19,6 +19,12 @@ static const struct command commands[] = {
     {NULL, "check",
      "--config F [--probe]            every error of a configuration; --probe: asks every endpoint",
      cmd_check},
+    {NULL, "status",
+     "--config F [--json]             what was saved, how far behind it is, what the running one "
+     "says",
+     cmd_status},
+    {NULL, "losses", "--config F [--json]             what was lost: how much, when, why",
+     cmd_losses},
     {"wal", "dump",
      "DIR [--from T --to T --match S]\n"
      "                                        what a WAL directory holds, as promtool prints it",

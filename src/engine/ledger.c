@@ -1,5 +1,6 @@
 /* ledger.c - what is lost is written down: who, when, how much, why. Rows wait here until a commit
- * carries them; equal neighbours are merged, so a flood makes few rows. */
+ * carries them; equal neighbours are merged, so a flood makes few rows. While commits fail for long
+ * the rows that wait are bounded too: then only the reason must be the same. */
 #include "internal.h"
 
 static const char *const reason_names[LOSS_REASONS] = {
@@ -17,8 +18,11 @@ const char *loss_reason_name(enum loss_reason reason)
     return reason_names[reason];
 }
 
-static bool mergeable(const struct store_loss *row, const struct loss *loss)
+static bool mergeable(const struct store_loss *row, const struct loss *loss, bool crowded)
 {
+    if (crowded && row->reason == loss->reason) {
+        return true;
+    }
     return row->reason == loss->reason && row->from.generation == loss->from.generation &&
            row->from.segment == loss->from.segment && (loss->detail == NULL || *loss->detail == 0);
 }
@@ -32,7 +36,8 @@ static void merge(struct store_loss *row, const struct loss *loss)
         row->to = loss->to;
     }
     row->items += loss->items;
-    row->series += loss->series;
+    /* which ones is not known any more: at least so many */
+    row->series = row->series > loss->series ? row->series : loss->series;
     row->bytes += loss->bytes;
     if (loss->time_min_ms < row->time_min_ms) {
         row->time_min_ms = loss->time_min_ms;
@@ -50,8 +55,9 @@ void ledger_add(struct engine *engine, struct destination *destination, const st
     /* rows that a running commit carries must not change under it */
     size_t index = (size_t)(destination - engine->destinations);
     size_t open = engine->committing ? engine->committing_losses[index] : 0;
+    bool crowded = destination->losses_count >= LEDGER_OPEN_MAX;
     for (size_t i = destination->losses_count; i > open; i--) {
-        if (mergeable(&destination->losses[i - 1], loss)) {
+        if (mergeable(&destination->losses[i - 1], loss, crowded)) {
             merge(&destination->losses[i - 1], loss);
             return;
         }

@@ -233,7 +233,7 @@ START_TEST(losses_of_one_segment_and_reason_become_one_row)
     ck_assert_int_eq(MERGED("to_segment"), 6);
     ck_assert_int_eq(MERGED("to_record"), 0);
     ck_assert_int_eq(MERGED("items"), 7);
-    ck_assert_int_eq(MERGED("series"), 4);
+    ck_assert_int_eq(MERGED("series"), 2); /* at least: which ones is not known */
     ck_assert_int_eq(MERGED("bytes"), 7);
     ck_assert_int_eq(MERGED("time_min_ms"), 50);
     ck_assert_int_eq(MERGED("time_max_ms"), 200);

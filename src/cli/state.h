@@ -1,0 +1,31 @@
+/* state.h - what `losses` and `status` share: their arguments, the configuration, the saved state,
+ * and how places, times and numbers are written for people. */
+#ifndef CLI_STATE_H
+#define CLI_STATE_H
+
+#include <walship/buf.h>
+#include <walship/conf.h>
+#include <walship/store_look.h>
+
+enum { STATE_TEXT_BYTES_MAX = 256 << 20 };
+
+struct state {
+    struct conf *conf;
+    struct store_look look;
+    bool json;
+};
+
+/* 0, or the exit code; what was wrong was said. Release in both cases. */
+int state_open(struct state *state, int argc, char **argv);
+void state_release(struct state *state);
+
+/* "1/5/10/3": generation, segment, record, item. */
+void state_place(struct buf *out, const struct position *at);
+/* RFC 3339 in UTC, to the millisecond. */
+void state_time(struct buf *out, int64_t ms);
+/* What `out` holds goes to standard output. False: that failed. */
+bool state_print(const struct buf *out);
+/* buf_format for texts that have no limit but STATE_TEXT_BYTES_MAX. */
+void state_text(struct buf *out, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

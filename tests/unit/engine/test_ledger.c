@@ -1,0 +1,102 @@
+/* test_ledger.c - rows that no commit has carried yet stay few, and nothing of them is forgotten.
+ */
+#include "internal.h"
+
+#include <check.h>
+
+static int64_t wall(struct os *os)
+{
+    (void)os;
+    return 1234;
+}
+
+static struct os os = {.wall_ms = wall};
+static struct conf_destination conf;
+static struct destination destination;
+static struct engine engine;
+
+static void setup(void)
+{
+    static char name[] = "east";
+    static size_t committing[1];
+    conf = (struct conf_destination){.name = name};
+    destination = (struct destination){.conf = &conf};
+    engine = (struct engine){.os = &os,
+                             .destinations = &destination,
+                             .destinations_count = 1,
+                             .committing_losses = committing};
+}
+
+static void teardown(void)
+{
+    for (size_t i = 0; i < destination.losses_count; i++) {
+        mem_free((void *)(uintptr_t)destination.losses[i].detail);
+    }
+    mem_free(destination.losses);
+}
+
+static void lose(enum loss_reason reason, uint32_t segment, const char *detail)
+{
+    struct loss loss = {.reason = reason,
+                        .from = {1, segment, 0, 0},
+                        .to = {1, segment, 1, 0},
+                        .items = 2,
+                        .series = segment == 5 ? 9 : 1,
+                        .time_min_ms = 1000 - segment,
+                        .time_max_ms = 1000 + segment,
+                        .detail = detail};
+    ledger_add(&engine, &destination, &loss);
+}
+
+START_TEST(losses_of_one_segment_share_a_row)
+{
+    lose(LOSS_TOO_OLD, 5, NULL);
+    lose(LOSS_TOO_OLD, 5, NULL);
+    lose(LOSS_TOO_OLD, 6, NULL);
+    lose(LOSS_DAMAGED, 5, NULL);
+    ck_assert_uint_eq(destination.losses_count, 3);
+    ck_assert_uint_eq(destination.losses[0].items, 4);
+    ck_assert_uint_eq(destination.losses[0].series, 9);
+}
+
+START_TEST(what_waits_for_a_commit_is_bounded)
+{
+    enum { LOST = LEDGER_OPEN_MAX + 500 };
+    for (uint32_t i = 0; i < LOST; i++) {
+        lose(i % 2 == 0 ? LOSS_TOO_OLD : LOSS_REJECTED, i, "{one=\"of many\"}");
+    }
+    ck_assert_uint_le(destination.losses_count, LEDGER_OPEN_MAX);
+    uint64_t items = 0;
+    for (size_t i = 0; i < destination.losses_count; i++) {
+        items += destination.losses[i].items;
+    }
+    ck_assert_uint_eq(items, (uint64_t)LOST * 2);
+    ck_assert_uint_eq(destination.counts[STORE_LOST], (uint64_t)LOST * 2);
+    const struct store_loss *last = &destination.losses[destination.losses_count - 1];
+    ck_assert_uint_eq(last->to.segment, LOST - 1);
+    ck_assert_int_eq(last->time_min_ms, 1000 - (LOST - 1));
+    ck_assert_int_eq(last->time_max_ms, 1000 + (LOST - 1));
+}
+
+START_TEST(rows_of_a_running_commit_do_not_change)
+{
+    lose(LOSS_TOO_OLD, 5, NULL);
+    engine.committing = true;
+    engine.committing_losses[0] = destination.losses_count;
+    lose(LOSS_TOO_OLD, 5, NULL);
+    ck_assert_uint_eq(destination.losses_count, 2);
+    ck_assert_uint_eq(destination.losses[0].items, 2);
+}
+
+Suite *suite_ledger(void);
+Suite *suite_ledger(void)
+{
+    Suite *suite = suite_create("ledger");
+    TCase *cases = tcase_create("ledger");
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, losses_of_one_segment_share_a_row);
+    tcase_add_test(cases, what_waits_for_a_commit_is_bounded);
+    tcase_add_test(cases, rows_of_a_running_commit_do_not_change);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
