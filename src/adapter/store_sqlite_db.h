@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <walship/buf.h>
 #include <walship/store.h>
-#include <walship/store_look.h>
+#include <walship/store_sqlite_look.h>
 
 enum { STORE_SCHEMA_VERSION = 1 };
 

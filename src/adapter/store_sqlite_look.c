@@ -1,7 +1,7 @@
-/* store_sqlite_look.c - see store_look.h. SQLite reads beside a writer through the write-ahead log
- * and its shared index. Without a log (a walship that ended cleanly) opening it the usual way would
- * make both files, owned by whoever looks: then it is opened as a file that nobody changes, and
- * looked at again when a log appeared meanwhile, since a walship has started. */
+/* store_sqlite_look.c - see store_sqlite_look.h. SQLite reads beside a writer through the
+ * write-ahead log and its shared index. Without a log (a walship that ended cleanly) opening it the
+ * usual way would make both files, owned by whoever looks: then it is opened as a file that nobody
+ * changes, and looked at again when a log appeared meanwhile, since a walship has started. */
 #include "store_sqlite_db.h"
 
 #include <errno.h>

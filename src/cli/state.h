@@ -5,7 +5,7 @@
 
 #include <walship/buf.h>
 #include <walship/conf.h>
-#include <walship/store_look.h>
+#include <walship/store_sqlite_look.h>
 
 enum { STATE_TEXT_BYTES_MAX = 256 << 20 };
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <walship/store_look.h>
+#include <walship/store_sqlite_look.h>
 
 static struct store_look look;
 

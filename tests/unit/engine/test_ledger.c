@@ -42,8 +42,8 @@ static void lose(enum loss_reason reason, uint32_t segment, const char *detail)
                         .to = {1, segment, 1, 0},
                         .items = 2,
                         .series = segment == 5 ? 9 : 1,
-                        .time_min_ms = 1000 - segment,
-                        .time_max_ms = 1000 + segment,
+                        .time_min_ms = 1000 - (int64_t)segment,
+                        .time_max_ms = 1000 + (int64_t)segment,
                         .detail = detail};
     ledger_add(&engine, &destination, &loss);
 }

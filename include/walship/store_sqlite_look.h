@@ -1,11 +1,11 @@
-/* store_look.h - what STATE_DIR/walship.db says, without touching it: for `walship losses` and
- * `walship status`, beside a running walship or without one.
+/* store_sqlite_look.h - what STATE_DIR/walship.db says, without touching it: for `walship losses`
+ * and `walship status`, beside a running walship or without one.
  *
  * Nothing is created, changed or locked in STATE_DIR (SQLite's own shared-memory index aside, when
  * a write-ahead log is there). What is seen is one commit's state, whole (I3).
  * The caller releases what was found with store_look_release, also after a failure. */
-#ifndef WALSHIP_STORE_LOOK_H
-#define WALSHIP_STORE_LOOK_H
+#ifndef WALSHIP_STORE_SQLITE_LOOK_H
+#define WALSHIP_STORE_SQLITE_LOOK_H
 
 #include <walship/assert.h>
 #include <walship/store.h>
