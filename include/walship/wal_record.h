@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <walship/histogram.h>
 #include <walship/labels.h>
 #include <walship/view.h>
 
@@ -73,28 +74,7 @@ void wal_sample_init(struct wal_sample_iter *iter, struct view record);
 /* Up to `room` samples; 0 at the end. The hot path: decodes in one tight loop. */
 size_t wal_sample_next(struct wal_sample_iter *iter, struct wal_sample *out, size_t room);
 
-struct wal_span {
-    int32_t offset;
-    uint32_t length;
-};
-/* Types 7-10, 12, 13. Arrays point into `room`. */
-struct wal_histogram {
-    uint64_t ref;
-    int64_t t_ms, st_ms;
-    bool is_float;
-    uint8_t reset_hint;
-    int32_t schema;
-    uint64_t zero_threshold_bits;
-    uint64_t zero_count; /* integer, or bits of a double */
-    uint64_t count;      /* integer, or bits of a double */
-    uint64_t sum_bits;
-    const struct wal_span *spans[2]; /* 0 positive, 1 negative */
-    uint32_t spans_count[2];
-    const uint64_t *buckets[2]; /* integer: deltas (int64 bits); float: bits of absolute counts */
-    uint32_t buckets_count[2];
-    const uint64_t *custom_bits; /* schema -53 */
-    uint32_t custom_count;
-};
+/* Types 7-10, 12, 13; the arrays of what next gives point into `room`. */
 struct wal_histogram_iter {
     struct view left;
     bool v2, is_float, first;
