@@ -19,7 +19,8 @@ enum verdict {
 enum endpoint_state {
     ENDPOINT_OPEN,    /* requests go */
     ENDPOINT_BACKOFF, /* waits until retry_at_ms; then one probe */
-    ENDPOINT_HELD     /* an answer that the operator must mend (4xx): probes each HOLD_MS */
+    ENDPOINT_HELD,    /* an answer that the operator must mend (4xx): probes each HOLD_MS */
+    ENDPOINT_STATES
 };
 
 struct endpoint_conf {

@@ -19,6 +19,7 @@
 #include <walship/identity.h>
 #include <walship/os.h>
 #include <walship/store.h>
+#include <walship/wal_record.h>
 
 struct engine;
 
@@ -50,25 +51,51 @@ bool engine_finished(const struct engine *engine);
 
 /* ---- what it is doing, for the status page, metrics, logs and tests ---- */
 
+enum { ENGINE_DURATION_BOUNDS = 15 };
+extern const double engine_duration_bounds[ENGINE_DURATION_BOUNDS]; /* seconds */
+
+struct engine_durations { /* of requests, until answered or given up; a histogram */
+    uint64_t counts[ENGINE_DURATION_BOUNDS + 1];
+    double sum_seconds;
+};
+
 struct engine_endpoint_stats {
     const char *url; /* shown form */
     enum endpoint_state state;
     const char *last_error;
     uint64_t samples; /* acked */
     uint64_t requests, failures, retries;
-    uint64_t bytes; /* compressed, of acked requests */
+    uint64_t bytes;     /* compressed, of acked requests */
+    uint64_t attempted; /* samples of all requests, repeats included */
+    uint64_t retried;   /* samples of requests that were not accepted and are repeated */
+    uint64_t failed;    /* items refused here for good */
+    struct engine_durations durations;
     uint32_t in_flight;
+    uint32_t allowed, slots; /* requests in flight: now at most, and ever */
+    double desired;          /* requests in flight that the load needs, see demand.c */
+    uint32_t samples_max;    /* of a request, now */
     uint32_t shards;         /* at home here */
     uint64_t pending;        /* items waiting, in flight included */
     int64_t newest_acked_ms; /* sample time; 0: none yet */
+    /* Sample time, for the lag: the newest that the WAL has for it (about now while something is
+     * unread), and up to where it has everything. Equal when nothing waits. */
+    int64_t newest_due_ms, newest_done_ms;
+    bool has_identity;
+    bool token_valid;
+    int64_t token_expires_in_ms; /* INT64_MAX: never */
+    int64_t token_age_ms;        /* since this one was first seen */
 };
 
 struct engine_destination_stats {
     const char *name;
     uint64_t counts[STORE_COUNTS];
     uint64_t lost[LOSS_REASONS];
+    uint64_t refused; /* of them, in this life, refused by an endpoint: the sum of their `failed` */
     uint64_t pending, parked;
     struct position watermark; /* oldest over its domains */
+    struct position reading;   /* where it reads on; oldest over its domains */
+    uint64_t stalls;           /* times that reading stopped because too much was pending */
+    uint64_t undecodable;      /* records */
     uint64_t behind_bytes;     /* WAL bytes not read yet, worst domain */
     int64_t newest_read_ms;    /* sample time */
     int64_t lag_ms;            /* age of the oldest pending item since it was read; 0: none */
@@ -79,7 +106,9 @@ struct engine_stats {
     uint64_t records, record_bytes, damage_bytes;
     uint64_t series, refs, memory_bytes;
     uint64_t commits, commit_failures;
+    uint64_t records_by_type[WAL_TYPES];
     uint32_t generation, segment; /* of the foremost reader */
+    uint32_t newest_segment;      /* that Prometheus writes */
     bool scanning;                /* still loading series */
     size_t destinations_count;
 };

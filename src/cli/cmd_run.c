@@ -35,6 +35,7 @@ struct run {
     struct store *store;
     struct engine *engine;
     struct status *status;
+    struct pages pages;
     int signal_fd;
 };
 
@@ -154,7 +155,11 @@ static bool run_open(struct run *run, const struct run_args *args, struct err *e
         return false;
     }
     if (*run->conf->listen_address != 0 && !args->options.once) {
-        run->status = status_mhd_open(run->conf->listen_address, pages_write, run->engine, err);
+        double now = (double)run->os->wall_ms(run->os) / 1000;
+        run->pages.engine = run->engine;
+        run->pages.process = (struct metrics_process){
+            .started_seconds = now, .reload_good = true, .reloaded_seconds = now};
+        run->status = status_mhd_open(run->conf->listen_address, pages_write, &run->pages, err);
         return run->status != NULL;
     }
     return true;

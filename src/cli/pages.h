@@ -2,14 +2,22 @@
 #ifndef CLI_PAGES_H
 #define CLI_PAGES_H
 
+#include "metrics.h"
+
 #include <walship/engine.h>
 #include <walship/status_mhd.h>
 
-/* context: the struct engine. */
+struct pages {
+    const struct engine *engine; /* borrowed */
+    struct metrics_process process;
+};
+
+/* context: a struct pages. */
 bool pages_write(void *context, const char *path, struct status_page *out);
 /* The status as JSON; false: out is full. */
 bool pages_status(const struct engine *engine, struct buf *out);
-/* Why it is not ready; NULL: it is. */
-const char *pages_not_ready(const struct engine *engine);
+/* Ready: the series are loaded and each destination has an endpoint that takes requests. Else *why
+ * gets a line for each thing that is not so. */
+bool pages_ready(const struct engine *engine, struct buf *why);
 
 #endif

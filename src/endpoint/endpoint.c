@@ -35,6 +35,8 @@ const char *endpoint_state_name(enum endpoint_state state)
         return "backoff";
     case ENDPOINT_HELD:
         return "held";
+    case ENDPOINT_STATES:
+        break;
     }
     assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }

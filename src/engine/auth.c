@@ -138,13 +138,16 @@ bool auth_ready(const struct engine *engine, const struct sender *sender)
 }
 
 /* The header of a request that starts now, and which token it is: a 401 speaks of that one only. */
-const char *auth_header(const struct engine *engine, const struct sender *sender,
-                        struct batch *batch)
+const char *auth_header(const struct engine *engine, struct sender *sender, struct batch *batch)
 {
     if (sender->identity == NULL) {
         return NULL;
     }
     batch->revision = identity_revision(sender->identity);
+    if (batch->revision != sender->token_revision) {
+        sender->token_revision = batch->revision;
+        sender->token_since_ms = engine->now_ms;
+    }
     return identity_header(sender->identity, engine->now_ms);
 }
 

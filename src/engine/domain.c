@@ -75,6 +75,9 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
             continue;
         }
         deliver_sample(engine, domain, sample, &at, reader->sets[i]);
+        if (sample->t_ms > domain->newest_read_ms) {
+            domain->newest_read_ms = sample->t_ms;
+        }
         if (sample->t_ms > destination->newest_read_ms) {
             destination->newest_read_ms = sample->t_ms;
         }

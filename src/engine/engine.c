@@ -200,7 +200,12 @@ static void refresh(struct engine *engine)
         engine->now_ms + (hint == OS_HINT_UNAVAILABLE ? POLL_BLIND_MS : POLL_HINTED_MS);
     if (!waldir_refresh(engine->dir, &changed, &replaced, &err)) {
         refresh_failed(engine, &err);
-    } else if (replaced) {
+        return;
+    }
+    if (changed) {
+        engine->grown_wall_ms = engine->os->wall_ms(engine->os);
+    }
+    if (replaced) {
         generation_next(engine);
     }
 }
@@ -246,6 +251,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     auth_run(engine);
     read_run(engine);
     send_batches(engine);
+    demand_run(engine);
     save_run(engine);
 }
 

@@ -122,7 +122,9 @@ struct domain {
     bool has_record_entry;
     bool at_end;
     struct ring ring;
-    uint32_t pending;      /* items in its lanes */
+    uint32_t pending;       /* items in its lanes */
+    int64_t newest_read_ms; /* sample time */
+    uint64_t stalls;
     uint32_t late_open;    /* unsettled items that are or were parked */
     struct parked *parked; /* oldest first */
     size_t parked_count, parked_capacity;
@@ -145,8 +147,19 @@ struct batch {
     int64_t newest_ms;   /* sample time */
     struct batch_part parts[SHARDS_COUNT];
     size_t parts_count;
-    uint64_t revision; /* of the token its request carries */
-    struct buf body;   /* kept until settled: a retry sends the same bytes (I2) */
+    uint64_t revision;           /* of the token its request carries */
+    int64_t begun_ms, posted_ms; /* its first request, its present one */
+    struct buf body;             /* kept until settled: a retry sends the same bytes (I2) */
+};
+
+/* How many requests in flight the load needs, from rates of the last half minute. */
+struct demand {
+    int64_t since_ms; /* this window; 0: none yet */
+    uint64_t acked, pending;
+    int64_t busy_ms; /* of its batches, from the first request to the ack; all windows */
+    int64_t busy_before_ms;
+    double in, out, busy; /* a second, smoothed */
+    double desired;
 };
 
 struct sender { /* an endpoint with its batches */
@@ -159,7 +172,12 @@ struct sender { /* an endpoint with its batches */
     uint32_t samples_max; /* of a batch; shrinks on 413 */
     uint32_t shards;
     uint64_t samples, requests, failures, retries, bytes;
+    uint64_t attempted, retried, failed; /* samples */
     int64_t newest_acked_ms;
+    uint64_t token_revision;
+    int64_t token_since_ms; /* when that was first seen */
+    struct engine_durations durations;
+    struct demand demand;
 };
 
 /* Where the items of a source set go, and as what. */
@@ -186,6 +204,7 @@ struct destination {
     size_t losses_count, losses_capacity;
     int64_t first_start_ms, start_from_ms;
     int64_t newest_read_ms;
+    uint64_t undecodable;
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
 };
 
@@ -270,6 +289,8 @@ struct engine {
     int64_t commit_at_ms;
     uint64_t commits, commit_failures;
     uint64_t records, record_bytes, damage_bytes;
+    uint64_t records_by_type[WAL_TYPES];
+    int64_t grown_wall_ms; /* when the WAL was last seen to grow */
     engine_trace_fn *trace;
     void *trace_context;
     const char *forget; /* a destination that leaves the state with the next commit */
@@ -371,8 +392,7 @@ void auth_run(struct engine *engine);
 bool auth_result(struct engine *engine, const struct http_result *result); /* false: not its own */
 int64_t auth_deadline(const struct engine *engine);
 bool auth_ready(const struct engine *engine, const struct sender *sender);
-const char *auth_header(const struct engine *engine, const struct sender *sender,
-                        struct batch *batch);
+const char *auth_header(const struct engine *engine, struct sender *sender, struct batch *batch);
 void auth_refused(struct engine *engine, struct sender *sender, const struct batch *batch);
 
 /* send.c */
@@ -388,6 +408,16 @@ bool save_clean(const struct engine *engine); /* what is true now is durable */
 
 /* engine.c */
 bool engine_settled(const struct engine *engine);
+
+/* demand.c */
+void demand_begun(const struct engine *engine, struct sender *sender, struct batch *batch);
+void demand_answered(const struct engine *engine, struct sender *sender, const struct batch *batch);
+void demand_acked(const struct engine *engine, struct sender *sender, const struct batch *batch);
+void demand_run(struct engine *engine);
+
+/* stats.c */
+void endpoint_newest(const struct engine *engine, const struct destination *destination,
+                     const struct sender *sender, struct engine_endpoint_stats *out);
 
 /* start.c */
 bool start_load(struct engine *engine, struct err *err);

@@ -107,12 +107,17 @@ static void reader_record(struct engine *engine, struct reader *reader)
     engine->records++;
     engine->record_bytes += view_left(&out->record);
     enum wal_type type = wal_record_type(out->record);
+    engine->records_by_type[type]++;
     bool samples = type == WAL_SAMPLES || type == WAL_SAMPLES_V2;
     uint64_t items = 0;
     if ((samples || type == WAL_SERIES) && !wal_record_check(out->record, &items)) {
         LOG_ERROR("a record can't be decoded, its items are lost",
                   LOG_STR("type", wal_type_name(type)), LOG_U64("segment", out->at.segment),
                   LOG_U64("record", out->at.record));
+        for (size_t i = 0; i < reader->domains_count; i++) {
+            struct domain *domain = reader->domains[i]; /* the first one keeps the account */
+            domain->destination->undecodable += domain->index == 0;
+        }
         reader_lost(engine, reader, LOSS_DAMAGED, view_left(&out->record));
     } else if (type == WAL_SERIES) {
         series_apply(engine, out, &out->at, reader);
@@ -187,7 +192,9 @@ static bool reader_make_room(struct engine *engine, struct reader *reader)
 {
     size_t roomy = 0;
     for (size_t i = 0; i < reader->domains_count; i++) {
-        roomy += domain_has_room(reader->domains[i], reader->chunk_count);
+        bool room = domain_has_room(reader->domains[i], reader->chunk_count);
+        roomy += room;
+        reader->domains[i]->stalls += !room;
     }
     if (roomy == 0) {
         return false;

@@ -62,6 +62,7 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     int64_t wall_ms = engine->os->wall_ms(engine->os);
     unsigned long long serial = batch->number;
     batch->state = BATCH_READY;
+    demand_answered(engine, sender, batch);
     if (result->outcome == HTTP_ANSWERED && result->status == 401) {
         auth_refused(engine, sender, batch);
     }
@@ -69,10 +70,12 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     case VERDICT_ACKED:
         trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender), serial,
                    result->status, batch->samples);
+        demand_acked(engine, sender, batch);
         batch_acked(engine, destination, sender, batch);
         return;
     case VERDICT_RETRY:
         sender->failures++;
+        sender->retried += batch->samples;
         trace_line(engine, "%s: batch %llu, %s %d -> %s until %lld", sender_name(sender), serial,
                    result->outcome == HTTP_ANSWERED ? "answer" : "no answer", result->status,
                    endpoint_state_name(sender->endpoint.state),
@@ -143,6 +146,7 @@ static void batch_post(struct engine *engine, struct destination *destination,
                                    .client =
                                        sender->conf->has_client ? &sender->conf->client : NULL};
     struct err err = {0};
+    demand_begun(engine, sender, batch);
     sender->requests++;
     batch->attempts++;
     batch->state = BATCH_SENT;

@@ -15,6 +15,9 @@ void engine_stats(const struct engine *engine, struct engine_stats *out)
                                  .destinations_count = engine->destinations_count};
     out->memory_bytes = labels_bytes(engine->labels) + series_bytes(engine->series) +
                         engine->chunks * sizeof(struct chunk);
+    memcpy(out->records_by_type, engine->records_by_type, sizeof out->records_by_type);
+    size_t segments = waldir_count(engine->dir);
+    out->newest_segment = segments > 0 ? waldir_at(engine->dir, segments - 1)->number : 0;
     for (size_t i = 0; i < engine->readers_count; i++) {
         struct position at = tail_position(engine->readers[i]->tail);
         out->segment = at.segment > out->segment ? at.segment : out->segment;
@@ -29,6 +32,10 @@ static void domain_stats(const struct engine *engine, const struct domain *domai
     if (domain->index == 0 || position_before(&mark.at, &out->watermark)) {
         out->watermark = mark.at;
     }
+    if (domain->index == 0 || position_before(&domain->next.at, &out->reading)) {
+        out->reading = domain->next.at;
+    }
+    out->stalls += domain->stalls;
     out->pending += domain->pending;
     out->parked += domain->parked_count;
     if (domain->reader != NULL) {
@@ -45,9 +52,13 @@ void engine_destination_stats(const struct engine *engine, size_t index,
     const struct destination *destination = &engine->destinations[index];
     *out = (struct engine_destination_stats){.name = destination->conf->name,
                                              .newest_read_ms = destination->newest_read_ms,
+                                             .undecodable = destination->undecodable,
                                              .endpoints_count = destination->senders_count};
     memcpy(out->counts, destination->counts, sizeof out->counts);
     memcpy(out->lost, destination->lost, sizeof out->lost);
+    for (size_t i = 0; i < destination->senders_count; i++) {
+        out->refused += destination->senders[i].failed;
+    }
     for (size_t i = 0; i < destination->domains_count; i++) {
         domain_stats(engine, destination->domains[i], out);
     }
@@ -56,6 +67,38 @@ void engine_destination_stats(const struct engine *engine, size_t index,
         int64_t age = lane->count > 0 ? engine->now_ms - lane->waiting_since_ms : 0;
         out->lag_ms = age > out->lag_ms ? age : out->lag_ms;
     }
+}
+
+void endpoint_newest(const struct engine *engine, const struct destination *destination,
+                     const struct sender *sender, struct engine_endpoint_stats *out)
+{
+    size_t index = (size_t)(sender - destination->senders);
+    ASSERT(index < destination->senders_count && destination->domains_count > 0);
+    const struct domain *domain = destination->domains[index % destination->domains_count];
+    out->pending = 0;
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        out->pending += destination->lanes[i].endpoint == index ? destination->lanes[i].count : 0;
+    }
+    bool behind = domain->reader == NULL || tail_behind_bytes(domain->reader->tail) > 0;
+    out->newest_done_ms = out->pending == 0 ? domain->newest_read_ms : sender->newest_acked_ms;
+    out->newest_due_ms = domain->newest_read_ms;
+    if (behind && engine->grown_wall_ms > out->newest_due_ms) {
+        out->newest_due_ms = engine->grown_wall_ms; /* what is unread may be as new as this */
+    }
+}
+
+static void endpoint_token(const struct engine *engine, const struct sender *sender,
+                           struct engine_endpoint_stats *out)
+{
+    out->has_identity = sender->identity != NULL;
+    if (sender->identity == NULL) {
+        return;
+    }
+    struct identity_status status;
+    identity_status(sender->identity, engine->now_ms, &status);
+    out->token_valid = status.valid;
+    out->token_expires_in_ms = status.valid ? status.expires_in_ms : 0;
+    out->token_age_ms = sender->token_revision > 0 ? engine->now_ms - sender->token_since_ms : 0;
 }
 
 void engine_endpoint_stats(const struct engine *engine, size_t destination_index,
@@ -73,14 +116,19 @@ void engine_endpoint_stats(const struct engine *engine, size_t destination_index
                                           .failures = sender->failures,
                                           .retries = sender->retries,
                                           .bytes = sender->bytes,
+                                          .attempted = sender->attempted,
+                                          .retried = sender->retried,
+                                          .failed = sender->failed,
+                                          .durations = sender->durations,
                                           .in_flight = sender->endpoint.in_flight,
+                                          .allowed = sender->endpoint.allowed,
+                                          .slots = sender->endpoint.conf.in_flight_max,
+                                          .desired = sender->demand.desired,
+                                          .samples_max = sender->samples_max,
                                           .shards = sender->shards,
                                           .newest_acked_ms = sender->newest_acked_ms};
-    for (size_t i = 0; i < SHARDS_COUNT; i++) {
-        if (destination->lanes[i].endpoint == endpoint_index) {
-            out->pending += destination->lanes[i].count;
-        }
-    }
+    endpoint_newest(engine, destination, sender, out);
+    endpoint_token(engine, sender, out);
 }
 
 /* ---- invariants ---- */
