@@ -1,52 +1,13 @@
 /* fake_os.c - names and nodes apart, as in a real file system: a name points to a node, a node
  * lives while a name or a descriptor needs it. Names are few (a WAL directory), so a scan that
  * compares hashes first beats any tree, and a simulation of millions of calls stays cheap. */
-#include "fake_os.h"
+#include "fake_os_inside.h"
 
 #include <errno.h>
 #include <string.h>
 #include <walship/assert.h>
 #include <walship/hash.h>
 #include <walship/mem.h>
-
-enum { FD_FIRST = 1000, FDS_MAX = 256, FREE_INODES_MAX = 64, PATH_BYTES_MAX = 4096 };
-
-struct node {
-    uint64_t inode;
-    uint64_t bytes, capacity, synced;
-    uint8_t *data;
-    uint32_t users; /* names and descriptors */
-    bool is_directory;
-    int error; /* every call fails with it; 0: none */
-};
-
-struct name {
-    char *path;
-    uint64_t hash;
-    size_t parent_bytes; /* of `path`, up to the last slash, without it */
-    struct node *node;
-};
-
-struct fake_os {
-    struct os os; /* first: the seam's functions cast back */
-    struct rng rng;
-    int64_t now_ms, wall_ms;
-    struct name *names;
-    size_t names_count, names_capacity;
-    struct node *fds[FDS_MAX];
-    size_t open_count;
-    uint64_t next_inode;
-    uint64_t free_inodes[FREE_INODES_MAX];
-    size_t free_inodes_count;
-    bool reuse_inodes;
-    bool hints_available;
-    const struct node *watched; /* a watch dies with its directory, or when it is renamed */
-    unsigned hints_pending;
-    unsigned missed_percent, doubled_percent, short_percent;
-    uint64_t calls[FAKE_OS_CALLS];
-    uint64_t fail_at[FAKE_OS_CALLS];
-    int fail_errno[FAKE_OS_CALLS];
-};
 
 static struct fake_os *fake_of(struct os *os)
 {
@@ -62,7 +23,7 @@ static uint64_t path_hash(const char *path)
     return hash_bytes(&key, path, strlen(path));
 }
 
-static struct name *name_find(const struct fake_os *fake, const char *path)
+struct name *fake_name_find(const struct fake_os *fake, const char *path)
 {
     uint64_t hash = path_hash(path);
     for (size_t i = 0; i < fake->names_count; i++) {
@@ -74,20 +35,20 @@ static struct name *name_find(const struct fake_os *fake, const char *path)
 }
 
 /* NULL: there is none. */
-static struct node *path_node(const struct fake_os *fake, const char *path)
+struct node *fake_path_node(const struct fake_os *fake, const char *path)
 {
-    struct name *name = name_find(fake, path);
+    struct name *name = fake_name_find(fake, path);
     return name == NULL ? NULL : name->node;
 }
 
-static struct node *node_of(const struct fake_os *fake, const char *path)
+struct node *fake_node_of(const struct fake_os *fake, const char *path)
 {
-    struct node *node = path_node(fake, path);
+    struct node *node = fake_path_node(fake, path);
     ASSERT(node != NULL);
     return node;
 }
 
-static struct node *node_new(struct fake_os *fake, bool is_directory)
+struct node *fake_node_new(struct fake_os *fake, bool is_directory)
 {
     struct node *node = mem_new(1, sizeof *node);
     node->is_directory = is_directory;
@@ -99,7 +60,7 @@ static struct node *node_new(struct fake_os *fake, bool is_directory)
     return node;
 }
 
-static void node_drop(struct fake_os *fake, struct node *node)
+void fake_node_drop(struct fake_os *fake, struct node *node)
 {
     ASSERT(node->users > 0);
     if (--node->users > 0) {
@@ -116,7 +77,7 @@ static void node_drop(struct fake_os *fake, struct node *node)
     mem_free(node);
 }
 
-static void name_set_path(struct name *name, const char *path)
+void fake_name_set_path(struct name *name, const char *path)
 {
     const char *slash = strrchr(path, '/');
     ASSERT(slash != NULL);
@@ -125,29 +86,29 @@ static void name_set_path(struct name *name, const char *path)
     name->parent_bytes = (size_t)(slash - path);
 }
 
-static struct name *name_add(struct fake_os *fake, const char *path, bool is_directory)
+struct name *fake_name_add(struct fake_os *fake, const char *path, bool is_directory)
 {
-    ASSERT(path[0] == '/' && name_find(fake, path) == NULL);
+    ASSERT(path[0] == '/' && fake_name_find(fake, path) == NULL);
     if (fake->names_count == fake->names_capacity) {
         fake->names_capacity = fake->names_capacity * 2 + 16;
         fake->names = mem_grow(fake->names, fake->names_capacity, sizeof *fake->names);
     }
     struct name *name = &fake->names[fake->names_count++];
-    name_set_path(name, path);
-    name->node = node_new(fake, is_directory);
+    fake_name_set_path(name, path);
+    name->node = fake_node_new(fake, is_directory);
     name->node->users = 1;
     return name;
 }
 
-static void name_remove(struct fake_os *fake, struct name *name)
+void fake_name_remove(struct fake_os *fake, struct name *name)
 {
     ASSERT(name >= fake->names && name < fake->names + fake->names_count);
-    node_drop(fake, name->node);
+    fake_node_drop(fake, name->node);
     mem_free(name->path);
     *name = fake->names[--fake->names_count];
 }
 
-static bool name_is_under(const struct name *name, const char *directory)
+bool fake_name_is_under(const struct name *name, const char *directory)
 {
     size_t bytes = strlen(directory);
     return strncmp(name->path, directory, bytes) == 0 && name->path[bytes] == '/';
@@ -160,7 +121,7 @@ static bool name_parent_is(const struct name *name, const char *directory)
            name->path[bytes + 1] != 0;
 }
 
-static void node_resize(struct node *node, uint64_t bytes)
+void fake_node_resize(struct node *node, uint64_t bytes)
 {
     ASSERT(!node->is_directory);
     if (bytes > node->capacity) {
@@ -183,7 +144,7 @@ static bool chance(struct fake_os *fake, unsigned percent)
     return percent > 0 && rng_below(&fake->rng, 100) < percent;
 }
 
-static void changed(struct fake_os *fake)
+void fake_changed(struct fake_os *fake)
 {
     if (fake->watched == NULL || chance(fake, fake->missed_percent)) {
         return;
@@ -221,7 +182,7 @@ static uint64_t fake_random(struct os *os)
 static int fake_open(struct os *os, const char *path)
 {
     struct fake_os *fake = fake_of(os);
-    struct node *node = path_node(fake, path);
+    struct node *node = fake_path_node(fake, path);
     int error = call_error(fake, FAKE_OS_OPEN, node);
     if (error != 0) {
         return -error;
@@ -248,7 +209,7 @@ static struct node *fd_node(const struct fake_os *fake, int fd)
 static void fake_close(struct os *os, int fd)
 {
     struct fake_os *fake = fake_of(os);
-    node_drop(fake, fd_node(fake, fd));
+    fake_node_drop(fake, fd_node(fake, fd));
     fake->fds[fd - FD_FIRST] = NULL;
     fake->open_count--;
 }
@@ -276,7 +237,7 @@ static int fake_stat_fd(struct os *os, int fd, struct os_stat *out)
 static int fake_stat_path(struct os *os, const char *path, struct os_stat *out)
 {
     struct fake_os *fake = fake_of(os);
-    return stat_node(fake, path_node(fake, path), out);
+    return stat_node(fake, fake_path_node(fake, path), out);
 }
 
 static int64_t fake_pread(struct os *os, int fd, void *out, size_t bytes, uint64_t at)
@@ -302,7 +263,7 @@ static int64_t fake_pread(struct os *os, int fd, void *out, size_t bytes, uint64
 static int fake_list(struct os *os, const char *path, os_entry_fn *each, void *context)
 {
     struct fake_os *fake = fake_of(os);
-    struct node *directory = path_node(fake, path);
+    struct node *directory = fake_path_node(fake, path);
     int error = call_error(fake, FAKE_OS_LIST, directory);
     if (error != 0) {
         return -error;
@@ -323,7 +284,7 @@ static int fake_list(struct os *os, const char *path, os_entry_fn *each, void *c
 static void fake_watch(struct os *os, const char *path)
 {
     struct fake_os *fake = fake_of(os);
-    const struct node *node = path_node(fake, path);
+    const struct node *node = fake_path_node(fake, path);
     fake->watched = node != NULL && node->is_directory ? node : NULL;
 }
 
@@ -359,7 +320,7 @@ struct fake_os *fake_os_new(uint64_t seed)
     fake->wall_ms = 1700000000000;
     fake->next_inode = 100;
     fake->hints_available = true;
-    name_add(fake, "/", true);
+    fake_name_add(fake, "/", true);
     return fake;
 }
 
@@ -370,7 +331,7 @@ void fake_os_free(struct fake_os *fake)
     }
     ASSERT(fake->open_count == 0);
     while (fake->names_count > 0) {
-        name_remove(fake, &fake->names[fake->names_count - 1]);
+        fake_name_remove(fake, &fake->names[fake->names_count - 1]);
     }
     mem_free(fake->names);
     mem_free(fake);
@@ -401,150 +362,6 @@ int64_t fake_os_now(const struct fake_os *fake)
     return fake->now_ms;
 }
 
-/* ---- the world ---- */
-
-static struct name *name_with_parent(struct fake_os *fake, const char *path)
-{
-    char parent[PATH_BYTES_MAX];
-    const char *slash = strrchr(path, '/');
-    ASSERT(slash != NULL && (size_t)(slash - path) < sizeof parent);
-    size_t bytes = (size_t)(slash - path);
-    memcpy(parent, path, bytes);
-    parent[bytes] = 0;
-    ASSERT(bytes == 0 || node_of(fake, parent)->is_directory);
-    return name_find(fake, path);
-}
-
-void fake_os_mkdir(struct fake_os *fake, const char *path)
-{
-    if (name_with_parent(fake, path) == NULL) {
-        name_add(fake, path, true);
-        changed(fake);
-    }
-}
-
-void fake_os_append(struct fake_os *fake, const char *path, const void *bytes, size_t count)
-{
-    struct name *name = name_with_parent(fake, path);
-    if (name == NULL) {
-        name = name_add(fake, path, false);
-    }
-    uint64_t at = name->node->bytes;
-    node_resize(name->node, at + count);
-    if (count > 0) {
-        memcpy(name->node->data + at, bytes, count);
-    }
-    changed(fake);
-}
-
-void fake_os_replace(struct fake_os *fake, const char *path, const void *bytes, size_t count)
-{
-    struct name *name = name_with_parent(fake, path);
-    if (name != NULL) {
-        /* made before the old one goes: never the inode it replaces */
-        struct node *node = node_new(fake, false);
-        node->users = 1;
-        node_drop(fake, name->node);
-        name->node = node;
-    }
-    fake_os_append(fake, path, bytes, count);
-}
-
-void fake_os_overwrite(struct fake_os *fake, const char *path, uint64_t at, const void *bytes,
-                       size_t count)
-{
-    struct node *node = node_of(fake, path);
-    ASSERT(at + count <= node->bytes);
-    memcpy(node->data + at, bytes, count);
-    changed(fake);
-}
-
-void fake_os_truncate(struct fake_os *fake, const char *path, uint64_t bytes)
-{
-    node_resize(node_of(fake, path), bytes);
-    changed(fake);
-}
-
-void fake_os_unlink(struct fake_os *fake, const char *path)
-{
-    ASSERT(name_find(fake, path) != NULL);
-    name_remove(fake, name_find(fake, path));
-    for (size_t i = fake->names_count; i-- > 0;) {
-        if (name_is_under(&fake->names[i], path)) {
-            name_remove(fake, &fake->names[i]);
-        }
-    }
-    changed(fake);
-}
-
-static void name_rename(struct name *name, const char *to)
-{
-    mem_free(name->path);
-    name_set_path(name, to);
-}
-
-void fake_os_rename(struct fake_os *fake, const char *from, const char *to)
-{
-    ASSERT(strcmp(from, to) != 0 && name_find(fake, from) != NULL);
-    struct name *target = name_with_parent(fake, to);
-    if (target != NULL) {
-        name_remove(fake, target);
-    }
-    fake->watched = node_of(fake, from) == fake->watched ? NULL : fake->watched;
-    name_rename(name_find(fake, from), to);
-    for (size_t i = 0; i < fake->names_count; i++) {
-        if (name_is_under(&fake->names[i], from)) {
-            char *path = mem_format("%s%s", to, fake->names[i].path + strlen(from));
-            name_rename(&fake->names[i], path);
-            mem_free(path);
-        }
-    }
-    changed(fake);
-}
-
-bool fake_os_exists(const struct fake_os *fake, const char *path)
-{
-    return name_find(fake, path) != NULL;
-}
-
-uint64_t fake_os_bytes(const struct fake_os *fake, const char *path)
-{
-    return node_of(fake, path)->bytes;
-}
-
-const uint8_t *fake_os_data(const struct fake_os *fake, const char *path)
-{
-    return node_of(fake, path)->data;
-}
-
-void fake_os_reuse_inodes(struct fake_os *fake, bool on)
-{
-    fake->reuse_inodes = on;
-}
-
-void fake_os_sync(struct fake_os *fake, const char *path)
-{
-    struct node *node = node_of(fake, path);
-    node->synced = node->bytes;
-}
-
-void fake_os_power_cut(struct fake_os *fake, struct rng *rng)
-{
-    for (size_t i = 0; i < fake->names_count; i++) {
-        struct node *node = fake->names[i].node;
-        uint64_t lost = node->bytes - node->synced;
-        if (node->is_directory || lost == 0) {
-            continue;
-        }
-        uint64_t kept = rng == NULL ? 0 : rng_below(rng, lost + 1);
-        node_resize(node, node->synced + kept);
-        if (kept > 0 && rng_below(rng, 2) == 0) {
-            memset(node->data + node->synced, 0, kept);
-        }
-        node->synced = node->bytes;
-    }
-}
-
 /* ---- ordering faults, and what was seen ---- */
 
 void fake_os_fail_nth(struct fake_os *fake, enum fake_os_call call, uint64_t nth, int error)
@@ -557,7 +374,7 @@ void fake_os_fail_nth(struct fake_os *fake, enum fake_os_call call, uint64_t nth
 void fake_os_fail_path(struct fake_os *fake, const char *path, int error)
 {
     ASSERT(error >= 0);
-    node_of(fake, path)->error = error;
+    fake_node_of(fake, path)->error = error;
 }
 
 void fake_os_short_reads(struct fake_os *fake, unsigned percent)

@@ -36,6 +36,8 @@ void fake_os_truncate(struct fake_os *fake, const char *path, uint64_t bytes);
 void fake_os_unlink(struct fake_os *fake,
                     const char *path); /* a file, or a directory and all in it */
 void fake_os_rename(struct fake_os *fake, const char *from, const char *to);
+/* A second name of the same file. */
+void fake_os_link(struct fake_os *fake, const char *from, const char *to);
 bool fake_os_exists(const struct fake_os *fake, const char *path);
 uint64_t fake_os_bytes(const struct fake_os *fake, const char *path);
 const uint8_t *fake_os_data(const struct fake_os *fake, const char *path);
