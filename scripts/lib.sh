@@ -57,15 +57,17 @@ stop_all() {
     done
 }
 
-# free_ports COUNT: that many ports below 32768 (where no client's own port can be) that nothing listens on.
+# free_ports COUNT: that many ports below 32768 (where no client's own port can be) that nothing listens on. $WALSHIP_PORTS
+# ("FIRST LAST") narrows the choice, so that scripts side by side never choose the same.
 free_ports() {
     python3 - "$1" <<'PY'
-import random, socket, sys
+import os, random, socket, sys
+first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
 held = []
 while len(held) < int(sys.argv[1]):
     s = socket.socket()
     try:
-        s.bind(("127.0.0.1", random.randrange(10000, 32768)))
+        s.bind(("127.0.0.1", random.randint(first, last)))
     except OSError:
         continue
     held.append(s)
