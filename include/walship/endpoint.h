@@ -6,14 +6,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <walship/buf.h>
 #include <walship/http.h>
 #include <walship/rng.h>
 
 /* What the engine does with the batch. */
 enum verdict {
-    VERDICT_ACKED,  /* settled */
-    VERDICT_RETRY,  /* the same batch again, when endpoint_may_send says so */
-    VERDICT_SMALLER /* 413: cut it in half; what a batch of one item does is the caller's to say */
+    VERDICT_ACKED,   /* settled */
+    VERDICT_RETRY,   /* the same batch again, when endpoint_may_send says so */
+    VERDICT_FAILED,  /* the same, but it may be the batch's own fault: 5xx, timeout, reset */
+    VERDICT_SMALLER, /* 413: cut it in half; what a batch of one item does is the caller's to say */
+    VERDICT_REFUSED, /* something in it is refused for good; nothing may be assumed of the rest */
+    VERDICT_THERE,   /* refused whole, since the receiver has something as new as a part of it */
+    VERDICT_THERE_TAKEN, /* the same, but what it could take it has taken */
+    VERDICT_GIVEN_UP     /* 429 with retry_on_http_429: false: lost, as Prometheus has it */
 };
 
 enum endpoint_state {
@@ -26,7 +32,8 @@ enum endpoint_state {
 struct endpoint_conf {
     int64_t min_backoff_ms, max_backoff_ms; /* 0 < min <= max */
     uint32_t in_flight_max;
-    const char *shown; /* names the endpoint in the log; borrowed; no secret; NULL: unnamed */
+    bool gives_up_on_429; /* retry_on_http_429: false */
+    const char *shown;    /* names the endpoint in the log; borrowed; no secret; NULL: unnamed */
 };
 
 enum {
@@ -68,11 +75,16 @@ enum verdict endpoint_answered(struct endpoint *endpoint, const struct http_resu
                                int64_t now_ms, int64_t wall_ms);
 /* What it waited for has changed (a new token): the next probe may go at once. */
 void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms);
+/* It refuses everything it gets: as an answer that the operator must mend. */
+void endpoint_hold(struct endpoint *endpoint, int64_t now_ms);
 /* When may_send can change by time alone; INT64_MAX: not by time. */
 int64_t endpoint_deadline(const struct endpoint *endpoint);
 const char *endpoint_state_name(enum endpoint_state state);
 /* What an operator can do about an answer with this status; NULL: nothing. */
 const char *endpoint_advice(int status);
+
+/* docs/VERDICTS.md, from the tables. False: `out` is too small. */
+bool endpoint_document(struct buf *out);
 
 /* Retry-After: integer seconds or an IMF-fixdate; false: unparsable. Past dates give 0. */
 bool retry_after_parse(const char *text, int64_t wall_ms, int64_t *out_ms);

@@ -1,11 +1,11 @@
 /* answers.c - the table of statuses, and what of an answer may be shown.
  *
- * Nothing here drops data: an answer that Prometheus would drop a batch for (400, 401, 403, ...)
- * holds the endpoint instead, since most of them are an operator's mistake that will be mended. */
+ * Nothing here drops data: an answer that Prometheus would drop a batch for (401, 403, 404, ...)
+ * holds the endpoint instead, since most of them are an operator's mistake that will be mended. A
+ * refusal of the content is taken apart by the engine until the culprit is known. */
 #include "answers.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <strings.h>
 #include <walship/assert.h>
 
@@ -13,19 +13,19 @@
 static const struct answer_row rows[] = {
     {200, 299, ANSWER_ACKED, NULL},
     {300, 399, ANSWER_HOLD, "redirects are not followed: put the final URL into the configuration"},
-    {400, 400, ANSWER_HOLD, "the receiver refuses the request itself: see its reason"},
+    {400, 400, ANSWER_REFUSED, "the receiver refuses the request itself: see its reason"},
     {401, 401, ANSWER_HOLD, "check the credentials of this endpoint"},
     {403, 403, ANSWER_HOLD, "the identity needs the role `Monitoring Metrics Publisher` on the data collection rule; a new assignment takes up to 30 minutes to spread"},
     {404, 404, ANSWER_HOLD, "check the URL: nothing takes remote write there"},
     {405, 405, ANSWER_HOLD, "check the URL: it takes no POST"},
     {407, 407, ANSWER_HOLD, "check the credentials of the proxy"},
     {408, 408, ANSWER_RETRY, NULL},
-    {409, 409, ANSWER_HOLD, "the receiver has other data for these samples: see its reason"},
+    {409, 409, ANSWER_REFUSED, "the receiver has other data for these samples: see its reason"},
     {410, 410, ANSWER_HOLD, "check the URL: it is gone for good"},
     {413, 413, ANSWER_SMALLER, "the receiver takes smaller requests only: lower max_bytes_per_send"},
     {415, 415, ANSWER_HOLD, "the receiver does not take remote write 1.0 (snappy, protobuf)"},
-    {422, 422, ANSWER_HOLD, "the receiver refuses the content: see its reason"},
-    {429, 429, ANSWER_RETRY, "the quota is used up: more endpoints or a larger quota let more through"},
+    {422, 422, ANSWER_REFUSED, "the receiver refuses the content: see its reason"},
+    {429, 429, ANSWER_THROTTLED, "the quota is used up: more endpoints or a larger quota let more through"},
     {500, 599, ANSWER_RETRY, NULL},
     {INT_MIN, INT_MAX, ANSWER_HOLD, "not an answer of a remote write receiver: check the URL"},
 };
@@ -39,6 +39,11 @@ const struct answer_row *answer_row(int status)
         ASSERT(i < ARRAY_COUNT(rows)); /* the last row holds all */
     }
     return &rows[i];
+}
+
+const struct answer_row *answer_row_at(size_t index)
+{
+    return index < ARRAY_COUNT(rows) ? &rows[index] : NULL;
 }
 
 static bool is_space(char c)

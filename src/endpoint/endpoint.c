@@ -213,11 +213,13 @@ static void move(struct endpoint *endpoint, const struct http_result *result,
         endpoint->last_status = result->status;
         open_again(endpoint);
         return;
-    case ANSWER_SMALLER: /* it works: only this request was too big */
+    case ANSWER_SMALLER: /* it works: only this request was too big, or held something bad */
+    case ANSWER_REFUSED:
         note(endpoint, result);
         open_again(endpoint);
         return;
     case ANSWER_RETRY:
+    case ANSWER_THROTTLED:
         note(endpoint, result);
         back_off(endpoint, asked_ms, now_ms, row->advice);
         return;
@@ -241,14 +243,34 @@ static void heed_straggler(struct endpoint *endpoint, const struct http_result *
     }
 }
 
-static enum verdict verdict_of(enum answer_class class)
+static enum verdict refused_how(const struct http_result *result)
 {
+    switch (answer_refusal(result->body, result->body != NULL ? result->body_bytes : 0)) {
+    case REFUSAL_CONTENT:
+        return VERDICT_REFUSED;
+    case REFUSAL_THERE:
+        return VERDICT_THERE;
+    case REFUSAL_THERE_TAKEN:
+        return VERDICT_THERE_TAKEN;
+    }
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
+}
+
+static enum verdict verdict_of(const struct endpoint *endpoint, const struct http_result *result,
+                               enum answer_class class)
+{
+    bool reached = result->outcome != HTTP_NOT_SENT;
     switch (class) {
     case ANSWER_ACKED:
         return VERDICT_ACKED;
     case ANSWER_SMALLER:
         return VERDICT_SMALLER;
+    case ANSWER_REFUSED:
+        return refused_how(result);
     case ANSWER_RETRY:
+        return reached && result->status != 408 ? VERDICT_FAILED : VERDICT_RETRY;
+    case ANSWER_THROTTLED:
+        return endpoint->conf.gives_up_on_429 ? VERDICT_GIVEN_UP : VERDICT_RETRY;
     case ANSWER_HOLD:
         return VERDICT_RETRY;
     }
@@ -266,7 +288,13 @@ enum verdict endpoint_answered(struct endpoint *endpoint, const struct http_resu
     }
     ASSERT(endpoint->allowed >= 1 && endpoint->allowed <= endpoint->conf.in_flight_max);
     ASSERT(!endpoint->probing || endpoint->state != ENDPOINT_OPEN);
-    return verdict_of(row->class);
+    return verdict_of(endpoint, result, row->class);
+}
+
+void endpoint_hold(struct endpoint *endpoint, int64_t now_ms)
+{
+    hold(endpoint, 0, now_ms, endpoint->state != ENDPOINT_HELD,
+         "the receiver refuses everything: see its reason");
 }
 
 void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms)

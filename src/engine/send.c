@@ -74,12 +74,20 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
         batch_acked(engine, destination, sender, batch);
         return;
     case VERDICT_RETRY:
+    case VERDICT_FAILED:
         sender->failures++;
         sender->retried += batch->samples;
         trace_line(engine, "%s: batch %llu, %s %d -> %s until %lld", sender_name(sender), serial,
                    result->outcome == HTTP_ANSWERED ? "answer" : "no answer", result->status,
                    endpoint_state_name(sender->endpoint.state),
                    (long long)sender->endpoint.retry_at_ms);
+        return;
+    case VERDICT_REFUSED:
+    case VERDICT_THERE:
+    case VERDICT_THERE_TAKEN:
+    case VERDICT_GIVEN_UP:
+        sender->failures++;
+        endpoint_hold(&sender->endpoint, engine->now_ms);
         return;
     case VERDICT_SMALLER:
         sender->failures++;

@@ -63,7 +63,8 @@ static void print_state(struct run *run, const char *what)
 
 static const char *verdict_name(enum verdict verdict)
 {
-    static const char *const names[] = {"acked", "retry", "smaller"};
+    static const char *const names[] = {"acked",   "retry", "failed",       "smaller",
+                                        "refused", "there", "there, taken", "given up"};
     return names[verdict];
 }
 
@@ -290,7 +291,7 @@ START_TEST(jitter_spreads_endpoints_that_failed_together)
         struct http_result result = {.id = 1, .outcome = HTTP_ANSWERED, .status = 503};
         endpoint_init(&endpoint, &conf, seed);
         endpoint_sent(&endpoint, 1, 0);
-        ck_assert_int_eq(endpoint_answered(&endpoint, &result, 0, 0), VERDICT_RETRY);
+        ck_assert_int_eq(endpoint_answered(&endpoint, &result, 0, 0), VERDICT_FAILED);
         ck_assert_int_ge(endpoint.retry_at_ms, 500);
         ck_assert_int_le(endpoint.retry_at_ms, 1000);
         distinct += !seen[endpoint.retry_at_ms];
@@ -307,18 +308,18 @@ static const struct {
     enum verdict verdict;
     enum endpoint_state state;
 } verdicts[] = {
-    {200, VERDICT_ACKED, ENDPOINT_OPEN},    {204, VERDICT_ACKED, ENDPOINT_OPEN},
-    {299, VERDICT_ACKED, ENDPOINT_OPEN},    {301, VERDICT_RETRY, ENDPOINT_HELD},
-    {308, VERDICT_RETRY, ENDPOINT_HELD},    {400, VERDICT_RETRY, ENDPOINT_HELD},
-    {401, VERDICT_RETRY, ENDPOINT_HELD},    {403, VERDICT_RETRY, ENDPOINT_HELD},
-    {404, VERDICT_RETRY, ENDPOINT_HELD},    {405, VERDICT_RETRY, ENDPOINT_HELD},
-    {408, VERDICT_RETRY, ENDPOINT_BACKOFF}, {409, VERDICT_RETRY, ENDPOINT_HELD},
-    {413, VERDICT_SMALLER, ENDPOINT_OPEN},  {415, VERDICT_RETRY, ENDPOINT_HELD},
-    {422, VERDICT_RETRY, ENDPOINT_HELD},    {429, VERDICT_RETRY, ENDPOINT_BACKOFF},
-    {451, VERDICT_RETRY, ENDPOINT_HELD},    {500, VERDICT_RETRY, ENDPOINT_BACKOFF},
-    {503, VERDICT_RETRY, ENDPOINT_BACKOFF}, {599, VERDICT_RETRY, ENDPOINT_BACKOFF},
-    {0, VERDICT_RETRY, ENDPOINT_HELD},      {199, VERDICT_RETRY, ENDPOINT_HELD},
-    {600, VERDICT_RETRY, ENDPOINT_HELD},    {-1, VERDICT_RETRY, ENDPOINT_HELD},
+    {200, VERDICT_ACKED, ENDPOINT_OPEN},     {204, VERDICT_ACKED, ENDPOINT_OPEN},
+    {299, VERDICT_ACKED, ENDPOINT_OPEN},     {301, VERDICT_RETRY, ENDPOINT_HELD},
+    {308, VERDICT_RETRY, ENDPOINT_HELD},     {400, VERDICT_REFUSED, ENDPOINT_OPEN},
+    {401, VERDICT_RETRY, ENDPOINT_HELD},     {403, VERDICT_RETRY, ENDPOINT_HELD},
+    {404, VERDICT_RETRY, ENDPOINT_HELD},     {405, VERDICT_RETRY, ENDPOINT_HELD},
+    {408, VERDICT_RETRY, ENDPOINT_BACKOFF},  {409, VERDICT_REFUSED, ENDPOINT_OPEN},
+    {413, VERDICT_SMALLER, ENDPOINT_OPEN},   {415, VERDICT_RETRY, ENDPOINT_HELD},
+    {422, VERDICT_REFUSED, ENDPOINT_OPEN},   {429, VERDICT_RETRY, ENDPOINT_BACKOFF},
+    {451, VERDICT_RETRY, ENDPOINT_HELD},     {500, VERDICT_FAILED, ENDPOINT_BACKOFF},
+    {503, VERDICT_FAILED, ENDPOINT_BACKOFF}, {599, VERDICT_FAILED, ENDPOINT_BACKOFF},
+    {0, VERDICT_RETRY, ENDPOINT_HELD},       {199, VERDICT_RETRY, ENDPOINT_HELD},
+    {600, VERDICT_RETRY, ENDPOINT_HELD},     {-1, VERDICT_RETRY, ENDPOINT_HELD},
 };
 
 START_TEST(each_status_has_its_verdict_and_none_drops_the_batch)

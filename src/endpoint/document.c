@@ -1,0 +1,98 @@
+/* document.c - docs/VERDICTS.md from the tables. The unit test writes it again on demand; see
+ * there. */
+#include "answers.h"
+
+#include <limits.h>
+#include <walship/assert.h>
+#include <walship/endpoint.h>
+
+static const char head[] =
+    "# What an answer means\n\n"
+    "Made from the tables in `src/endpoint` (`WALSHIP_WRITE_DOCS=1 build/dev/test_endpoint`).\n\n"
+    "| answer | what walship does | what it tells the operator |\n|---|---|---|\n";
+
+static const char network[] =
+    "| no connection, name or TLS | retried like 503; surely nothing arrived | |\n"
+    "| timeout, reset, answer cut | retried like 503 with the same bytes; it may have arrived | |\n";
+
+static const char *const meanings[] = {
+    [ANSWER_ACKED] = "settled: acked",
+    [ANSWER_RETRY] =
+        "the same bytes again: jittered backoff, Retry-After kept; a request that alone "
+        "fails 8 times is taken apart",
+    [ANSWER_THROTTLED] =
+        "as a 503; with `retry_on_http_429: false` it is lost (`rejected`) at once, "
+        "as in Prometheus",
+    [ANSWER_SMALLER] = "half of it, and later requests are as small",
+    [ANSWER_REFUSED] = "already there, or taken apart until the culprit is known: below",
+    [ANSWER_HOLD] = "nothing is lost: the endpoint is held, a small probe each 15-60 s",
+};
+
+static const char apart[] =
+    "\n## Refused (400, 409, 422)\n\n"
+    "What is refused is taken apart by halves from the front; a piece that is taken is settled, so "
+    "nothing is sent in another order than before. What is refused alone, while the endpoint takes "
+    "other things, is quarantined: `rejected` in the ledger with labels and the receiver's words. "
+    "One such item costs log2(batch) + 3 further requests. When the rest of its series in that "
+    "batch, or the series in a later one, is refused again, the series is quarantined for 10 "
+    "minutes: its items go to the ledger without a request; then it is tried apart from the "
+    "others. While everything is refused, nothing is quarantined: the endpoint is held.\n\n"
+    "A request that fails 8 times with 5xx, timeout or reset is taken apart in the same way, and a "
+    "piece counts as refused when it failed 3 times while the endpoint took something else in "
+    "between: `server_error`.\n\n"
+    "## Already there\n\n"
+    "Texts that say that the receiver has something as new for a series. For what may have been "
+    "delivered before (sent again after an ambiguous end, read again after a start) they mean that "
+    "it is there: `already there`, never lost. How much of it? One item of a series is asked for "
+    "alone; refused, it and its successor are there (an equal newest one is taken silently). A "
+    "batch sent again was delivered whole or not at all: three series answer for it. After a start "
+    "a shard was delivered up to some place: two samples of each series are settled with every "
+    "request. A later sample is never sent before an earlier one of its series, for that would "
+    "lose what lies between. For anything else they mean a refusal of that item.\n\n"
+    "| text | by | what it took of the request |\n|---|---|---|\n";
+
+static bool write_range(const struct answer_row *row, struct buf *out)
+{
+    if (row->first == INT_MIN) {
+        return buf_format(out, "| anything else ");
+    }
+    if (row->first == row->last) {
+        return buf_format(out, "| %d ", row->first);
+    }
+    return buf_format(out, "| %d-%d ", row->first, row->last);
+}
+
+static bool write_refusal(const struct refusal_text *row, struct buf *out)
+{
+    const char *taken = NULL;
+    switch (row->refusal) {
+    case REFUSAL_CONTENT:
+        taken = "not of this kind: refused";
+        break;
+    case REFUSAL_THERE:
+        taken = "nothing";
+        break;
+    case REFUSAL_THERE_TAKEN:
+        taken = "all that it could take";
+        break;
+    }
+    ASSERT(taken != NULL);
+    return buf_format(out, "| `%s` | %s | %s |\n", row->text, row->said_by, taken);
+}
+
+bool endpoint_document(struct buf *out)
+{
+    bool fits = buf_format(out, "%s", head);
+    for (size_t i = 0; answer_row_at(i) != NULL; i++) {
+        const struct answer_row *row = answer_row_at(i);
+        ASSERT((size_t)row->class < ARRAY_COUNT(meanings));
+        fits = fits && write_range(row, out) &&
+               buf_format(out, "| %s | %s |\n", meanings[row->class],
+                          row->advice == NULL ? "" : row->advice);
+    }
+    fits = fits && buf_format(out, "%s%s", network, apart);
+    for (size_t i = 0; refusal_text_at(i) != NULL; i++) {
+        fits = fits && write_refusal(refusal_text_at(i), out);
+    }
+    return fits;
+}
