@@ -102,5 +102,10 @@ struct placement_endpoint {
  * shards. */
 void placement_homes(const struct placement_endpoint *endpoints, size_t endpoints_count,
                      uint16_t *home, size_t shards_count);
+/* Of the endpoints in `mask` (bit i: endpoint i; not empty, at most 64 of them) the one that this
+ * shard prefers, by the same score and without bounds: what one lends spreads over the others as
+ * their weights say. */
+uint16_t placement_pick(const struct placement_endpoint *endpoints, size_t endpoints_count,
+                        uint64_t mask, uint16_t shard);
 
 #endif

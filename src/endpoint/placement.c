@@ -122,3 +122,25 @@ void placement_homes(const struct placement_endpoint *endpoints, size_t endpoint
     mem_free(pairs);
     mem_free(ranked);
 }
+
+uint16_t placement_pick(const struct placement_endpoint *endpoints, size_t endpoints_count,
+                        uint64_t mask, uint16_t shard)
+{
+    ASSERT(endpoints_count > 0 && endpoints_count <= 64 && mask != 0);
+    size_t best = endpoints_count;
+    double best_score = 0;
+    for (size_t i = 0; i < endpoints_count; i++) {
+        if ((mask >> i & 1) == 0) {
+            continue;
+        }
+        uint64_t hash = hash_bytes(&placement_key, endpoints[i].key, strlen(endpoints[i].key));
+        double score = -endpoints[i].weight / log(unit(hash, shard));
+        if (best == endpoints_count || score > best_score ||
+            (score >= best_score && strcmp(endpoints[i].key, endpoints[best].key) < 0)) {
+            best = i;
+            best_score = score;
+        }
+    }
+    ASSERT(best < endpoints_count);
+    return (uint16_t)best;
+}

@@ -60,7 +60,7 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
 {
     struct destination *destination = domain->destination;
     if (!domain->has_record_entry) {
-        domain->record_sequence = ring_push(&domain->ring, &domain->next);
+        domain->record_sequence = ring_push(&domain->ring, &domain->next, engine->now_ms);
         domain->has_record_entry = true;
     }
     struct position at = reader->out.at;

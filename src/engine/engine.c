@@ -20,6 +20,7 @@ static void lanes_init(struct destination *destination)
         struct lane *lane = &destination->lanes[i];
         lane->dirty = true;
         if (i < SHARDS_COUNT) {
+            lane->home = home[i];
             lane->endpoint = home[i];
             lane->domain = conf->placement == CONF_PINNED ? home[i] : 0;
             destination->senders[home[i]].shards++;
@@ -54,6 +55,7 @@ static void senders_init(struct engine *engine, struct destination *destination)
                                          .in_flight_max = slots,
                                          .shown = conf->endpoints[i].shown};
         endpoint_init(&sender->endpoint, &endpoint, engine->os->random(engine->os));
+        lending_init(&sender->lending, 0);
         sender->conf = &conf->endpoints[i];
         sender->samples_max = conf->queue.max_samples_per_send;
         sender->batches_count = slots;
@@ -250,6 +252,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     save_results(engine);
     auth_run(engine);
     read_run(engine);
+    lend_run(engine);
     send_batches(engine);
     demand_run(engine);
     save_run(engine);
@@ -288,6 +291,7 @@ int64_t engine_deadline(const struct engine *engine, int64_t now_ms)
     }
     int64_t deadline = engine->stopping ? engine->stop_deadline_ms : engine->refresh_at_ms;
     deadline = earlier(deadline, auth_deadline(engine));
+    deadline = earlier(deadline, lend_deadline(engine));
     if (engine->dirty && !engine->committing) {
         deadline = earlier(deadline, engine->commit_at_ms);
     }

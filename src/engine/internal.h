@@ -6,7 +6,8 @@
  * items batch    the first items of one or more lanes of one endpoint, as a request body
  *
  * Who owns what: engine -> destinations -> domains, endpoints -> batches. A lane belongs to a
- * domain (fixed) and to an endpoint (its home). Everything has a maximum in limits.h. */
+ * domain (fixed) and to an endpoint (its home, or the sibling it is lent to). Everything has a
+ * maximum in limits.h. */
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
 
@@ -14,6 +15,7 @@
 #include <walship/engine.h>
 #include <walship/identity.h>
 #include <walship/labels.h>
+#include <walship/lending.h>
 #include <walship/limits.h>
 #include <walship/log.h>
 #include <walship/mem.h>
@@ -67,7 +69,10 @@ struct lane {
     struct position
         resumed;       /* `settled` at the start: what lies before it an earlier life settled */
     uint16_t domain;   /* index in the destination */
-    uint16_t endpoint; /* home */
+    uint16_t home;     /* endpoint */
+    uint16_t endpoint; /* where it is now: at home, or lent (lend.c) */
+    uint32_t unsure;   /* the first so many left in a request whose end is not known */
+    int64_t moved_ms;  /* last time that `endpoint` changed */
     bool dirty;        /* settled moved since the last commit was built */
 };
 
@@ -78,6 +83,7 @@ struct ring_record {
     uint32_t previous_crc;
     uint32_t open; /* items not settled */
     uint32_t late; /* of them, parked or once parked */
+    int64_t read_ms;
 };
 
 /* Sequence numbers first..next-1, in a power-of-two array. The front one has open > 0 or is the
@@ -170,7 +176,10 @@ struct sender { /* an endpoint with its batches */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
     uint32_t samples_max; /* of a batch; shrinks on 413 */
-    uint32_t shards;
+    uint32_t shards;      /* at home here */
+    struct lending lending;
+    uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
+    uint16_t trial_next;                  /* shard that the next trial begins its search with */
     uint64_t samples, requests, failures, retries, bytes;
     uint64_t attempted, retried, failed; /* samples */
     int64_t newest_acked_ms;
@@ -205,6 +214,7 @@ struct destination {
     int64_t first_start_ms, start_from_ms;
     int64_t newest_read_ms;
     uint64_t undecodable;
+    int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
 };
 
@@ -299,7 +309,7 @@ struct engine {
 
 /* ring.c */
 void ring_release(struct ring *ring);
-uint64_t ring_push(struct ring *ring, const struct mark *mark);
+uint64_t ring_push(struct ring *ring, const struct mark *mark, int64_t now_ms);
 struct ring_record *ring_at(const struct ring *ring, uint64_t sequence);
 struct ring_record *ring_of(const struct ring *ring, uint32_t low); /* by the low half */
 /* Drops settled records at the front; `keep` is one that may not go (UINT64_MAX: none). */
@@ -314,6 +324,9 @@ struct lane_walk {
 };
 void lane_walk_start(struct lane_walk *walk, const struct lane *lane);
 const struct item *lane_walk_next(struct lane_walk *walk);
+/* Ms since its oldest pending item was read; 0: none. */
+int64_t lane_age_ms(const struct engine *engine, const struct destination *destination,
+                    const struct lane *lane);
 void lane_clear(struct engine *engine, struct lane *lane);
 void chunks_free(struct engine *engine);
 
@@ -377,6 +390,8 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
                 struct batch *batch);
 void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
                  struct batch *batch, uint32_t samples);
+/* A batch that is not in flight is no more: its items wait again, in front of their lanes. */
+void pack_undo(const struct engine *engine, struct destination *destination, struct batch *batch);
 /* Monotonic ms when a partial batch of this sender is due; INT64_MAX: nothing waits. */
 int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
                       const struct sender *sender);
@@ -385,6 +400,10 @@ void encode_free(struct encode *encode);
 /* Fills batch->body from its parts; false: too big, *fitting says how many samples would do. */
 bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,
                   uint32_t *fitting);
+
+/* lend.c */
+void lend_run(struct engine *engine);
+int64_t lend_deadline(const struct engine *engine);
 
 /* auth.c */
 bool auth_open(struct engine *engine, struct err *err);

@@ -46,6 +46,7 @@ void lane_drop(struct engine *engine, struct lane *lane, uint32_t count)
 {
     ASSERT(count <= lane->count);
     lane->count -= count;
+    lane->unsure -= count < lane->unsure ? count : lane->unsure;
     while (count > 0) {
         uint32_t room =
             (lane->head == lane->tail ? lane->tail_count : CHUNK_ITEMS) - lane->head_index;
@@ -80,6 +81,7 @@ void lane_clear(struct engine *engine, struct lane *lane)
     lane->tail_count = 0;
     lane->head_index = 0;
     lane->count = 0;
+    lane->unsure = 0;
 }
 
 void lane_walk_start(struct lane_walk *walk, const struct lane *lane)
@@ -96,6 +98,22 @@ const struct item *lane_walk_next(struct lane_walk *walk)
     }
     ASSERT(walk->chunk != NULL);
     return &walk->chunk->items[walk->index++];
+}
+
+int64_t lane_age_ms(const struct engine *engine, const struct destination *destination,
+                    const struct lane *lane)
+{
+    struct lane_walk walk;
+    if (lane->count == 0) {
+        return 0;
+    }
+    ASSERT(lane->head != NULL);
+    lane_walk_start(&walk, lane);
+    const struct item *first = lane_walk_next(&walk);
+    const struct ring *ring = &destination->domains[lane->domain]->ring;
+    /* one that was parked came later than its record */
+    return engine->now_ms -
+           (first->late ? lane->waiting_since_ms : ring_of(ring, first->record)->read_ms);
 }
 
 void chunks_free(struct engine *engine)

@@ -158,6 +158,25 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
     return true;
 }
 
+void pack_undo(const struct engine *engine, struct destination *destination, struct batch *batch)
+{
+    int64_t due_ms = engine->now_ms - destination->conf->queue.batch_send_deadline_ms;
+    ASSERT(batch->state == BATCH_READY);
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        struct lane *lane = &destination->lanes[batch->parts[i].lane];
+        ASSERT(lane->in_flight == batch->parts[i].count);
+        lane->in_flight = 0;
+        lane->waiting_since_ms = due_ms;
+        if (batch->attempts > 0 && lane->unsure < batch->parts[i].count) {
+            lane->unsure = batch->parts[i].count;
+        }
+    }
+    batch->parts_count = 0;
+    batch->samples = 0;
+    buf_release(&batch->body);
+    batch->state = BATCH_FREE;
+}
+
 void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
                  struct batch *batch, uint32_t samples)
 {

@@ -22,14 +22,16 @@ static void ring_grow(struct ring *ring)
     ring->capacity = capacity;
 }
 
-uint64_t ring_push(struct ring *ring, const struct mark *mark)
+uint64_t ring_push(struct ring *ring, const struct mark *mark, int64_t now_ms)
 {
     if (ring->next - ring->first == ring->capacity) {
         ring_grow(ring);
     }
     struct ring_record *record = &ring->records[ring->next & (ring->capacity - 1)];
-    *record = (struct ring_record){
-        .at = mark->at, .offset = mark->offset, .previous_crc = mark->previous_crc};
+    *record = (struct ring_record){.at = mark->at,
+                                   .offset = mark->offset,
+                                   .previous_crc = mark->previous_crc,
+                                   .read_ms = now_ms};
     record->at.item = 0;
     return ring->next++;
 }

@@ -64,7 +64,7 @@ void engine_destination_stats(const struct engine *engine, size_t index,
     }
     for (size_t i = 0; i < SHARDS_COUNT; i++) {
         const struct lane *lane = &destination->lanes[i];
-        int64_t age = lane->count > 0 ? engine->now_ms - lane->waiting_since_ms : 0;
+        int64_t age = lane_age_ms(engine, destination, lane);
         out->lag_ms = age > out->lag_ms ? age : out->lag_ms;
     }
 }
