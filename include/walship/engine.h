@@ -17,6 +17,7 @@
 #include <walship/err.h>
 #include <walship/http.h>
 #include <walship/identity.h>
+#include <walship/lending.h>
 #include <walship/os.h>
 #include <walship/store.h>
 #include <walship/wal_record.h>
@@ -75,6 +76,8 @@ struct engine_endpoint_stats {
     double desired;          /* requests in flight that the load needs, see demand.c */
     uint32_t samples_max;    /* of a request, now */
     uint32_t shards;         /* at home here */
+    uint32_t shards_present; /* carried now: some of its own, some lent by siblings */
+    enum lending_state lending;
     uint64_t pending;        /* items waiting, in flight included */
     int64_t newest_acked_ms; /* sample time; 0: none yet */
     /* Sample time, for the lag: the newest that the WAL has for it (about now while something is

@@ -380,6 +380,9 @@ const struct metric metrics_table[] = {
     {ENDPOINT(failures, COUNTER, "walship_endpoint_failures_total", "Requests not accepted.")},
     {ENDPOINT(retries, COUNTER, "walship_endpoint_retries_total", "Requests that repeat a batch.")},
     {ENDPOINT(shards, GAUGE, "walship_endpoint_shards", "Shards at home here.")},
+    {ENDPOINT(shards_present, GAUGE, "walship_endpoint_shards_present",
+              "Shards carried now: more than at home while a sibling lends, fewer while this one "
+              "does.")},
     {ENDPOINT(in_flight, GAUGE, "walship_endpoint_requests_in_flight",
               "Requests not answered yet.")},
     {CUSTOM(token_age, GAUGE, "walship_endpoint_token_age_seconds",

@@ -21,6 +21,8 @@ static void json_endpoints(struct json *json, const struct engine *engine, size_
         json_u64(json, "bytes", stats.bytes);
         json_u64(json, "pending", stats.pending);
         json_u64(json, "shards", stats.shards);
+        json_u64(json, "shards_present", stats.shards_present);
+        json_string(json, "lending", lending_state_name(stats.lending));
         json_i64(json, "newest_acked_ms", stats.newest_acked_ms);
         json_close(json, '}');
     }

@@ -15,7 +15,6 @@
 #include <walship/engine.h>
 #include <walship/identity.h>
 #include <walship/labels.h>
-#include <walship/lending.h>
 #include <walship/limits.h>
 #include <walship/log.h>
 #include <walship/mem.h>

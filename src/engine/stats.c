@@ -76,8 +76,11 @@ void endpoint_newest(const struct engine *engine, const struct destination *dest
     ASSERT(index < destination->senders_count && destination->domains_count > 0);
     const struct domain *domain = destination->domains[index % destination->domains_count];
     out->pending = 0;
+    out->shards_present = 0;
     for (size_t i = 0; i < SHARDS_COUNT; i++) {
-        out->pending += destination->lanes[i].endpoint == index ? destination->lanes[i].count : 0;
+        bool present = destination->lanes[i].endpoint == index;
+        out->pending += present ? destination->lanes[i].count : 0;
+        out->shards_present += present;
     }
     bool behind = domain->reader == NULL || tail_behind_bytes(domain->reader->tail) > 0;
     out->newest_done_ms = out->pending == 0 ? domain->newest_read_ms : sender->newest_acked_ms;
@@ -126,6 +129,7 @@ void engine_endpoint_stats(const struct engine *engine, size_t destination_index
                                           .desired = sender->demand.desired,
                                           .samples_max = sender->samples_max,
                                           .shards = sender->shards,
+                                          .lending = sender->lending.state,
                                           .newest_acked_ms = sender->newest_acked_ms};
     endpoint_newest(engine, destination, sender, out);
     endpoint_token(engine, sender, out);

@@ -429,6 +429,19 @@ static void do_stats(struct world *world)
     }
 }
 
+static void do_endpoints(struct world *world)
+{
+    for (size_t i = 0; i < world->conf.destinations_count; i++) {
+        for (size_t k = 0; k < world->destinations[i].endpoints_count; k++) {
+            struct engine_endpoint_stats s;
+            engine_endpoint_stats(world->engine, i, k, &s);
+            print(world, "          %s: %s, %s, %u shards at home, %u present\n", s.url,
+                  endpoint_state_name(s.state), lending_state_name(s.lending), s.shards,
+                  s.shards_present);
+        }
+    }
+}
+
 static void do_arrived(struct world *world, char *line)
 {
     const struct fake_receiver *receiver = &world->http->receivers[receiver_of(world, word(&line))];
@@ -534,6 +547,8 @@ void world_step(struct world *world, char *line)
         world->running = false;
     } else if (strcmp(verb, "stats") == 0) {
         do_stats(world);
+    } else if (strcmp(verb, "endpoints") == 0) {
+        do_endpoints(world);
     } else if (strcmp(verb, "arrived") == 0) {
         do_arrived(world, line);
     } else {

@@ -22,6 +22,7 @@
  *     run MS                              turns until so much later
  *     stop | crash
  *     stats                               the account of each destination
+ *     endpoints                           state and shards of each endpoint
  *     arrived URL                         what this receiver has */
 #ifndef TEST_ENGINE_WORLD_H
 #define TEST_ENGINE_WORLD_H
