@@ -1,10 +1,10 @@
 /* tail.h - reads a WAL directory record by record, in order, for ever.
  *
- * struct waldir is what is known of the directory: its segments, newest checkpoint, and identity
- * (generation); one a process, shared by all tails. struct tail is one reader in it; they are cheap
- * (one 128 KiB window and one record buffer) and can be placed anywhere.
- * inotify is a hint; truth is stat + pread. Loop thread only; nothing blocks beyond pread.
- * Borrows os and the path's bytes are copied. */
+ * struct waldir is what is known of the directory: its segments (pinned ones too), newest
+ * checkpoint and identity (generation); one a process, shared by all tails. struct tail is one
+ * reader in it; they are cheap (one 128 KiB window and one record buffer) and can be placed
+ * anywhere. inotify is a hint; truth is stat + pread. Loop thread only; nothing blocks beyond
+ * pread. Borrows os and the path's bytes are copied. */
 #ifndef WALSHIP_TAIL_H
 #define WALSHIP_TAIL_H
 
@@ -27,6 +27,7 @@ struct waldir_segment {
     bool sealed;    /* a higher one exists and a later look showed no growth */
     bool has_first_crc;
     uint32_t first_crc; /* CRC-32C of the first record, decompressed; known once a tail read it */
+    bool pinned;        /* the directory no longer has it, a pin does */
 };
 
 /* `path` is the WAL directory, or the data directory that holds wal/. Fails with a sentence saying
@@ -54,6 +55,24 @@ bool waldir_checkpoint(const struct waldir *dir, uint32_t *number);
 /* Freezes the end: what lies beyond the sizes last seen does not exist for any tail (--once); an
  * unfinished record there is waited for, never damage. */
 void waldir_freeze(struct waldir *dir);
+
+/* A file that has a segment's bytes and outlives its name in the directory (or is this very file).
+ */
+struct waldir_pin {
+    uint32_t number;
+    uint64_t device, inode; /* of the segment, as the directory had it */
+    const char *path;       /* copied */
+};
+
+/* From the next look on the segment is there even when the directory no longer has it; another file
+ * of its number there means `replaced`. A pin of the same number is replaced. All pins are taken
+ * off by waldir_set_generation. */
+void waldir_pin(struct waldir *dir, const struct waldir_pin *pin);
+void waldir_unpin(struct waldir *dir, uint32_t number);
+/* What is left of an earlier generation: pins only. Its tails wait at the end for ever. */
+struct waldir *waldir_new_past(struct os *os, uint32_t generation);
+/* `replaced` was found and is not told yet: every tail waits. */
+bool waldir_is_replaced(const struct waldir *dir);
 
 /* ---- a reader ---- */
 

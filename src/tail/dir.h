@@ -28,6 +28,12 @@ struct dir_segment {
     char name[DIR_NAME_BYTES];
 };
 
+struct dir_pin {
+    uint32_t number;
+    uint64_t device, inode; /* of the segment */
+    char *path;
+};
+
 struct dir_list {
     struct dir_segment *segments; /* ascending by number */
     size_t count, capacity;
@@ -48,7 +54,10 @@ struct waldir {
     uint32_t top; /* highest number of this generation; numbers only grow in one life of a WAL */
     bool has_top;
     bool looked;
-    bool complete; /* a checkpoint: whole from the start, all segments are sealed */
+    struct dir_pin *pins; /* ascending by number */
+    size_t pins_count, pins_capacity;
+    bool past;     /* nothing but pins */
+    bool complete; /* a checkpoint or past: whole from the start, all segments are sealed */
     bool frozen;
     bool unwatched; /* the directory was away: the watch went with it */
     bool changed;
@@ -75,7 +84,16 @@ void dir_set_replaced(struct waldir *dir);
 void dir_note_read(struct waldir *dir, uint32_t number, uint64_t bytes);
 void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc);
 
+/* pins.c: */
+/* The segments that only pins have go into dir->next; sees files that are not the pinned ones. */
+void dir_pins_merge(struct waldir *dir);
+void dir_pins_release(struct waldir *dir);
+/* Where the segment is opened; in a buffer of DIR_PATH_BYTES. */
+const char *dir_segment_path(const struct waldir *dir, const struct dir_segment *segment,
+                             char *out);
+
 /* names.c: */
+struct dir_segment *dir_list_insert(struct dir_list *list, uint32_t number);
 /* Lists `path`; false with err set. Sorted, one entry a number; nothing but number and name is set.
  */
 MUST_USE bool dir_list_read(struct dir_list *list, struct os *os, const char *path,

@@ -76,7 +76,7 @@ static bool file_open(struct tail *tail, const struct dir_segment *segment,
     char path[DIR_PATH_BYTES];
     struct os *os = tail->dir->os;
     struct os_stat stat;
-    int fd = os->open(os, dir_join(path, tail->dir->path, segment->name));
+    int fd = os->open(os, dir_segment_path(tail->dir, segment, path));
     if (fd == -ENOENT) {
         return file_changed(tail, status, err);
     }
@@ -89,8 +89,9 @@ static bool file_open(struct tail *tail, const struct dir_segment *segment,
         return tail_decide(status, TAIL_FAILED);
     }
     tail->fd = fd;
-    tail->device = stat.device;
-    tail->inode = stat.inode;
+    /* a pin may be a copy: it stands for the segment, whatever file it is */
+    tail->device = segment->seen.pinned ? segment->seen.device : stat.device;
+    tail->inode = segment->seen.pinned ? segment->seen.inode : stat.inode;
     if (!tail_file_is(tail, segment)) {
         tail_close_file(tail);
         return file_changed(tail, status, err);

@@ -17,17 +17,24 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of what the directory itself has. */
 static bool numbers_differ(const struct dir_list *a, const struct dir_list *b)
 {
-    if (a->count != b->count) {
-        return true;
-    }
-    for (size_t i = 0; i < a->count; i++) {
-        if (a->segments[i].seen.number != b->segments[i].seen.number) {
+    size_t k = 0;
+    for (size_t i = 0;; i++, k++) {
+        while (i < a->count && a->segments[i].seen.pinned) {
+            i++;
+        }
+        while (k < b->count && b->segments[k].seen.pinned) {
+            k++;
+        }
+        if (i >= a->count || k >= b->count) {
+            return i < a->count || k < b->count;
+        }
+        if (a->segments[i].seen.number != b->segments[k].seen.number) {
             return true;
         }
     }
-    return false;
 }
 
 static struct dir_segment *list_find(const struct dir_list *list, uint32_t number)
@@ -160,7 +167,8 @@ static void segments_compare(struct waldir *dir)
     for (size_t i = 0; i < dir->next.count; i++) {
         const struct dir_segment *segment = &dir->next.segments[i];
         const struct dir_segment *before = list_find(&dir->now, segment->seen.number);
-        if (before == NULL && dir->has_top && segment->seen.number <= dir->top) {
+        bool was = before != NULL || segment->seen.pinned;
+        if (!was && dir->has_top && segment->seen.number <= dir->top) {
             dir_set_replaced(dir);
         }
         if (before == NULL) {
@@ -224,10 +232,9 @@ static void checkpoint_look(struct waldir *dir)
     }
 }
 
-static bool look(struct waldir *dir, bool full, struct err *err)
+/* What the directory itself has, into dir->next. */
+static bool names_look(struct waldir *dir, bool full, struct err *err)
 {
-    dir->looked_ms = dir->os->now_ms(dir->os);
-    dir->looks++;
     if (!dir_list_read(&dir->next, dir->os, dir->path, err)) {
         dir->unwatched = true;
         return false;
@@ -244,6 +251,19 @@ static bool look(struct waldir *dir, bool full, struct err *err)
         directory_look(dir);
         dir->full_ms = dir->looked_ms;
     }
+    return true;
+}
+
+static bool look(struct waldir *dir, bool full, struct err *err)
+{
+    dir->looked_ms = dir->os->now_ms(dir->os);
+    dir->looks++;
+    dir->next.count = 0;
+    dir->next.has_checkpoint = false;
+    if (!dir->past && !names_look(dir, full, err)) {
+        return false;
+    }
+    dir_pins_merge(dir);
     freeze_apply(dir);
     segments_compare(dir);
     struct dir_list old = dir->now;
@@ -253,7 +273,6 @@ static bool look(struct waldir *dir, bool full, struct err *err)
     ASSERT(dir->has_top || dir->now.count == 0);
     return true;
 }
-
 /* A repair replaces several: whoever hears of it must find all of them as they are now. */
 bool dir_look(struct waldir *dir, struct err *err)
 {

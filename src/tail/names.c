@@ -44,12 +44,29 @@ static bool name_is_known(const char *name)
     return false;
 }
 
-static void list_add(struct dir_list *list, uint32_t number, const char *name)
+static void list_grow(struct dir_list *list)
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity * 2 + 32;
         list->segments = mem_grow(list->segments, list->capacity, sizeof *list->segments);
     }
+}
+
+struct dir_segment *dir_list_insert(struct dir_list *list, uint32_t number)
+{
+    list_grow(list);
+    size_t index = list->count++;
+    for (; index > 0 && list->segments[index - 1].seen.number > number; index--) {
+        list->segments[index] = list->segments[index - 1];
+    }
+    ASSERT(index == 0 || list->segments[index - 1].seen.number < number);
+    list->segments[index] = (struct dir_segment){.seen = {.number = number}};
+    return &list->segments[index];
+}
+
+static void list_add(struct dir_list *list, uint32_t number, const char *name)
+{
+    list_grow(list);
     struct dir_segment *segment = &list->segments[list->count++];
     *segment = (struct dir_segment){.seen = {.number = number}};
     ASSERT(strlen(name) < sizeof segment->name);

@@ -128,6 +128,7 @@ void waldir_free(struct waldir *dir)
     }
     dir_list_release(&dir->now);
     dir_list_release(&dir->next);
+    dir_pins_release(dir);
     mem_free(dir->path);
     mem_free(dir);
 }
@@ -162,11 +163,25 @@ uint32_t waldir_generation(const struct waldir *dir)
     return dir->generation;
 }
 
+/* They were of the generation before. */
+static void pinned_forget(struct dir_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!list->segments[i].seen.pinned) {
+            list->segments[kept++] = list->segments[i];
+        }
+    }
+    list->count = kept;
+}
+
 void waldir_set_generation(struct waldir *dir, uint32_t generation)
 {
     ASSERT(generation > 0);
     dir->generation = generation;
     dir->replaced = false;
+    dir_pins_release(dir);
+    pinned_forget(&dir->now);
     dir->has_top = dir->now.count > 0;
     dir->top = dir->has_top ? dir->now.segments[dir->now.count - 1].seen.number : 0;
     for (size_t i = 0; i < dir->now.count; i++) {
