@@ -56,6 +56,7 @@ static void senders_init(struct engine *engine, struct destination *destination)
                                          .shown = conf->endpoints[i].shown};
         endpoint_init(&sender->endpoint, &endpoint, engine->os->random(engine->os));
         lending_init(&sender->lending, 0);
+        sender->trial_since_ms = INT64_MAX;
         sender->conf = &conf->endpoints[i];
         sender->samples_max = conf->queue.max_samples_per_send;
         sender->batches_count = slots;

@@ -179,6 +179,7 @@ struct sender { /* an endpoint with its batches */
     struct lending lending;
     uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
     uint16_t trial_next;                  /* shard that the next trial begins its search with */
+    int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
     uint64_t samples, requests, failures, retries, bytes;
     uint64_t attempted, retried, failed; /* samples */
     int64_t newest_acked_ms;

@@ -13,8 +13,9 @@ enum {
     MOVES_DOWN = 32, /* lanes at a look: all of them leave within two seconds */
     MOVES_AILING = 4,
     MOVES_HOME = 8,
-    STAY_MS_MIN = 2000, /* between two moves of a lane, but from one that is down */
-    TRIALS_MAX = 4      /* lanes with which a recovering endpoint proves itself */
+    STAY_MS_MIN = 2000,  /* between two moves of a lane, but from one that is down */
+    TRIALS_MAX = 4,      /* lanes with which a recovering endpoint proves itself */
+    TRIAL_OWN_MS = 10000 /* its own having nothing to send for so long, it gets another's */
 };
 static_assert(ENDPOINTS_MAX <= 64, "a set of endpoints is one word");
 
@@ -273,19 +274,29 @@ static bool wants_trial(const struct engine *engine, const struct destination *d
     return !sender->lending.proven || present < TRIALS_MAX;
 }
 
+static bool fit_for_trial(const struct engine *engine, const struct destination *destination,
+                          const struct sender *sender, const struct lane *lane)
+{
+    uint16_t self = (uint16_t)(sender - destination->senders);
+    bool own = lane->home == self;
+    bool waited = engine->now_ms - sender->trial_since_ms >= TRIAL_OWN_MS;
+    return (own || waited) && lane->endpoint != self && lane->in_flight == 0 && lane->count > 0 &&
+           lane->unsure == 0;
+}
+
 static void try_out(struct engine *engine, struct destination *destination, struct sender *sender)
 {
     uint16_t self = (uint16_t)(sender - destination->senders);
-    int64_t deadline_ms = destination->conf->queue.batch_send_deadline_ms;
     for (uint16_t i = 0; i < SHARDS_COUNT; i++) {
         uint16_t shard = (uint16_t)((sender->trial_next + i) % SHARDS_COUNT);
         struct lane *lane = &destination->lanes[shard];
-        bool due = lane->waiting_since_ms + deadline_ms <= engine->now_ms;
-        if (lane->home == self && lane->endpoint != self && lane->in_flight == 0 &&
-            lane->count > 0 && lane->unsure == 0 && due) {
+        if (fit_for_trial(engine, destination, sender, lane)) {
             trace_line(engine, "%s: shard %u on trial", sender->conf->shown, shard);
             lane_move(engine, lane, self);
+            lane->waiting_since_ms =
+                engine->now_ms - destination->conf->queue.batch_send_deadline_ms; /* at once */
             sender->trial_next = (uint16_t)(shard + 1);
+            sender->trial_since_ms = INT64_MAX;
             return;
         }
     }
@@ -337,9 +348,15 @@ static void destination_lend(struct engine *engine, struct destination *destinat
         destination->lend_at_ms = done ? INT64_MAX : engine->now_ms + LENDING_STEP_MS;
     }
     for (size_t i = 0; i < destination->senders_count; i++) {
-        if (wants_trial(engine, destination, &destination->senders[i])) {
-            try_out(engine, destination, &destination->senders[i]);
+        struct sender *sender = &destination->senders[i];
+        if (!wants_trial(engine, destination, sender)) {
+            sender->trial_since_ms = INT64_MAX;
+            continue;
         }
+        if (sender->trial_since_ms == INT64_MAX) {
+            sender->trial_since_ms = engine->now_ms;
+        }
+        try_out(engine, destination, sender);
     }
 }
 

@@ -17,6 +17,7 @@ static bool chance(struct rng *rng, unsigned percent)
 void faults_init(struct faults *faults, const int64_t *now_ms, size_t endpoints, uint64_t seed)
 {
     *faults = (struct faults){.now_ms = now_ms, .rng = {seed}, .endpoints_count = endpoints};
+    faults->spell_ms_max = 6000;
     faults->store_rng.state = seed ^ 0x5704u;
     faults->endpoints = mem_new(endpoints, sizeof *faults->endpoints);
 }
@@ -31,6 +32,17 @@ void faults_end(struct faults *faults)
     faults->ended = true;
 }
 
+/* All but one are well at any time, and each has each illness once in a while. */
+static enum weather weather_in_turn(const struct faults *faults,
+                                    const struct faults_endpoint *endpoint)
+{
+    static const enum weather ills[] = {WEATHER_DOWN, WEATHER_THROTTLED, WEATHER_HELD,
+                                        WEATHER_TIMEOUTS};
+    uint64_t turn = (uint64_t)(*faults->now_ms / faults->turn_ms);
+    bool its = turn % faults->endpoints_count == (uint64_t)(endpoint - faults->endpoints);
+    return its ? ills[turn / faults->endpoints_count % ARRAY_COUNT(ills)] : WEATHER_GOOD;
+}
+
 static enum weather weather_now(struct faults *faults, struct faults_endpoint *endpoint)
 {
     if (faults->ended || endpoint->calm) {
@@ -39,11 +51,14 @@ static enum weather weather_now(struct faults *faults, struct faults_endpoint *e
     if (faults->nothing_goes) {
         return WEATHER_DOWN;
     }
+    if (faults->turn_ms > 0) {
+        return weather_in_turn(faults, endpoint);
+    }
     while (*faults->now_ms >= endpoint->until_ms) {
         bool good = chance(&faults->rng, faults->good_percent);
         endpoint->weather =
             good ? WEATHER_GOOD : (enum weather)(1 + rng_below(&faults->rng, WEATHERS - 1));
-        endpoint->until_ms = *faults->now_ms + between(&faults->rng, 100, 6000);
+        endpoint->until_ms = *faults->now_ms + between(&faults->rng, 100, faults->spell_ms_max);
     }
     return endpoint->weather;
 }

@@ -1,7 +1,7 @@
 /* faults.h - the weather over endpoints and store: what becomes of each request and each commit.
  *
- * Every endpoint has weather of its own that changes with time; calm ones never have any. After
- * faults_end there is none anywhere. */
+ * Every endpoint has weather of its own that changes with time, or they are ill in turn; calm ones
+ * never have any. After faults_end there is none anywhere. */
 #ifndef SIM_FAULTS_H
 #define SIM_FAULTS_H
 
@@ -40,7 +40,9 @@ struct faults {
     unsigned good_percent; /* of the weather changes */
     unsigned commit_fail_percent;
     int64_t commit_ms_max;
-    bool nothing_goes; /* until the end */
+    bool nothing_goes;    /* until the end */
+    int64_t spell_ms_max; /* of one weather */
+    int64_t turn_ms; /* one endpoint after the other is dead, throttled, refusing; 0: by dice */
     bool ended;
 };
 

@@ -229,6 +229,7 @@ void oracle_started(struct oracle *oracle)
         for (size_t k = 0; k < destination->lanes_count; k++) {
             destination->lanes[k].in_flight = 0;
             destination->lanes[k].unsure = 0;
+            destination->lanes[k].again = 0;
         }
         if (oracle->life == 1 && oracle->conf->start_at == CONF_START_NOW) {
             destination->never_before = oracle->visible_count;

@@ -4,7 +4,8 @@
  *
  *   I1  a durable position passes no item that is neither accepted nor accounted for
  *   I2  per destination and series: at most one request in flight, first arrivals in WAL order, no
- *       second endpoint without cause, the same bytes again after an ambiguous end
+ *       second endpoint without cause; after an ambiguous end the same items lead, and where there
+ *       is no sibling that could have got a part of them, as the same bytes
  *   and nothing acked is sent again, but for what a crash may forget: what was acked after the
  *   contents of the last durable commit were taken.
  *
@@ -71,6 +72,7 @@ struct lane_fate {
     uint64_t in_flight; /* sequence of the request; 0: none */
     uint32_t newest;    /* last first arrival, item + 1 */
     uint32_t unsure;    /* index + 1 */
+    uint32_t again;     /* item + 1 that must lead: its end is not known */
     uint64_t endpoints; /* bit set of those that carried it, this layout */
 };
 

@@ -4,7 +4,12 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { SAMPLES_MAX = 512, RECORD_BYTES_MAX = 1 << 20, KEPT_BYTES_MAX = 64 << 20 };
+enum {
+    SAMPLES_MAX = 512,
+    RECORD_BYTES_MAX = 1 << 20,
+    KEPT_BYTES_MAX = 64 << 20,
+    CALM_SCRAPE_MS = 1000
+};
 
 static bool chance(struct prometheus *prom, unsigned percent)
 {
@@ -537,6 +542,21 @@ bool prometheus_step(struct prometheus *prom, int64_t now_ms)
         running_step(prom, now_ms);
     }
     return true;
+}
+
+void prometheus_calm(struct prometheus *prom)
+{
+    prom->truncate_at_ms = INT64_MAX;
+    prom->flip_at_ms = INT64_MAX;
+    prom->restart_at_ms = INT64_MAX;
+    prom->conf.truncate_ms = 0;
+    prom->conf.restart_ms = 0;
+    if (prom->conf.scrape_ms_min < CALM_SCRAPE_MS) {
+        prom->conf.scrape_ms_min = CALM_SCRAPE_MS;
+    }
+    if (prom->conf.scrape_ms_max < 2 * CALM_SCRAPE_MS) {
+        prom->conf.scrape_ms_max = 2 * CALM_SCRAPE_MS;
+    }
 }
 
 void prometheus_end(struct prometheus *prom)

@@ -132,6 +132,8 @@ void prometheus_start(struct prometheus *prom, const struct label *external, siz
 int64_t prometheus_deadline(const struct prometheus *prom);
 /* Does what is due; true: files changed. */
 bool prometheus_step(struct prometheus *prom, int64_t now_ms);
+/* Goes on with few scrapes and no mischief. */
+void prometheus_calm(struct prometheus *prom);
 /* No new scrapes, restarts and truncations: what was begun is finished, then PROM_DONE. */
 void prometheus_end(struct prometheus *prom);
 

@@ -193,6 +193,25 @@ static void flood_make(struct scenario *to)
     to->prometheus.history_ms = 1000;
 }
 
+/* Weather that lasts: long enough for shards to be lent, and to come home again. */
+static void spells_make(struct rng *rng, struct scenario *to)
+{
+    to->spell_ms_max = 6000;
+    if (!chance(rng, 15)) {
+        return;
+    }
+    to->active_ms = between(rng, 40000, 120000);
+    to->spell_ms_max = between(rng, 10000, 60000);
+    to->turn_ms = chance(rng, 50) ? between(rng, 5000, 30000) : 0;
+    if (chance(rng, 60)) {
+        to->crash_ms = 0;
+        to->stop_ms = 0;
+        to->soon_permille = 0;
+    }
+    to->prometheus.scrape_ms_min *= 3;
+    to->prometheus.scrape_ms_max *= 3;
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -200,6 +219,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     prometheus_make(&rng, &scenario->prometheus);
     troubles_make(&rng, scenario);
     scenario->active_ms = between(&rng, 4000, 25000);
+    spells_make(&rng, scenario);
     if (seed % FLOOD_EVERY == 0) {
         flood_make(scenario);
     }
@@ -248,9 +268,10 @@ void scenario_describe(const struct scenario *scenario, char *out, size_t bytes)
     }
     (void)snprintf(
         out + used, bytes - (size_t)used,
-        " %zux%zu series, segments %zu, truncate %lld%s, restart %lld (crash %u%%, torn %u%%), late "
+        " spells %lld, turns %lld; %zux%zu series, segments %zu, truncate %lld%s, restart %lld (crash %u%%, torn %u%%), late "
         "%u%%, ghosts %u, partial %u%%; crash %lld, stop %lld, hints %d%s",
-        prom->targets, prom->series_per_target, prom->segment_bytes, (long long)prom->truncate_ms,
+        (long long)scenario->spell_ms_max, (long long)scenario->turn_ms, prom->targets,
+        prom->series_per_target, prom->segment_bytes, (long long)prom->truncate_ms,
         prom->truncate_unread ? " unread" : "", (long long)prom->restart_ms, prom->crash_percent,
         prom->torn_percent, prom->late_percent, prom->unknown_permille, prom->partial_percent,
         (long long)scenario->crash_ms, (long long)scenario->stop_ms, (int)scenario->hints,

@@ -19,7 +19,8 @@ struct scenario {
     unsigned good_percent, commit_fail_percent;
     int64_t commit_ms_max;
     int64_t active_ms;
-    int64_t crash_ms, stop_ms; /* mean time between; 0: never */
+    int64_t spell_ms_max, turn_ms; /* of the weather: see faults.h */
+    int64_t crash_ms, stop_ms;     /* mean time between; 0: never */
     int64_t down_ms_max;
     unsigned soon_permille; /* crash right after a post, an answer, a commit */
     enum hints hints;

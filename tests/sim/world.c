@@ -40,19 +40,42 @@ static void phase_begin(struct world *world, enum phase phase, int64_t ms)
     world->phase_ms = ms == INT64_MAX ? INT64_MAX : world->now_ms + ms;
 }
 
-static void drain_begin(struct world *world)
+/* No more faults; the scrapes go on, for an endpoint must have something to send to prove itself.
+ */
+static void heal_begin(struct world *world)
 {
     report_line(world->report, "[%7lld] ---- no more faults", (long long)world->now_ms);
-    phase_begin(world, PHASE_DRAIN, LIVENESS_MS);
+    phase_begin(world, PHASE_HEAL, LIVENESS_MS);
     faults_end(&world->faults);
     fake_os_short_reads(world->os, 0);
     fake_os_hint_faults(world->os, 0, 0);
     io_faults_clear(world);
-    prometheus_end(&world->prom);
+    prometheus_calm(&world->prom);
     if (!world->stopping && world->engine != NULL) {
         world->life_ms = INT64_MAX;
     }
+}
+
+static void drain_begin(struct world *world)
+{
+    report_line(world->report, "[%7lld] ---- no more scrapes", (long long)world->now_ms);
+    phase_begin(world, PHASE_DRAIN, LIVENESS_MS);
+    prometheus_end(&world->prom);
     world->report->settled_after_ms = world->now_ms;
+}
+
+/* Every shard is at home; or no endpoint ever knew better. */
+static bool healed(const struct world *world)
+{
+    bool yes = world->engine == NULL || !world->stopping;
+    for (size_t i = 0; i < world->scenario.conf->destinations_count && world->engine != NULL; i++) {
+        for (size_t k = 0; k < world->scenario.conf->destinations[i].endpoints_count; k++) {
+            struct engine_endpoint_stats stats;
+            engine_endpoint_stats(world->engine, i, k, &stats);
+            yes = yes && stats.shards == stats.shards_present && stats.lending == LENDING_WELL;
+        }
+    }
+    return yes;
 }
 
 static const char *unsettled_text(const struct world *world, char *out, size_t bytes)
@@ -134,6 +157,16 @@ static void phase_step(struct world *world)
         return;
     case PHASE_LIVELY:
         if (over || (world->turns_max > 0 && world->report->turns >= world->turns_max)) {
+            heal_begin(world);
+        }
+        return;
+    case PHASE_HEAL:
+        if (over) {
+            report_violation(world->report,
+                             "not all shards are at home %d s after the faults ended",
+                             (int)LIVENESS_MS / 1000);
+        }
+        if (healed(world)) {
             drain_begin(world);
         }
         return;

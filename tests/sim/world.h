@@ -18,7 +18,15 @@ enum {
     MEMORY_BYTES_MAX = 64 << 20
 };
 
-enum phase { PHASE_HISTORY, PHASE_LIVELY, PHASE_DRAIN, PHASE_STOP, PHASE_AGAIN, PHASE_OVER };
+enum phase {
+    PHASE_HISTORY,
+    PHASE_LIVELY,
+    PHASE_HEAL,
+    PHASE_DRAIN,
+    PHASE_STOP,
+    PHASE_AGAIN,
+    PHASE_OVER
+};
 
 struct world {
     struct report *report;

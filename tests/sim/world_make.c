@@ -106,6 +106,8 @@ static void faults_make(struct world *world, uint64_t seed)
     world->faults.commit_fail_percent = scenario->commit_fail_percent;
     world->faults.commit_ms_max = scenario->commit_ms_max;
     world->faults.nothing_goes = scenario->flood;
+    world->faults.spell_ms_max = scenario->spell_ms_max;
+    world->faults.turn_ms = scenario->turn_ms;
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         struct oracle_destination *destination = &world->oracle.destinations[i];
         destination->calm = scenario->calm[i];
