@@ -18,6 +18,7 @@
 #include <walship/err.h>
 #include <walship/http_client.h>
 #include <walship/labels.h>
+#include <walship/relabel.h>
 
 /* ---- the neutral tree ---- */
 
@@ -68,6 +69,11 @@ struct conf_queue {
     bool retry_on_http_429;
 };
 
+struct conf_relabel { /* one rule; `spec` is only what it was made from */
+    struct relabel_spec spec;
+    struct relabel_rule *rule;
+};
+
 struct conf_destination {
     char *name; /* `name`, else the first URL without query */
     struct conf_endpoint *endpoints;
@@ -76,6 +82,8 @@ struct conf_destination {
     char **shard_by;
     size_t shard_by_count;
     bool fold_case; /* Azure: *.metrics.ingest.monitor.azure.* */
+    struct conf_relabel *relabel;
+    size_t relabel_count;
     int64_t remote_timeout_ms;
     struct conf_header {
         char *name, *value;

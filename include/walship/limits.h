@@ -15,6 +15,14 @@ enum {
     LABELS_COUNT_MAX = 1024,
     LABELS_BYTES_MAX = 1 << 20,
     LABELS_FINAL_MAX = 4 * LABELS_COUNT_MAX, /* with external labels and relabelling */
+    LABELS_FINAL_BYTES_MAX = 2 * LABELS_BYTES_MAX,
+
+    /* relabelling */
+    RELABEL_RULES_MAX = 1000,    /* a destination */
+    RELABEL_SOURCES_MAX = 256,   /* source_labels of a rule */
+    RELABEL_BYTES_MAX = 8 << 20, /* of all texts made for one series */
+    REGEX_BYTES_MAX = 8 << 20,   /* program and cache of one expression */
+    REGEX_GROUPS_MAX = 1000,
 
     /* destinations */
     SHARDS_COUNT = 256,
@@ -45,7 +53,9 @@ enum {
 };
 
 static_assert(WAL_RECORD_BYTES_MAX > WAL_PAGE_BYTES, "a record may fill pages");
-static_assert(LABELS_BYTES_MAX * 2 < BATCH_RAW_BYTES_MAX, "the largest series fits a request");
+static_assert(LABELS_FINAL_BYTES_MAX * 2 < BATCH_RAW_BYTES_MAX, "the largest series fits a request");
+static_assert(RELABEL_BYTES_MAX >= 4 * LABELS_BYTES_MAX,
+              "room for a few copies of the largest series");
 static_assert(TURN_ITEMS_MAX < PENDING_ITEMS_MAX, "a turn can't overrun a domain");
 
 #endif

@@ -1,6 +1,7 @@
 /* free.c - gives back what conf_bind allocated, also when it stopped half-way. */
 #include "auth.h"
 #include "client.h"
+#include "relabel.h"
 
 #include <walship/mem.h>
 
@@ -28,6 +29,7 @@ static void free_destination(struct conf_destination *destination)
         mem_free(destination->headers[i].name);
         text_wipe(destination->headers[i].value);
     }
+    free_relabel(destination);
     conf_auth_release(&destination->auth);
     client_release(&destination->client);
     mem_free(destination->endpoints);

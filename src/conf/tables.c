@@ -6,6 +6,7 @@
  * instead of as unknown. Supporting it is turning its row into another type. */
 #include "auth.h"
 #include "client.h"
+#include "relabel.h"
 
 #include <walship/limits.h>
 
@@ -163,7 +164,13 @@ static const struct option destination_options[] = {
      .meaning = "what all endpoints together accept (read and checked, not yet kept to)",
      .differs = "not there"},
     LATER("protobuf_message", "remote write 1.0 or 2.0; 1.0 is what is sent"),
-    LATER("write_relabel_configs", "rules that change or drop series"),
+    {.key = "write_relabel_configs",
+     .type = OPTION_CUSTOM,
+     .table = &conf_table_relabel,
+     .bind = bind_relabel,
+     .kind = "list, below",
+     .shown = "`[]`",
+     .meaning = "rules that change or drop series, after external_labels were added"},
     LATER("send_exemplars", "whether exemplars are sent"),
     LATER("send_native_histograms", "whether native histograms are sent"),
     LATER("round_robin_dns", "a random address of the name for each connection"),

@@ -14,7 +14,27 @@ struct lane *domain_lane(struct domain *domain, const struct route *route)
     return lane->domain == domain->index ? lane : NULL;
 }
 
-/* start_at: a duration. The first domain keeps the account of what belongs to no shard. */
+/* The first domain keeps the account of what belongs to no shard. True: this item is to be counted;
+ * an earlier life may have done it already. A late one lies before the others. */
+static bool account_take(struct engine *engine, struct domain *domain, const struct position *at,
+                         bool late)
+{
+    struct lane *account = &domain->destination->lanes[LANE_DROPPED];
+    const struct position *known = late ? &account->resumed : &account->settled;
+    if (domain->index != 0 || position_before(at, known)) {
+        return false;
+    }
+    if (!position_before(at, &account->settled)) {
+        account->settled = *at;
+        account->settled.item++;
+    }
+    account->dirty = true;
+    engine->dirty = true;
+    domain->destination->counts[STORE_READ]++;
+    return true;
+}
+
+/* start_at: a duration. */
 bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
                      const struct position *at)
 {
@@ -22,22 +42,41 @@ bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
     if (t_ms >= destination->start_from_ms) {
         return false;
     }
-    struct lane *account = &destination->lanes[LANE_DROPPED];
-    if (domain->index == 0 && !position_before(at, &account->settled)) {
-        destination->counts[STORE_READ]++;
+    if (account_take(engine, domain, at, false)) {
         destination->counts[STORE_DROPPED]++;
-        account->settled = *at;
-        account->settled.item++;
-        account->dirty = true;
-        engine->dirty = true;
     }
     return true;
+}
+
+void domain_end_item(struct engine *engine, struct domain *domain, const struct ended *ended)
+{
+    ASSERT(ended->end != ROUTE_GOES);
+    if (!account_take(engine, domain, &ended->at, ended->late)) {
+        return;
+    }
+    if (ended->end == ROUTE_DROPPED) {
+        domain->destination->counts[STORE_DROPPED]++;
+        return;
+    }
+    struct loss loss = {.reason = LOSS_LABELS,
+                        .from = ended->at,
+                        .to = ended->at,
+                        .items = 1,
+                        .series = 1,
+                        .time_min_ms = ended->t_ms,
+                        .time_max_ms = ended->t_ms};
+    ledger_add(engine, domain->destination, &loss);
 }
 
 static void deliver_sample(struct engine *engine, struct domain *domain,
                            const struct wal_sample *sample, const struct position *at, uint32_t set)
 {
     const struct route *route = route_of(engine, domain->destination, set);
+    if (route->end != ROUTE_GOES) {
+        struct ended ended = {.end = (enum route_end)route->end, .at = *at, .t_ms = sample->t_ms};
+        domain_end_item(engine, domain, &ended);
+        return;
+    }
     struct lane *lane = domain_lane(domain, route);
     if (lane == NULL) {
         return;

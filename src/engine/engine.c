@@ -76,6 +76,7 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
     engine->labels = labels_new(&options->key);
     engine->series = series_new(engine->labels, options->key.k0);
     engine->encode = encode_new();
+    engine->relabel_room = relabel_room_new();
     engine->label_room = mem_new((size_t)2 * LABELS_FINAL_MAX, sizeof *engine->label_room);
     engine->destinations_count = conf->destinations_count;
     engine->destinations = mem_new(conf->destinations_count, sizeof *engine->destinations);
@@ -143,6 +144,7 @@ void engine_free(struct engine *engine)
     series_free(engine->series);
     labels_free(engine->labels);
     encode_free(engine->encode);
+    relabel_room_free(engine->relabel_room);
     mem_free(engine->label_room);
     mem_free(engine->destinations);
     mem_free(engine->committing_losses);

@@ -18,6 +18,7 @@
 #include <walship/limits.h>
 #include <walship/log.h>
 #include <walship/mem.h>
+#include <walship/relabel.h>
 #include <walship/rw.h>
 #include <walship/series.h>
 #include <walship/tail.h>
@@ -194,7 +195,13 @@ struct route {
     uint32_t set;   /* final; LABELS_NONE: not known yet. Referenced, unless it is the source itself
                      */
     uint16_t shard; /* of the final set */
-    uint16_t flags;
+    uint16_t end;   /* enum route_end */
+};
+
+enum route_end {
+    ROUTE_GOES,
+    ROUTE_DROPPED, /* by a rule */
+    ROUTE_TOO_BIG  /* no final labels within the limits */
 };
 
 struct destination {
@@ -278,6 +285,7 @@ struct engine {
     uint32_t *held; /* label sets of items that were on their way at the last collection */
     size_t held_count;
     struct label *label_room;
+    struct relabel_room *relabel_room;
     struct chunk *free_chunks;
     size_t chunks;
     struct encode *encode;
@@ -339,9 +347,17 @@ void routes_release(struct engine *engine, struct destination *destination);
 void route_fingerprint(const struct engine *engine, struct destination *destination);
 
 /* domain.c: items into lanes, and out again */
+struct ended {
+    enum route_end end;
+    struct position at;
+    int64_t t_ms;
+    bool late; /* was parked */
+};
 struct lane *domain_lane(struct domain *domain, const struct route *route);
 bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
                      const struct position *at);
+/* An item of a series that goes nowhere (route->end says why) is accounted for. */
+void domain_end_item(struct engine *engine, struct domain *domain, const struct ended *ended);
 void domain_record_done(struct domain *domain, const struct mark *next);
 bool domain_has_room(const struct domain *domain, size_t items);
 void domain_deliver(struct engine *engine, struct domain *domain, struct reader *reader);

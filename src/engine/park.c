@@ -76,8 +76,14 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
                         uint32_t set)
 {
     const struct route *route = route_of(engine, domain->destination, set);
-    struct lane *lane = domain_lane(domain, route);
     struct position at = parked_position(domain, parked);
+    if (route->end != ROUTE_GOES) {
+        struct ended ended = {(enum route_end)route->end, at, parked->t_ms, true};
+        domain_end_item(engine, domain, &ended);
+        parked_close(domain, parked);
+        return;
+    }
+    struct lane *lane = domain_lane(domain, route);
     if (lane == NULL || position_before(&at, &lane->resumed)) {
         parked_close(domain, parked); /* another domain's, or settled in an earlier life */
         return;

@@ -6,6 +6,8 @@
  * the receiver, one lane, WAL order. */
 #include "internal.h"
 
+enum { FINGERPRINT_BYTES_MAX = 256 << 20 };
+
 /* Fixed: the shard of a series is saved state. A change of it must change the fingerprint below. */
 static const struct hash_key shard_key = {0x77616c736869702du, 0x73686172642d3031u};
 
@@ -21,35 +23,94 @@ static bool shard_by_has(const struct conf_destination *conf, const struct label
     return false;
 }
 
-static uint16_t shard_of(const struct conf_destination *conf, struct label *labels, size_t count)
+static uint16_t shard_of(struct engine *engine, const struct conf_destination *conf,
+                         const struct label *labels, size_t count)
 {
-    size_t kept = count;
+    struct label *some = engine->label_room + LABELS_FINAL_MAX;
     if (conf->shard_by_count > 0) {
-        kept = 0;
+        size_t kept = 0;
         for (size_t i = 0; i < count; i++) {
             if (shard_by_has(conf, &labels[i])) {
-                labels[kept++] = labels[i];
+                some[kept++] = labels[i];
             }
         }
+        labels = some;
+        count = kept;
     }
-    return (uint16_t)(labels_hash(&shard_key, labels, kept, conf->fold_case) % SHARDS_COUNT);
+    return (uint16_t)(labels_hash(&shard_key, labels, count, conf->fold_case) % SHARDS_COUNT);
+}
+
+/* Upstream's order: external labels, then the rules. */
+static enum route_end relabel(struct engine *engine, const struct conf_destination *conf,
+                              size_t count)
+{
+    const struct conf *all = engine->conf;
+    relabel_start(engine->relabel_room, engine->label_room, count, all->external_labels,
+                  all->external_labels_count);
+    for (size_t i = 0; i < conf->relabel_count; i++) {
+        switch (relabel_apply(engine->relabel_room, conf->relabel[i].rule)) {
+        case RELABEL_GOES_ON:
+            break;
+        case RELABEL_DROPPED:
+            return ROUTE_DROPPED;
+        case RELABEL_TOO_BIG:
+            return ROUTE_TOO_BIG;
+        }
+    }
+    return ROUTE_GOES;
+}
+
+static bool within_limits(const struct label *labels, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += (size_t)labels[i].name_bytes + labels[i].value_bytes;
+    }
+    return bytes <= LABELS_FINAL_BYTES_MAX;
+}
+
+static void too_big_tell(const struct destination *destination, const struct label *labels,
+                         size_t count)
+{
+    enum { SHOWN_BYTES = 80 };
+    int shown = count == 0                            ? 0
+                : labels[0].value_bytes < SHOWN_BYTES ? (int)labels[0].value_bytes
+                                                      : SHOWN_BYTES;
+    char *first = mem_format("%.*s", shown, shown > 0 ? labels[0].value : "");
+    LOG_ERROR("a series has no labels within the limits after relabelling: its items are lost",
+              LOG_STR("destination", destination->conf->name), LOG_STR("first_label", first));
+    mem_free(first);
 }
 
 static struct route route_compute(struct engine *engine, const struct destination *destination,
                                   uint32_t set)
 {
-    const struct conf *conf = engine->conf;
-    struct label *own = engine->label_room;
-    struct label *final = engine->label_room + LABELS_FINAL_MAX;
+    const struct conf_destination *conf = destination->conf;
+    size_t count = labels_get(engine->labels, set, engine->label_room, LABELS_COUNT_MAX);
     struct route route = {.set = set};
-    size_t count = labels_get(engine->labels, set, own, LABELS_COUNT_MAX);
-    size_t merged =
-        labels_merge(own, count, conf->external_labels, conf->external_labels_count, final);
-    ASSERT(merged >= count && merged <= LABELS_FINAL_MAX);
-    if (merged > count) { /* merging only ever adds */
-        route.set = labels_intern(engine->labels, final, merged);
+    if (conf->relabel_count == 0 && engine->conf->external_labels_count == 0) {
+        route.shard = shard_of(engine, conf, engine->label_room, count);
+        return route;
     }
-    route.shard = shard_of(destination->conf, final, merged);
+    enum route_end end = relabel(engine, conf, count);
+    const struct label *final;
+    size_t final_count = relabel_result(engine->relabel_room, &final);
+    if (end == ROUTE_GOES && !within_limits(final, final_count)) {
+        end = ROUTE_TOO_BIG;
+    }
+    if (end == ROUTE_TOO_BIG) {
+        too_big_tell(destination, engine->label_room, count);
+    }
+    route.end = (uint16_t)end;
+    if (end != ROUTE_GOES) {
+        return route;
+    }
+    route.shard = shard_of(engine, conf, final, final_count);
+    route.set = labels_intern(engine->labels, final, final_count);
+    if (route.set == set) { /* nothing changed: the source's own references suffice */
+        bool gone = labels_release(engine->labels, set);
+        ASSERT(!gone);
+    }
     return route;
 }
 
@@ -117,7 +178,7 @@ void routes_release(struct engine *engine, struct destination *destination)
 void route_fingerprint(const struct engine *engine, struct destination *destination)
 {
     struct buf text;
-    buf_init(&text, 2 * LABELS_BYTES_MAX);
+    buf_init(&text, FINGERPRINT_BYTES_MAX);
     const struct conf_destination *conf = destination->conf;
     bool fits = buf_format(&text, "hash=1 shards=%d fold=%d", SHARDS_COUNT, conf->fold_case);
     for (size_t i = 0; i < conf->shard_by_count; i++) {
@@ -125,6 +186,9 @@ void route_fingerprint(const struct engine *engine, struct destination *destinat
     }
     fits = fits &&
            labels_format(engine->conf->external_labels, engine->conf->external_labels_count, &text);
+    for (size_t i = 0; i < conf->relabel_count; i++) {
+        fits = fits && relabel_rule_text(conf->relabel[i].rule, &text);
+    }
     ASSERT(fits);
     static const struct hash_key low = {1, 2};
     static const struct hash_key high = {3, 4};

@@ -147,7 +147,7 @@ static void destination_restore(struct engine *engine, struct destination *desti
         bool same = strcmp(row->fingerprint, destination->fingerprint) == 0;
         if (!same) {
             LOG_WARN(
-                "what decides the shard of a series changed (external labels, shard_by, folding): going on "
+                "what decides the shard of a series changed (external labels, relabelling, shard_by, folding): going on "
                 "from the watermark, some samples may be sent twice",
                 LOG_STR("destination", destination->conf->name));
         }

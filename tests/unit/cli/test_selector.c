@@ -60,7 +60,7 @@ static const struct {
     {"up{job=\"\\xg0\"}", "not a hexadecimal digit at character 11"},
     {"up{job=\"\\", "an unknown escape at character 10"},
     {"up{job=\"\\UFFFFFFFF\"}", "no such character"},
-    {"up{job=~\"(\"}", "missing )"},
+    {"up{job=~\"(\"}", "missing closing )"},
     {"up{job=~\"(?=x)\"}", "(?="},
 };
 

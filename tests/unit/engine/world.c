@@ -1,5 +1,5 @@
 /* world.c - see world.h. */
-#include "world.h"
+#include "world_rules.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -95,6 +95,7 @@ void world_release(struct world *world)
 {
     engine_end(world);
     log_set_sink(NULL, NULL, NULL);
+    world_rules_release(world);
     for (size_t i = 0; i < world->conf.destinations_count; i++) {
         struct conf_destination *destination = &world->destinations[i];
         for (size_t k = 0; k < destination->endpoints_count; k++) {
@@ -104,8 +105,6 @@ void world_release(struct world *world)
         mem_free(destination->endpoints);
         mem_free(destination->name);
     }
-    mem_free((char *)(uintptr_t)world->external.name);
-    mem_free((char *)(uintptr_t)world->external.value);
     mem_free(world->conf.wal_dir);
     wal_writer_release(&world->writer);
     fake_http_free(world->http);
@@ -452,17 +451,6 @@ static void do_arrived(struct world *world, char *line)
     }
 }
 
-static void do_external(struct world *world, char *line)
-{
-    char *name = word(&line);
-    char *value = word(&line);
-    world->external = (struct label){name, value, (uint32_t)strlen(name), (uint32_t)strlen(value)};
-    world->external.name = mem_string(name);
-    world->external.value = mem_string(value);
-    world->conf.external_labels = &world->external;
-    world->conf.external_labels_count = 1;
-}
-
 static void do_start_at(struct world *world, char *line)
 {
     char *when = word(&line);
@@ -507,7 +495,10 @@ static bool step_world(struct world *world, const char *verb, char *line)
         mem_free(world->destinations[0].name);
         world->destinations[0].name = mem_string(word(&line));
     } else if (strcmp(verb, "external") == 0) {
-        do_external(world, line);
+        char *name = word(&line);
+        world_external(world, name, word(&line));
+    } else if (strcmp(verb, "relabel") == 0) {
+        world_relabel(&world->destinations[world->conf.destinations_count - 1], line);
     } else if (strcmp(verb, "start_at") == 0) {
         do_start_at(world, line);
     } else if (strcmp(verb, "answer") == 0 || strcmp(verb, "lose") == 0 ||

@@ -11,6 +11,7 @@
  *     start_at oldest|now|MS              (before start)
  *     start [once] [adopt OLD=NEW] [forget OLD]
  *     external LABEL VALUE                an external label (before start)
+ *     relabel ACTION LABEL REGEX [TARGET [REPLACEMENT]]   a rule of the last destination so far
  *     series REF NAME [REF NAME ...]      one series record; NAME[,LABEL=VALUE...]
  *     samples REF T [REF T ...]           one samples record; the value is T
  *     roll                                pad, next segment
