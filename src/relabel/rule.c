@@ -203,7 +203,7 @@ struct relabel_rule *relabel_rule_new(const struct relabel_spec *spec, const cha
     ASSERT(spec->regex != NULL && spec->separator != NULL && spec->replacement != NULL &&
            spec->target_label != NULL);
     struct complaint complaint = {"action", why, why_bytes};
-    enum relabel_action action;
+    enum relabel_action action = RELABEL_REPLACE;
     struct regex *regex = pattern_compile(spec, &complaint);
     if (regex == NULL || !spec_good(spec, &action, &complaint)) {
         regex_free(regex);
