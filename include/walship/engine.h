@@ -19,6 +19,7 @@
 #include <walship/identity.h>
 #include <walship/lending.h>
 #include <walship/os.h>
+#include <walship/spool.h>
 #include <walship/store.h>
 #include <walship/wal_record.h>
 
@@ -30,6 +31,7 @@ struct engine_options {
     const char *adopt_new;
     const char *forget;  /* --forget OLD; NULL: none */
     struct hash_key key; /* random; 0 in tests */
+    struct spool *spool; /* where unsettled segments are kept; NULL: nowhere */
     /* for the identities; read by engine_start only, its os is not used. NULL: no variables */
     const struct identity_world *world;
 };

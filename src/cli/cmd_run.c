@@ -16,6 +16,7 @@
 #include <walship/log.h>
 #include <walship/mem.h>
 #include <walship/os_linux.h>
+#include <walship/spool_linux.h>
 #include <walship/status_mhd.h>
 #include <walship/store_sqlite.h>
 
@@ -33,6 +34,7 @@ struct run {
     struct os *os;
     struct http *http;
     struct store *store;
+    struct spool *spool;
     struct engine *engine;
     struct status *status;
     struct pages pages;
@@ -148,6 +150,11 @@ static bool run_open(struct run *run, const struct run_args *args, struct err *e
     if (run->store == NULL) {
         return false;
     }
+    run->spool = spool_linux_open(run->conf->spool_dir, err);
+    if (run->spool == NULL) {
+        return false;
+    }
+    options.spool = run->spool;
     options.key.k0 = run->os->random(run->os);
     options.key.k1 = run->os->random(run->os);
     run->engine = engine_new(run->conf, &options, run->os, run->http, run->store);
@@ -168,6 +175,7 @@ static bool run_open(struct run *run, const struct run_args *args, struct err *e
 static void run_close(struct run *run)
 {
     status_mhd_close(run->status);
+    spool_linux_close(run->spool); /* its thread may be reading a file that the engine holds */
     engine_free(run->engine);
     if (run->store != NULL) {
         store_sqlite_close(run->store);
@@ -200,7 +208,7 @@ static void signals_take(struct run *run, int64_t now_ms)
 /* The deadline is asked last, after all work of the turn: 0 while anything is runnable. */
 static void run_wait(struct run *run, int64_t until_ms)
 {
-    enum { FDS_MAX = 4 };
+    enum { FDS_MAX = 5 };
     struct pollfd fds[FDS_MAX];
     size_t count = 0;
     int64_t now_ms = run->os->now_ms(run->os);
@@ -211,6 +219,7 @@ static void run_wait(struct run *run, int64_t until_ms)
     wait_ms = wait_ms > WAIT_MS_MAX ? WAIT_MS_MAX : wait_ms;
     fds[count++] = (struct pollfd){.fd = run->signal_fd, .events = POLLIN};
     fds[count++] = (struct pollfd){.fd = store_sqlite_fd(run->store), .events = POLLIN};
+    fds[count++] = (struct pollfd){.fd = spool_linux_fd(run->spool), .events = POLLIN};
     if (os_linux_fd(run->os) >= 0) {
         fds[count++] = (struct pollfd){.fd = os_linux_fd(run->os), .events = POLLIN};
     }

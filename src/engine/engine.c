@@ -139,6 +139,7 @@ void engine_free(struct engine *engine)
         tail_free(engine->collect.tail);
     }
     identities_free(engine->identities);
+    pins_release(engine);
     waldir_free(engine->dir);
     mem_free(engine->held); /* the labels go as a whole */
     series_free(engine->series);
@@ -182,6 +183,7 @@ static void generation_next(struct engine *engine)
     LOG_WARN("segments of the WAL were replaced (repair or restore): finding the place anew",
              LOG_U64("generation", generation));
     trace_line(engine, "generation %u", generation);
+    past_begin(engine, generation - 1);
     waldir_set_generation(engine->dir, generation);
     engine->scan.second = true;
     scan_start(engine);
@@ -209,6 +211,7 @@ static void refresh(struct engine *engine)
     }
     if (changed) {
         engine->grown_wall_ms = engine->os->wall_ms(engine->os);
+        engine->pins.look = true;
     }
     if (replaced) {
         generation_next(engine);
@@ -255,6 +258,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     save_results(engine);
     auth_run(engine);
     read_run(engine);
+    pins_run(engine);
     lend_run(engine);
     send_batches(engine);
     demand_run(engine);
@@ -294,6 +298,7 @@ int64_t engine_deadline(const struct engine *engine, int64_t now_ms)
     }
     int64_t deadline = engine->stopping ? engine->stop_deadline_ms : engine->refresh_at_ms;
     deadline = earlier(deadline, auth_deadline(engine));
+    deadline = earlier(deadline, pins_deadline(engine));
     deadline = earlier(deadline, lend_deadline(engine));
     if (engine->dirty && !engine->committing) {
         deadline = earlier(deadline, engine->commit_at_ms);

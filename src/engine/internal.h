@@ -11,6 +11,8 @@
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
 
+#include "pins.h"
+
 #include <walship/assert.h>
 #include <walship/engine.h>
 #include <walship/identity.h>
@@ -227,6 +229,7 @@ struct destination {
 
 struct reader {
     struct tail *tail;
+    bool past; /* in an earlier generation */
     struct domain *domains[DOMAINS_MAX];
     size_t domains_count;
     bool has_record; /* out is a sample record, partly delivered */
@@ -239,13 +242,15 @@ struct reader {
     bool at_end;
 };
 
-enum scan_state { SCAN_DONE, SCAN_CHECKPOINT, SCAN_SEGMENTS };
+enum scan_state { SCAN_DONE, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
 enum { SCAN_TRIES_MAX = 10, RETRY_IO_MS = 1000 };
 
 /* Loading series up to where the domains start, and finding their places on the way. */
 struct scan {
     enum scan_state state;
     struct tail *tail;
+    size_t past;           /* SCAN_PAST: index of the earlier generation */
+    struct position until; /* series up to here are wanted, also when all domains have a place */
     uint32_t checkpoint;
     uint32_t tries;
     bool second;   /* a mark did not fit: new generation, unfitting marks get a fallback */
@@ -282,6 +287,7 @@ struct engine {
     size_t readers_count;
     struct scan scan;
     struct collect collect;
+    struct pins pins;
     uint32_t *held; /* label sets of items that were on their way at the last collection */
     size_t held_count;
     struct label *label_room;

@@ -7,7 +7,10 @@ struct reader *reader_new(struct engine *engine, const struct mark *at)
 {
     ASSERT(engine->readers_count < READERS_MAX);
     struct reader *reader = mem_new(1, sizeof *reader);
-    reader->tail = tail_new(engine->dir);
+    struct waldir *dir = dir_of(engine, at->at.generation);
+    ASSERT(dir != NULL);
+    reader->past = dir != engine->dir;
+    reader->tail = tail_new(dir);
     struct position record = at->at;
     record.item = 0;
     tail_seek_offset(reader->tail, &record, at->offset, at->previous_crc);
@@ -256,6 +259,21 @@ static void readers_merge(struct engine *engine)
     }
 }
 
+/* All that is left of an earlier generation was read: on to the next one. */
+static void reader_leave_past(struct engine *engine, struct reader *reader)
+{
+    struct mark next = {.at = past_next(engine, tail_position(reader->tail).generation)};
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        struct domain *domain = reader->domains[i];
+        domain_record_done(domain, &next);
+        trace_line(engine, "%s: goes on in generation %u, segment %u record 0",
+                   domain->destination->conf->name, next.at.generation, next.at.segment);
+    }
+    reader_free(engine, reader);
+    engine->work_left = true;
+    engine->dirty = true;
+}
+
 void readers_run(struct engine *engine)
 {
     size_t budget = TURN_ITEMS_MAX;
@@ -279,8 +297,13 @@ void readers_run(struct engine *engine)
             reader_free(engine, reader);
             continue;
         }
+        bool at_end = reader->at_end && !reader->has_record;
+        if (at_end && reader->past) {
+            reader_leave_past(engine, reader);
+            continue;
+        }
         for (size_t k = 0; k < reader->domains_count; k++) {
-            reader->domains[k]->at_end = reader->at_end && !reader->has_record;
+            reader->domains[k]->at_end = at_end;
         }
     }
 }

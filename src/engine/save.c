@@ -127,6 +127,18 @@ static void rows_release(struct rows *rows)
     mem_free(rows->losses);
 }
 
+/* The place before which nobody needs the WAL, once these rows are durable. */
+static struct position rows_low(const struct rows *rows)
+{
+    struct position low = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    for (size_t i = 0; i < rows->watermarks_count; i++) {
+        if (position_before(&rows->watermarks[i].at, &low)) {
+            low = rows->watermarks[i].at;
+        }
+    }
+    return low;
+}
+
 static const char *discarded(struct engine *engine)
 {
     for (size_t i = 0; i < engine->destinations_count; i++) {
@@ -182,6 +194,7 @@ static void save_start(struct engine *engine)
     }
     engine->committing = engine->store->commit(engine->store, &commit);
     ASSERT(engine->committing); /* only one is ever under way */
+    engine->pins.committing_low = rows_low(&rows);
     engine->dirty = false;
     rows_release(&rows);
     trace_line(engine, "commit");
@@ -215,6 +228,9 @@ static void save_succeeded(struct engine *engine)
     engine->forget = NULL;
     engine->adopting = false;
     engine->commits++;
+    engine->pins.low = engine->pins.committing_low;
+    engine->pins.has_low = true;
+    engine->pins.look = true;
     if (engine->save_failures > 0) {
         LOG_INFO("the state is saved again", LOG_U64("failures", engine->save_failures));
     }

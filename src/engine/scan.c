@@ -15,11 +15,9 @@ static void scan_tail(struct engine *engine, struct tail *tail)
     engine->scan.tail = tail;
 }
 
-static void scan_begin(struct engine *engine)
+static void scan_live(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
-    scan->has_last = false;
-    scan->has_damage = false;
     if (waldir_checkpoint(engine->dir, &scan->checkpoint)) {
         scan->state = SCAN_CHECKPOINT;
         scan_tail(engine, tail_new_checkpoint(engine->dir, scan->checkpoint));
@@ -29,15 +27,60 @@ static void scan_begin(struct engine *engine)
     }
 }
 
+/* All series of what is left of earlier generations, one after the other; then what is there now.
+ */
+static void scan_past(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    if (scan->past < engine->pins.pasts_count) {
+        scan->state = SCAN_PAST;
+        scan_tail(engine, tail_new(engine->pins.pasts[scan->past].dir));
+    } else {
+        scan_live(engine);
+    }
+}
+
+static void scan_begin(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    scan->has_last = false;
+    scan->has_damage = false;
+    scan->past = 0;
+    scan_past(engine);
+}
+
+/* A place in an earlier generation needs no search: the pins are its own files. It will go on at
+ * the fork, up to which the series are wanted now. */
+static void scan_place_past(struct engine *engine, struct domain *domain)
+{
+    struct position at = domain->next.at;
+    domain->anchor = ANCHOR_PLACED;
+    domain->next.offset = TAIL_OFFSET_UNKNOWN;
+    domain->next.previous_crc = 0;
+    while (at.generation != waldir_generation(engine->dir)) {
+        at = past_next(engine, at.generation);
+    }
+    if (position_before(&engine->scan.until, &at)) {
+        engine->scan.until = at;
+    }
+    trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
+               domain->destination->conf->name, domain->next.at.generation, domain->next.at.segment,
+               domain->next.at.record);
+}
+
 void scan_start(struct engine *engine)
 {
     readers_drop_all(engine);
+    engine->scan.until = (struct position){0};
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->domains_count; k++) {
             struct domain *domain = destination->domains[k];
             if (domain->anchor == ANCHOR_PLACED) {
                 domain->anchor = ANCHOR_MARK;
+            }
+            if (domain->anchor == ANCHOR_MARK && past_has(engine, &domain->next.at)) {
+                scan_place_past(engine, domain);
             }
             /* what is left of a record begun in the old generation is read under a new entry */
             domain->has_record_entry = false;
@@ -106,6 +149,7 @@ static void scan_mismatch(struct engine *engine, struct domain *domain)
 {
     if (!engine->scan.second) {
         engine->scan.second = true;
+        past_begin(engine, waldir_generation(engine->dir));
         waldir_set_generation(engine->dir, waldir_generation(engine->dir) + 1);
         LOG_WARN(
             "the WAL is not what was read before (repaired, restored or another one): looking for the place anew",
@@ -311,6 +355,19 @@ static bool scan_step(struct engine *engine)
         scan_failed(engine, &err);
         return false;
     }
+    if (status == TAIL_WAIT && waldir_is_replaced(engine->dir)) {
+        scan->retry_at_ms = engine->now_ms + SCAN_RETRY_MS;
+        return false; /* not the end: what is there now is about to be told */
+    }
+    if (scan->state == SCAN_PAST) {
+        if (status == TAIL_RECORD) {
+            scan_take(engine, &out, &out.at);
+        } else if (status == TAIL_WAIT) {
+            scan->past++;
+            scan_past(engine);
+        }
+        return true;
+    }
     if (scan->state == SCAN_CHECKPOINT) {
         if (status == TAIL_RECORD) {
             scan_take(engine, &out, &lowest);
@@ -333,7 +390,8 @@ static bool scan_step(struct engine *engine)
     if (!scan_marks(engine, &here, status == TAIL_WAIT)) {
         return true;
     }
-    if (all_placed(engine)) {
+    bool placed = all_placed(engine);
+    if (placed && (status == TAIL_WAIT || !position_before(&here.at, &scan->until))) {
         scan_finish(engine);
         return false;
     }

@@ -204,7 +204,9 @@ static uint32_t image_generation(const struct store_image *image)
 static void image_take(struct engine *engine, const struct store_image *image)
 {
     const struct engine_options *options = &engine->options;
-    waldir_set_generation(engine->dir, image_generation(image));
+    uint32_t generation = image_generation(image);
+    pins_load(engine, &generation);
+    waldir_set_generation(engine->dir, generation);
     engine->saved_segments = mem_new(image->segments_count + 1, sizeof *engine->saved_segments);
     engine->saved_segments_count = image->segments_count;
     for (size_t i = 0; i < image->segments_count; i++) {
@@ -218,6 +220,7 @@ static void image_take(struct engine *engine, const struct store_image *image)
             destination_begin(engine, destination, image->lost);
         }
     }
+    pins_show(engine);
     engine->forget = options->forget;
     engine->adopting = options->adopt_old != NULL;
     engine->dirty = true;

@@ -4,6 +4,7 @@
 #include "fake_os_inside.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <walship/assert.h>
 #include <walship/hash.h>
@@ -37,6 +38,11 @@ struct name *fake_name_find(const struct fake_os *fake, const char *path)
 /* NULL: there is none. */
 struct node *fake_path_node(const struct fake_os *fake, const char *path)
 {
+    static const char own[] = "/proc/self/fd/";
+    if (strncmp(path, own, sizeof own - 1) == 0) {
+        long fd = strtol(path + sizeof own - 1, NULL, 10) - FD_FIRST;
+        return fd >= 0 && fd < FDS_MAX ? fake->fds[fd] : NULL;
+    }
     struct name *name = fake_name_find(fake, path);
     return name == NULL ? NULL : name->node;
 }

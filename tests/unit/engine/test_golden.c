@@ -9,7 +9,7 @@
 
 static const char *const traces[] = {
     "steady",      "retry",        "ambiguous",  "restart",     "parked",    "too_big", "repair",
-    "emptied",     "isolation",    "truncated",  "start_now",   "start_ago", "once",    "another",
+    "emptied",     "isolation",    "truncated", "kept_linked", "kept_copied", "kept_repair",  "start_now",   "start_ago", "once",    "another",
     "rename",      "commit_fails", "checkpoint", "catching_up", "pinned",    "stop",    "token",
     "token_fails", "unauthorized", "revoked",    "final",       "lent",      "relabel"};
 

@@ -2,6 +2,7 @@
 #include "world_rules.h"
 
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <walship/limits.h>
@@ -88,6 +89,9 @@ static void engine_end(struct world *world)
     world->engine = NULL;
     fake_os_close_all(world->os);
     fake_http_crash(world->http, NULL);
+    if (world->spool != NULL) {
+        fake_spool_crash(world->spool, NULL);
+    }
     token_door_crash(&world->door);
 }
 
@@ -109,6 +113,8 @@ void world_release(struct world *world)
     wal_writer_release(&world->writer);
     fake_http_free(world->http);
     fake_store_free(world->store);
+    fake_spool_free(world->spool);
+    mem_free(world->conf.spool_dir);
     fake_os_free(world->os);
     label_ids_free(world->ids);
     buf_release(&world->out);
@@ -212,6 +218,7 @@ static void do_start(struct world *world, char *line)
         }
     }
     struct err err = {0};
+    options.spool = world->spool == NULL ? NULL : &world->spool->seam;
     if (world->engine != NULL) {
         engine_end(world); /* one that finished by itself */
     }
@@ -383,6 +390,8 @@ static void do_run(struct world *world, int64_t ms)
         next = door < next ? door : next;
         next = http < next ? http : next;
         next = store < next ? store : next;
+        int64_t spool = world->spool == NULL ? INT64_MAX : fake_spool_deadline(world->spool);
+        next = spool < next ? spool : next;
         if (next > until_ms) {
             break;
         }
@@ -464,6 +473,62 @@ static void do_start_at(struct world *world, char *line)
     }
 }
 
+static void do_spool(struct world *world, char *line)
+{
+    if (world->spool == NULL) {
+        world->spool = fake_spool_new(world->os, "/spool", &world->now_ms);
+        world->conf.spool_dir = mem_string("/spool");
+    } else {
+        world->spool->write_error = (int)number(&line);
+    }
+}
+
+enum { SPOOLED_MAX = 32 };
+
+struct spooled {
+    char lines[SPOOLED_MAX][SPOOL_NAME_BYTES + 32];
+    size_t count;
+};
+
+static void take_spooled(void *context, const struct spool_entry *entry)
+{
+    struct spooled *spooled = context;
+    ck_assert_uint_lt(spooled->count, SPOOLED_MAX);
+    snprintf(spooled->lines[spooled->count++], sizeof spooled->lines[0], "%s, %" PRIu64 " bytes",
+             entry->name, entry->bytes);
+}
+
+static int line_order(const void *left, const void *right)
+{
+    return strcmp(left, right);
+}
+
+static void do_spooled(struct world *world)
+{
+    struct spooled spooled = {.count = 0};
+    int status = world->spool->seam.list(&world->spool->seam, take_spooled, &spooled);
+    ck_assert_int_eq(status, 0);
+    qsort(spooled.lines, spooled.count, sizeof spooled.lines[0], line_order);
+    for (size_t i = 0; i < spooled.count; i++) {
+        print(world, "          %s\n", spooled.lines[i]);
+    }
+    print(world, "          %zu files in the spool\n", spooled.count);
+}
+
+static bool step_spool(struct world *world, const char *verb, char *line)
+{
+    if (strcmp(verb, "spool") == 0) {
+        do_spool(world, line);
+    } else if (strcmp(verb, "links") == 0) {
+        world->spool->link_error = strcmp(word(&line), "refuse") == 0 ? EXDEV : 0;
+    } else if (strcmp(verb, "spooled") == 0) {
+        do_spooled(world);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool step_wal(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "series") == 0 || strcmp(verb, "samples") == 0) {
@@ -523,7 +588,8 @@ void world_step(struct world *world, char *line)
 {
     char *verb = word(&line);
     ck_assert_ptr_nonnull(verb);
-    if (step_wal(world, verb, line) || step_world(world, verb, line)) {
+    if (step_wal(world, verb, line) || step_spool(world, verb, line) ||
+        step_world(world, verb, line)) {
         return;
     }
     if (strcmp(verb, "start") == 0) {

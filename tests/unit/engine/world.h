@@ -22,6 +22,9 @@
  *     commits fail | commits work
  *     run MS                              turns until so much later
  *     stop | crash
+ *     spool                               (before start) there is one
+ *     links refuse|work | spool ERRNO     from now on; ERRNO: of copies and writes, 0: they work
+ *     spooled                             what is in the spool
  *     stats                               the account of each destination
  *     endpoints                           state and shards of each endpoint
  *     arrived URL                         what this receiver has */
@@ -30,6 +33,7 @@
 
 #include "fake_http.h"
 #include "fake_os.h"
+#include "fake_spool.h"
 #include "fake_store.h"
 #include "token_door.h"
 #include "wal_writer.h"
@@ -43,6 +47,7 @@ struct world {
     struct fake_http *http;
     struct token_door door; /* in front of http */
     struct fake_store *store;
+    struct fake_spool *spool; /* NULL: none */
     struct label_ids *ids;
     int64_t now_ms;
     bool commits_fail;

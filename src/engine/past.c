@@ -1,0 +1,237 @@
+/* past.c - earlier generations of the WAL, as far as they are pinned.
+ *
+ * When the WAL gets another life (repair, restore, emptied directory) the pins of the one before
+ * are a directory of their own. Every domain reads it to its end first and then goes on in the next
+ * generation, at the first segment that is not one of those it has read: so the items of a series
+ * stay in order, and what Prometheus itself gave up is delivered. Domains do this each at its own
+ * pace: one that lags holds up no other (I7). */
+#include "internal.h"
+
+static struct past *past_of(const struct engine *engine, uint32_t generation)
+{
+    const struct pins *pins = &engine->pins;
+    for (size_t i = 0; i < pins->pasts_count; i++) {
+        if (pins->pasts[i].generation == generation) {
+            return (struct past *)(uintptr_t)&pins->pasts[i];
+        }
+    }
+    return NULL;
+}
+
+bool past_is(const struct engine *engine, uint32_t generation)
+{
+    return past_of(engine, generation) != NULL;
+}
+
+struct waldir *dir_of(struct engine *engine, uint32_t generation)
+{
+    const struct past *past = past_of(engine, generation);
+    if (past != NULL) {
+        return past->dir;
+    }
+    return generation == waldir_generation(engine->dir) ? engine->dir : NULL;
+}
+
+static struct past *past_add(struct engine *engine, uint32_t generation)
+{
+    struct pins *pins = &engine->pins;
+    if (pins->pasts_count == PASTS_MAX) {
+        return NULL; /* a life of the WAL each second: places there are looked for in the newest */
+    }
+    ASSERT(pins->pasts_count == 0 || pins->pasts[pins->pasts_count - 1].generation < generation);
+    struct past *past = &pins->pasts[pins->pasts_count++];
+    *past = (struct past){.generation = generation, .dir = waldir_new_past(engine->os, generation)};
+    return past;
+}
+
+static void past_look(struct past *past)
+{
+    bool changed;
+    bool replaced;
+    struct err ignored; /* it has no directory that could fail */
+    bool ok = waldir_refresh(past->dir, &changed, &replaced, &ignored);
+    ASSERT(ok && !replaced);
+}
+
+/* ---- which files are common ---- */
+
+static bool same_file(const struct waldir_segment *segment, uint64_t device, uint64_t inode)
+{
+    return segment->device == device && segment->inode == inode;
+}
+
+/* Was this file a segment of that generation? */
+static bool known_in(struct engine *engine, uint32_t generation,
+                     const struct waldir_segment *segment)
+{
+    const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
+    if (pin != NULL) {
+        return same_file(segment, pin->device, pin->inode);
+    }
+    for (size_t i = 0; i < engine->saved_segments_count; i++) {
+        const struct store_segment *saved = &engine->saved_segments[i];
+        if (saved->generation == generation && saved->number == segment->number) {
+            return same_file(segment, saved->device, saved->inode) &&
+                   (!segment->has_first_crc || segment->first_crc == saved->first_crc);
+        }
+    }
+    return false;
+}
+
+/* Behind the beginning that is common; where nothing is, the first. Asked while `next` is still
+ * called by the old generation, it passes over what only pins have. */
+static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next)
+{
+    bool before = waldir_generation(next) == generation;
+    bool common = false;
+    bool has_first = false;
+    uint32_t first = 0;
+    for (size_t i = 0; i < waldir_count(next); i++) {
+        const struct waldir_segment *segment = waldir_at(next, i);
+        if (before && segment->pinned) {
+            continue;
+        }
+        if (known_in(engine, generation, segment)) {
+            common = true;
+            first = segment->number + 1;
+        } else if (common) {
+            return segment->number;
+        } else if (!has_first) {
+            has_first = true;
+            first = segment->number;
+        }
+    }
+    return first;
+}
+
+static bool readable(const struct pin *pin)
+{
+    return !pin->over && (pin->state == PIN_KEPT || pin->fd >= 0);
+}
+
+/* The highest pin of a file that the directory itself no longer has. */
+static const struct pin *lost_top(struct engine *engine, uint32_t generation)
+{
+    const struct pins *pins = &engine->pins;
+    const struct pin *top = NULL;
+    for (size_t i = 0; i < pins->count; i++) {
+        const struct pin *pin = &pins->pins[i];
+        const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
+        bool there =
+            segment != NULL && !segment->pinned && same_file(segment, pin->device, pin->inode);
+        if (pin->generation == generation && readable(pin) && !there) {
+            top = pin;
+        }
+    }
+    return top;
+}
+
+void past_begin(struct engine *engine, uint32_t generation)
+{
+    struct pins *pins = &engine->pins;
+    const struct pin *top = lost_top(engine, generation);
+    uint32_t top_number = top == NULL ? 0 : top->number;
+    uint32_t fork = fork_of(engine, generation, engine->dir);
+    struct past *past = top == NULL ? NULL : past_add(engine, generation);
+    for (size_t i = 0; i < pins->count; i++) {
+        struct pin *pin = &pins->pins[i];
+        if (pin->generation != generation) {
+            continue;
+        }
+        if (past != NULL && pin->number <= top_number) {
+            pin_show(engine, pin);
+        } else {
+            pin->over = true; /* the directory has the file, and the new generation pins it anew */
+        }
+    }
+    pins->look = true;
+    if (past != NULL) {
+        past->has_fork = true;
+        past->fork = fork;
+        past_look(past);
+        LOG_INFO("the rest of the WAL's earlier life is delivered first",
+                 LOG_U64("generation", generation), LOG_U64("segments", waldir_count(past->dir)));
+        trace_line(engine, "generation %u: %zu segments are pinned, the next begins at %u",
+                   generation, waldir_count(past->dir), fork);
+    }
+}
+
+void pasts_load(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    uint32_t newest = waldir_generation(engine->dir);
+    for (size_t i = 0; i < pins->count; i++) {
+        uint32_t generation = pins->pins[i].generation;
+        if (generation < newest && !past_is(engine, generation)) {
+            (void)past_add(engine, generation);
+        }
+    }
+}
+
+bool past_has(const struct engine *engine, const struct position *at)
+{
+    const struct past *past = past_of(engine, at->generation);
+    size_t count = past == NULL ? 0 : waldir_count(past->dir);
+    return count > 0 && waldir_at(past->dir, count - 1)->number >= at->segment;
+}
+
+struct position past_next(struct engine *engine, uint32_t generation)
+{
+    struct pins *pins = &engine->pins;
+    struct past *past = past_of(engine, generation);
+    struct position at = {.generation = waldir_generation(engine->dir)};
+    ASSERT(past != NULL && generation < at.generation);
+    for (size_t i = pins->pasts_count; i > 0; i--) {
+        if (pins->pasts[i - 1].generation > generation) {
+            at.generation = pins->pasts[i - 1].generation;
+        }
+    }
+    if (!past->has_fork) {
+        past->has_fork = true;
+        past->fork = fork_of(engine, generation, dir_of(engine, at.generation));
+    }
+    at.segment = past->fork;
+    return at;
+}
+
+static bool past_used(const struct engine *engine, uint32_t generation)
+{
+    const struct pins *pins = &engine->pins;
+    for (size_t i = 0; i < pins->count; i++) {
+        if (pins->pins[i].generation == generation) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            if (destination->domains[k]->next.at.generation == generation) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void pasts_look(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    for (size_t i = 0; i < pins->pasts_count; i++) {
+        past_look(&pins->pasts[i]);
+    }
+}
+
+void pasts_run(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    size_t kept = 0;
+    pasts_look(engine);
+    for (size_t i = 0; engine->scan.state == SCAN_DONE && i < pins->pasts_count; i++) {
+        if (past_used(engine, pins->pasts[i].generation)) {
+            pins->pasts[kept++] = pins->pasts[i];
+        } else {
+            waldir_free(pins->pasts[i].dir);
+        }
+    }
+    pins->pasts_count = engine->scan.state == SCAN_DONE ? kept : pins->pasts_count;
+}

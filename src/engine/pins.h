@@ -1,0 +1,101 @@
+/* pins.h - the spool as the engine sees it, for the files of this folder only.
+ *
+ * A pin is one segment that somebody has not settled: a hard link in the spool, or, where links are
+ * impossible, the open file and later a copy. pins.c keeps the table, pins_run.c moves each pin
+ * from one state to the next, past.c keeps what is left of earlier generations readable. */
+#ifndef ENGINE_PINS_H
+#define ENGINE_PINS_H
+
+#include <walship/assert.h>
+#include <walship/position.h>
+#include <walship/spool.h>
+#include <walship/tail.h>
+
+enum {
+    PINS_MAX = 1 << 16, /* 8 TB of full segments */
+    PINS_HELD_MAX = 256,
+    PASTS_MAX = 8,
+    PIN_LAG_MS = 5000, /* closed and unsettled for so long: there is a lag, worth a copy */
+    PIN_RETRY_MS = 1000
+};
+
+enum pin_state {
+    PIN_WANTED,  /* nothing done yet */
+    PIN_LINKING, /* job under way */
+    PIN_HELD,    /* the open file, nothing in the spool */
+    PIN_COPYING, /* held, and the job is under way */
+    PIN_KEPT,    /* a link or a copy is in the spool */
+    PIN_DROPPING /* job under way */
+};
+
+struct pin {
+    uint32_t generation, number;
+    uint64_t device, inode; /* of the segment */
+    uint64_t bytes;         /* that it takes, as last known */
+    enum pin_state state;
+    bool copy;         /* KEPT: a file of its own */
+    bool closed;       /* a higher segment exists */
+    bool linkable;     /* its name was there when it was last tried */
+    bool over;         /* settled, or given up: dropped as soon as no job is under way */
+    int fd;            /* HELD, COPYING; else -1 */
+    uint64_t job;      /* LINKING, COPYING, DROPPING */
+    int64_t closed_ms; /* since when that is known */
+    int64_t retry_ms;  /* after a failure: not before */
+};
+
+/* An earlier generation of which pins are left. */
+struct past {
+    uint32_t generation;
+    struct waldir *dir;
+    bool has_fork;
+    uint32_t fork; /* the segment of the next generation that is the first one not of this */
+};
+
+struct pins {
+    struct spool *spool; /* NULL: none */
+    const char *directory;
+    struct pin *pins; /* ascending by generation and number */
+    size_t count, capacity;
+    size_t held;
+    struct past pasts[PASTS_MAX]; /* ascending */
+    size_t pasts_count;
+    bool links_refused;
+    uint64_t jobs;                       /* ids given so far */
+    struct position low, committing_low; /* lowest watermark: durable, of the running commit */
+    bool has_low;
+    bool look; /* the directory, the low or the table changed: see what is to do */
+    int64_t due_ms;
+    uint64_t failures;
+};
+
+struct engine;
+
+/* ---- pins.c ---- */
+void pins_load(struct engine *engine, uint32_t *generation); /* what an earlier life left */
+void pins_show(struct engine *engine); /* to the directories, after the generation was set */
+void pins_release(struct engine *engine);
+struct pin *pins_find(struct pins *pins, uint32_t generation, uint32_t number);
+struct pin *pins_add(struct pins *pins, uint32_t generation, uint32_t number);
+void pins_remove(struct engine *engine, struct pin *pin);          /* moves those behind it */
+const char *pin_name(const struct pin *pin, bool copy, char *out); /* SPOOL_NAME_BYTES */
+void pin_show(struct engine *engine, const struct pin *pin);
+void pin_hide(struct engine *engine, const struct pin *pin);
+
+/* ---- pins_run.c ---- */
+void pins_run(struct engine *engine);
+int64_t pins_deadline(const struct engine *engine);
+
+/* ---- past.c ---- */
+void pasts_load(struct engine *engine);
+void pasts_look(struct engine *engine);
+struct waldir *dir_of(struct engine *engine, uint32_t generation); /* NULL: nothing is left of it */
+bool past_is(const struct engine *engine, uint32_t generation);
+/* The WAL has another life: what is pinned of the one before stays readable. */
+void past_begin(struct engine *engine, uint32_t generation);
+void pasts_run(struct engine *engine); /* lets go what has no pins */
+/* A domain read all of an earlier generation: where it goes on. */
+struct position past_next(struct engine *engine, uint32_t generation);
+/* A saved place that lies in an earlier generation of which enough is left. */
+bool past_has(const struct engine *engine, const struct position *at);
+
+#endif

@@ -1,0 +1,302 @@
+/* pins_run.c - each pin from one state to the next.
+ *
+ * A link is made as soon as a segment is seen: it is the same file, so one made early keeps all
+ * that is written later. Where links are impossible the open file keeps the bytes as long as
+ * walship lives, and what is closed and still not settled a little later is copied, so that it
+ * outlives walship too. A pin goes when the commit that passes it is durable (I3). */
+#include "internal.h"
+
+#include <errno.h>
+
+enum { PIN_LOOK_MS = 1000 };
+
+static void due(struct pins *pins, int64_t at_ms)
+{
+    pins->due_ms = at_ms < pins->due_ms ? at_ms : pins->due_ms;
+}
+
+static bool submit(struct engine *engine, struct pin *pin, struct spool_job *job)
+{
+    struct pins *pins = &engine->pins;
+    char name[SPOOL_NAME_BYTES];
+    bool copy = job->kind == SPOOL_COPY || (job->kind == SPOOL_DROP && pin->copy);
+    job->id = pins->jobs + 1;
+    job->name = pin_name(pin, copy, name);
+    if (!pins->spool->submit(pins->spool, job)) {
+        return false; /* the next result brings us back */
+    }
+    pin->job = ++pins->jobs;
+    return true;
+}
+
+static void pin_link(struct engine *engine, struct pin *pin)
+{
+    char *path = mem_format("%s/%08u", waldir_path(engine->dir), pin->number);
+    struct spool_job job = {
+        .kind = SPOOL_LINK, .path = path, .device = pin->device, .inode = pin->inode};
+    if (submit(engine, pin, &job)) {
+        pin->state = PIN_LINKING;
+    }
+    mem_free(path);
+}
+
+static void pin_copy(struct engine *engine, struct pin *pin)
+{
+    struct spool_job job = {.kind = SPOOL_COPY, .fd = pin->fd};
+    if (submit(engine, pin, &job)) {
+        pin->state = PIN_COPYING;
+    }
+}
+
+static void pin_drop(struct engine *engine, struct pin *pin)
+{
+    struct spool_job job = {.kind = SPOOL_DROP};
+    pin_hide(engine, pin);
+    if (submit(engine, pin, &job)) {
+        pin->state = PIN_DROPPING;
+        trace_line(engine, "pin %u/%u goes", pin->generation, pin->number);
+    }
+}
+
+/* False: the segment is no longer there, or another file. */
+static bool pin_hold(struct engine *engine, struct pin *pin)
+{
+    struct os *os = engine->os;
+    struct os_stat stat;
+    if (engine->pins.held >= PINS_HELD_MAX) {
+        pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
+        return true;
+    }
+    char *path = mem_format("%s/%08u", waldir_path(engine->dir), pin->number);
+    int fd = os->open(os, path);
+    mem_free(path);
+    if (fd == -ENOENT) {
+        return false;
+    }
+    if (fd < 0) {
+        pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
+        return true;
+    }
+    int status = os->stat_fd(os, fd, &stat);
+    if (status != 0 || stat.device != pin->device || stat.inode != pin->inode) {
+        os->close(os, fd);
+        return false;
+    }
+    pin->fd = fd;
+    pin->state = PIN_HELD;
+    engine->pins.held++;
+    pin_show(engine, pin);
+    trace_line(engine, "pin %u/%u: held", pin->generation, pin->number);
+    return true;
+}
+
+/* ---- results ---- */
+
+static void pin_kept(struct engine *engine, struct pin *pin, const struct spool_result *result)
+{
+    bool copy = pin->state == PIN_COPYING;
+    pin->state = PIN_KEPT;
+    pin->copy = copy;
+    pin->bytes = result->bytes;
+    pin_show(engine, pin);
+    if (pin->fd >= 0) {
+        engine->os->close(engine->os, pin->fd);
+        pin->fd = -1;
+        engine->pins.held--;
+    }
+    trace_line(engine, "pin %u/%u: %s", pin->generation, pin->number, copy ? "copied" : "linked");
+}
+
+static void pin_failed(struct engine *engine, struct pin *pin, const struct spool_result *result)
+{
+    struct pins *pins = &engine->pins;
+    pins->failures++;
+    pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
+    pin->state = pin->state == PIN_DROPPING ? PIN_KEPT : pin->fd >= 0 ? PIN_HELD : PIN_WANTED;
+    LOG_ERROR(result->status == SPOOL_FULL
+                  ? "the spool's disk is full: segments that Prometheus deletes can't be kept"
+                  : "the spool does not work, trying again",
+              LOG_STR("err", strerror(result->error)), LOG_STR("spool_dir", pins->directory),
+              LOG_U64("segment", pin->number));
+}
+
+static void links_refused(struct engine *engine, const struct spool_result *result)
+{
+    struct pins *pins = &engine->pins;
+    if (!pins->links_refused) {
+        LOG_WARN("no hard links from the WAL into spool_dir: what is not sent is held open and "
+                 "copied when Prometheus is about to delete it",
+                 LOG_STR("why", strerror(result->error)), LOG_STR("spool_dir", pins->directory));
+        trace_line(engine, "links are refused");
+    }
+    pins->links_refused = true;
+}
+
+static void result_take(struct engine *engine, struct pin *pin, const struct spool_result *result)
+{
+    bool dropping = pin->state == PIN_DROPPING;
+    switch (result->status) {
+    case SPOOL_DONE:
+        if (dropping) {
+            pins_remove(engine, pin);
+        } else {
+            pin_kept(engine, pin, result);
+        }
+        return;
+    case SPOOL_GONE:
+        pin->state = pin->fd >= 0 ? PIN_HELD : PIN_WANTED;
+        if (pin->fd < 0) {
+            pins_remove(engine, pin); /* if it is listed again it is wanted again */
+        } else {
+            pin->linkable = false; /* a copy once it is closed */
+        }
+        return;
+    case SPOOL_REFUSED:
+        links_refused(engine, result);
+        pin->state = pin->fd >= 0 ? PIN_HELD : PIN_WANTED;
+        return;
+    case SPOOL_FULL:
+    case SPOOL_FAILED:
+        pin_failed(engine, pin, result);
+        if (pin->state == PIN_WANTED && !pin_hold(engine, pin)) {
+            pins_remove(engine, pin);
+        }
+        return;
+    }
+    ASSERT(!"all results are above");
+}
+
+static void results(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    struct spool_result result;
+    while (pins->spool->next_result(pins->spool, &result)) {
+        pins->look = true;
+        for (size_t i = 0; i < pins->count; i++) {
+            if (pins->pins[i].job == result.id) {
+                pins->pins[i].job = 0;
+                result_take(engine, &pins->pins[i], &result);
+                break;
+            }
+        }
+    }
+}
+
+/* ---- what is to do ---- */
+
+static bool below_low(const struct pins *pins, uint32_t generation, uint32_t number)
+{
+    return pins->has_low && (generation < pins->low.generation ||
+                             (generation == pins->low.generation && number < pins->low.segment));
+}
+
+/* Segments of the directory that nobody keeps yet, and which of the kept ones are closed. */
+static void discover(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    uint32_t generation = waldir_generation(engine->dir);
+    size_t count = waldir_count(engine->dir);
+    for (size_t i = 0; i < count && !waldir_is_replaced(engine->dir); i++) {
+        const struct waldir_segment *segment = waldir_at(engine->dir, i);
+        if (segment->pinned || !pins->has_low || below_low(pins, generation, segment->number)) {
+            continue;
+        }
+        struct pin *pin = pins_find(pins, generation, segment->number);
+        if (pin == NULL && pins->count < PINS_MAX) {
+            pin = pins_add(pins, generation, segment->number);
+            pin->device = segment->device;
+            pin->inode = segment->inode;
+        }
+        if (pin != NULL) {
+            pin->bytes = segment->bytes;
+        }
+    }
+    for (size_t i = 0; count > 0 && i < pins->count; i++) {
+        struct pin *pin = &pins->pins[i];
+        bool newest = pin->generation == generation &&
+                      pin->number >= waldir_at(engine->dir, count - 1)->number;
+        pin->over = pin->over || below_low(pins, pin->generation, pin->number);
+        pin->closed_ms = !newest && !pin->closed ? engine->now_ms : pin->closed_ms;
+        pin->closed = !newest;
+    }
+}
+
+/* True: the pin was removed. */
+static bool pin_over(struct engine *engine, struct pin *pin)
+{
+    if (pin->state == PIN_KEPT) {
+        if (engine->now_ms >= pin->retry_ms) {
+            pin_drop(engine, pin);
+        } else {
+            due(&engine->pins, pin->retry_ms);
+        }
+    } else if (pin->state == PIN_WANTED || pin->state == PIN_HELD) {
+        pin_hide(engine, pin);
+        pins_remove(engine, pin);
+        return true;
+    }
+    return false;
+}
+
+/* True: the pin was removed. */
+static bool pin_step(struct engine *engine, struct pin *pin)
+{
+    struct pins *pins = &engine->pins;
+    if (pin->over) {
+        return pin_over(engine, pin);
+    }
+    bool here = pin->generation == waldir_generation(engine->dir);
+    int64_t copy_ms = pin->closed_ms + PIN_LAG_MS;
+    if (pin->state == PIN_WANTED) {
+        if (engine->now_ms < pin->retry_ms) {
+            due(pins, pin->retry_ms);
+        } else if (!here) {
+            pins_remove(engine, pin);
+            return true;
+        } else if (!pins->links_refused) {
+            pin_link(engine, pin);
+        } else if (!pin_hold(engine, pin)) {
+            pins_remove(engine, pin);
+            return true;
+        }
+    } else if (pin->state == PIN_HELD) {
+        bool again = here && pin->linkable && !pins->links_refused;
+        int64_t at_ms = again || pin->retry_ms > copy_ms ? pin->retry_ms : copy_ms;
+        if (!again && !pin->closed) {
+            return false; /* the newest one may yet grow */
+        }
+        if (engine->now_ms < at_ms) {
+            due(pins, at_ms);
+        } else if (again) {
+            pin_link(engine, pin);
+        } else {
+            pin_copy(engine, pin);
+        }
+    }
+    return false;
+}
+
+void pins_run(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    if (pins->spool == NULL) {
+        return;
+    }
+    results(engine);
+    if (!pins->look && engine->now_ms < pins->due_ms) {
+        return;
+    }
+    pins->look = false;
+    pins->due_ms = INT64_MAX;
+    discover(engine);
+    for (size_t i = 0; i < pins->count;) {
+        i += pin_step(engine, &pins->pins[i]) ? 0 : 1;
+    }
+    pasts_run(engine);
+}
+
+int64_t pins_deadline(const struct engine *engine)
+{
+    const struct pins *pins = &engine->pins;
+    return pins->spool == NULL ? INT64_MAX : pins->look ? engine->now_ms : pins->due_ms;
+}
