@@ -10,14 +10,16 @@ dir=$PWD/build/e2e/metrics
 promtool=$PWD/build/peers/prom3/usr/bin/promtool
 trap stop_all EXIT
 rm -rf "$dir"
-mkdir -p "$dir"
+mkdir -p "$dir/data"
+tar -C "$dir/data" --zstd -xf testdata/v2.53-zstd.tar.zst
 read -r emulator_port status_port closed_port < <(free_ports 3)
 cat >"$dir/emulator.yml" <<YAML
 listen_address: 127.0.0.1:$emulator_port
+database: $dir/received.db
 endpoints: [{name: a, path: /write/a}, {name: b, path: /write/b}]
 YAML
 cat >"$dir/walship.yml" <<YAML
-wal_dir: testdata/v2.53-live
+wal_dir: $dir/data/wal
 state_dir: $dir/state
 listen_address: 127.0.0.1:$status_port
 start_at: oldest
@@ -29,7 +31,6 @@ remote_write:
 - {name: refusing, url: "http://127.0.0.1:$emulator_port/no/such/path"}
 - {name: closed, url: "http://127.0.0.1:$closed_port/write"}
 YAML
-[ -d testdata/v2.53-live ] || sed -i "s|testdata/v2.53-live|$PWD/$(ls -d testdata/v*/ | head -1)|" "$dir/walship.yml"
 
 page() { curl -sS -m 5 --noproxy '*' "http://127.0.0.1:$status_port$1"; }
 code() { curl -sS -m 5 --noproxy '*' -o /dev/null -w '%{http_code}' "http://127.0.0.1:$status_port$1"; }
