@@ -15,24 +15,11 @@
 #include <stdint.h>
 #include <walship/buf.h>
 #include <walship/conf_auth.h>
+#include <walship/conf_node.h>
 #include <walship/err.h>
 #include <walship/http_client.h>
 #include <walship/labels.h>
 #include <walship/relabel.h>
-
-/* ---- the neutral tree ---- */
-
-enum conf_kind { CONF_NULL, CONF_SCALAR, CONF_MAP, CONF_LIST };
-
-struct conf_node {
-    enum conf_kind kind;
-    unsigned line, column;     /* from 1 */
-    const char *text;          /* scalar */
-    bool quoted;               /* a quoted scalar is always a string */
-    struct conf_node **keys;   /* map */
-    struct conf_node **values; /* map, list */
-    size_t count;
-};
 
 /* ---- what the program uses ---- */
 
@@ -45,24 +32,38 @@ struct conf_quota { /* 0: unset */
     uint64_t bytes_per_minute;
 };
 
+struct conf_header {
+    char *name;
+    char *value; /* secret; NULL: in the file */
+    char *file;
+};
+struct conf_headers {
+    struct conf_header *rows;
+    size_t count; /* at most CONF_HEADERS_MAX */
+};
+enum { CONF_HEADERS_MAX = 64 };
+
 struct conf_endpoint {
     char *url;   /* secret parts (userinfo) never printed: use `shown` */
     char *shown; /* for logs and metrics: no userinfo, no query */
     char *key;   /* identity: URL without query */
     double weight;
     struct conf_quota quota;
+    struct conf_headers headers; /* its own, and those of its destination */
     /* Its own, else the destination's: the authentication as a whole, tls_config, the proxy. */
     struct conf_auth auth;
     struct http_client client;
-    struct http_client token_client; /* of token requests: the proxy only; borrows client's texts */
-    bool has_client;                 /* false: all defaults, for http.h no client at all */
+    /* Of token requests: what oauth2 says, else the proxy only; borrows their texts. */
+    struct http_client token_client;
+    bool has_client, has_token_client; /* false: all defaults, for http.h no client at all */
     unsigned line, column;
 };
 
 struct conf_queue {
     uint32_t max_shards; /* cap on requests in flight of an endpoint */
     uint32_t max_samples_per_send;
-    uint32_t max_bytes_per_send; /* compressed */
+    uint32_t max_bytes_per_send;   /* compressed */
+    uint32_t capacity, min_shards; /* Prometheus' own, of no use here */
     int64_t batch_send_deadline_ms;
     int64_t min_backoff_ms, max_backoff_ms;
     int64_t sample_age_limit_ms; /* 0: off */
@@ -85,12 +86,10 @@ struct conf_destination {
     struct conf_relabel *relabel;
     size_t relabel_count;
     int64_t remote_timeout_ms;
-    struct conf_header {
-        char *name, *value;
-    } * headers;
-    size_t headers_count;
+    struct conf_headers headers; /* for its endpoints, which have them all */
     struct conf_queue queue;
     struct conf_quota quota;
+    bool failed_request_logging;
     struct conf_auth auth; /* for endpoints that say nothing */
     struct http_client client;
     unsigned line, column;
@@ -101,7 +100,9 @@ struct conf {
     char *state_dir;
     char *spool_dir;
     char *prometheus_config;
-    char *listen_address; /* HOST:PORT, or empty: none */
+    bool use_remote_write; /* its remote_write blocks are among the destinations */
+    char *prometheus_url;  /* without a slash at the end; NULL: none */
+    char *listen_address;  /* HOST:PORT, or empty: none */
     enum conf_start start_at;
     int64_t start_ago_ms;
     struct label *external_labels; /* canonical; strings owned */
@@ -124,6 +125,17 @@ void conf_problem(struct conf_problems *problems, const char *file, unsigned lin
 /* NULL when there is any problem. file: for the messages and relative paths. */
 struct conf *conf_bind(const struct conf_node *root, const char *file,
                        struct conf_problems *problems);
+/* What a configuration is made of besides its file; NULL fields: nothing. */
+struct conf_sources {
+    const struct conf_node *prometheus;                       /* the tree of prometheus_config */
+    const char *prometheus_file;                              /* its path */
+    const char *(*variable)(void *context, const char *name); /* for ${VAR}; NULL: left as it is */
+    void *context;
+};
+struct conf *conf_bind_with(const struct conf_node *root, const char *file,
+                            const struct conf_sources *sources, struct conf_problems *problems);
+/* prometheus_config as an absolute path or one relative to here; NULL: none. To be freed. */
+char *conf_prometheus_path(const struct conf_node *root, const char *file);
 void conf_free(struct conf *conf);
 
 /* Prometheus durations: 0, or units y w d h m s ms each once in that order ("1h30m"). */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <walship/buf.h>
+#include <walship/http_client.h>
 
 struct conf_node; /* conf.h, which has a conf_auth in its structs */
 struct conf_problems;
@@ -80,6 +81,7 @@ struct conf_auth {
     size_t scopes_count;
     struct conf_auth_param *params; /* values may be secret */
     size_t params_count;
+    struct http_client client; /* its own way to token_url */
 };
 
 /* Reads the blocks of one map, a destination or an endpoint; its other keys are passed over. With

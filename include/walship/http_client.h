@@ -25,6 +25,8 @@ struct http_client {
     char *server_name;    /* in SNI and in the certificate, instead of the URL's host */
     bool insecure_skip_verify;
     enum http_tls min_tls, max_tls;
+    bool http2;             /* offer it */
+    bool shuffle_addresses; /* round_robin_dns */
 
     char *proxy_url;                   /* may carry a password: never shown */
     char *no_proxy;                    /* hosts that need none, comma-separated, as in $NO_PROXY */

@@ -5,12 +5,12 @@
  *     http_curl_wait(http, fds, n, ms); the loop's only sleep
  *
  * Policy, the same for all requests: http and https only, no redirect followed (Location is in the
- * result), no cookies, HTTP/1.1, TLS >= 1.2, connections kept alive but closed when idle for
- * HTTP_CURL_IDLE_S_MAX (a peer that closes first costs an unsure request) and made anew after
- * HTTP_CURL_LIFE_S_MAX. Without a client (http_client.h): the system's CAs, no proxy, not even the
- * environment's. With one: its files are read at each new connection, and its connections carry
- * only its own requests. A proxy that refuses is HTTP_NOT_SENT. An answer longer than
- * HTTP_RESPONSE_BYTES_MAX is cut there and still counts as answered: its status is known.
+ * result), no cookies, HTTP/1.1 unless a client offers HTTP/2, TLS >= 1.2, connections kept alive
+ * but closed when idle for HTTP_CURL_IDLE_S_MAX (a peer that closes first costs an unsure request)
+ * and made anew after HTTP_CURL_LIFE_S_MAX. Without a client (http_client.h): the system's CAs, no
+ * proxy, not even the environment's. With one: its files are read at each new connection, and its
+ * connections carry only its own requests. A proxy that refuses is HTTP_NOT_SENT. An answer longer
+ * than HTTP_RESPONSE_BYTES_MAX is cut there and still counts as answered: its status is known.
  * libcurl repeats a request by itself when a kept-alive connection turns out dead; each start of a
  * request is counted, and a second one is said in http_result.repeated.
  * Ignores SIGPIPE for the whole process (TLS writes have no MSG_NOSIGNAL). Loop thread only. */

@@ -333,11 +333,37 @@ struct conf_yaml *conf_yaml_read(const char *path, struct conf_problems *problem
     return yaml;
 }
 
+static const char *environment(void *context, const char *name)
+{
+    (void)context;
+    return getenv(name);
+}
+
+struct conf *conf_yaml_bind(const struct conf_node *root, const char *path,
+                            struct conf_problems *problems)
+{
+    struct conf_sources sources = {.variable = environment};
+    char *prometheus_path = conf_prometheus_path(root, path);
+    struct conf_yaml *prometheus = NULL;
+    struct conf *conf = NULL;
+    if (prometheus_path != NULL) {
+        prometheus = conf_yaml_read(prometheus_path, problems);
+    }
+    if (prometheus_path == NULL || prometheus != NULL) {
+        sources.prometheus = prometheus != NULL ? conf_yaml_root(prometheus) : NULL;
+        sources.prometheus_file = prometheus_path;
+        conf = conf_bind_with(root, path, &sources, problems);
+    }
+    conf_yaml_free(prometheus);
+    mem_free(prometheus_path);
+    return conf;
+}
+
 bool conf_yaml_load(const char *path, struct conf_problems *problems, struct conf **out)
 {
     ASSERT(out != NULL);
     struct conf_yaml *yaml = conf_yaml_read(path, problems);
-    *out = yaml != NULL ? conf_bind(conf_yaml_root(yaml), path, problems) : NULL;
+    *out = yaml != NULL ? conf_yaml_bind(conf_yaml_root(yaml), path, problems) : NULL;
     conf_yaml_free(yaml);
     ASSERT(*out != NULL || problems->count > 0);
     return *out != NULL;

@@ -178,6 +178,12 @@ bool http_curl_client_set(CURL *easy, CURLU *url, const struct http_request *req
     ASSERT(client != NULL && lists->connect_to == NULL && lists->proxy_headers == NULL);
     host_of(url, &host);
     set_tls(easy, client);
+    if (client->http2) {
+        SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    }
+    if (client->shuffle_addresses) {
+        SET(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
+    }
     if (request->direct) {
         SET(easy, CURLOPT_PROXY, "");
         SET(easy, CURLOPT_NOPROXY, "*");

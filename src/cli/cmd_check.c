@@ -111,7 +111,7 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
 {
     bool ok = true;
     struct conf_yaml *yaml = conf_yaml_read(file, problems);
-    struct conf *conf = yaml != NULL ? conf_bind(conf_yaml_root(yaml), file, problems) : NULL;
+    struct conf *conf = yaml != NULL ? conf_yaml_bind(conf_yaml_root(yaml), file, problems) : NULL;
     if (conf != NULL) {
         struct check check = {file, conf_yaml_root(yaml), conf, problems};
         check_wal(&check);

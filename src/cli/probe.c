@@ -88,20 +88,30 @@ static void target_answered(struct probe *probe, struct target *target,
 
 static void target_post(struct probe *probe, struct target *target, const char *authorization)
 {
-    struct http_header headers[] = {{"Content-Type", "application/x-protobuf"},
-                                    {"Content-Encoding", "snappy"},
-                                    {"X-Prometheus-Remote-Write-Version", "0.1.0"},
-                                    {"Authorization", authorization}};
-    struct http_request request = {
-        .id = (uint64_t)(target - probe->targets) + 1,
-        .method = HTTP_POST,
-        .url = target->conf->url,
-        .headers = headers,
-        .headers_count = ARRAY_COUNT(headers) - (authorization == NULL ? 1 : 0),
-        .body = empty_write,
-        .body_bytes = sizeof empty_write,
-        .timeout_ms = target->destination->remote_timeout_ms,
-        .client = target->conf->has_client ? &target->conf->client : NULL};
+    const struct conf_headers *own = &target->conf->headers;
+    struct http_header headers[4 + CONF_HEADERS_MAX] = {
+        {"Content-Type", "application/x-protobuf"},
+        {"Content-Encoding", "snappy"},
+        {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+    size_t count = 3;
+    if (authorization != NULL) {
+        headers[count++] = (struct http_header){"Authorization", authorization};
+    }
+    for (size_t i = 0; i < own->count; i++) { /* one of a file is a matter of running */
+        if (own->rows[i].value != NULL) {
+            headers[count++] = (struct http_header){own->rows[i].name, own->rows[i].value};
+        }
+    }
+    struct http_request request = {.id = (uint64_t)(target - probe->targets) + 1,
+                                   .method = HTTP_POST,
+                                   .url = target->conf->url,
+                                   .headers = headers,
+                                   .headers_count = count,
+                                   .body = empty_write,
+                                   .body_bytes = sizeof empty_write,
+                                   .timeout_ms = target->destination->remote_timeout_ms,
+                                   .client =
+                                       target->conf->has_client ? &target->conf->client : NULL};
     struct err err = {0};
     target->posted = true;
     if (!probe->http->post(probe->http, &request, &err)) {
@@ -139,7 +149,7 @@ static const struct http_client *token_client(const struct probe *probe,
     for (size_t i = 0; i < probe->count; i++) {
         const struct target *target = &probe->targets[i];
         if (target->identity == identity) {
-            return target->conf->has_client ? &target->conf->token_client : NULL;
+            return target->conf->has_token_client ? &target->conf->token_client : NULL;
         }
     }
     return NULL;

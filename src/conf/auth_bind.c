@@ -4,6 +4,7 @@
  * Several blocks fill the same fields of one struct: more than one block is a mistake that the
  * checks name, but until then a later value must not leak the earlier one. */
 #include "auth.h"
+#include "client.h"
 
 #include <walship/mem.h>
 
@@ -51,7 +52,10 @@ void bind_auth_never(struct binder *binder, const struct option *option,
                      const struct conf_node *node, void *target)
 {
     (void)target;
-    bind_problem(binder, node, "%s is not supported", option->key);
+    bind_problem(binder, node,
+                 "%s is not supported: walship has no way to sign in there. Leave this destination "
+                 "to Prometheus' own remote_write",
+                 option->key);
 }
 
 void bind_auth_cloud(struct binder *binder, const struct option *option,
@@ -175,6 +179,8 @@ void conf_auth_copy(struct conf_auth *out, const struct conf_auth *auth)
         out->params[i].name = mem_string(auth->params[i].name);
         out->params[i].value = mem_string(auth->params[i].value);
     }
+    out->client = (struct http_client){0};
+    client_inherit(&out->client, NULL, &auth->client);
 }
 
 void conf_auth_release(struct conf_auth *auth)
@@ -191,5 +197,6 @@ void conf_auth_release(struct conf_auth *auth)
     }
     mem_free(auth->scopes);
     mem_free(auth->params);
+    client_release(&auth->client);
     *auth = (struct conf_auth){0};
 }

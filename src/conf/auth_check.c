@@ -1,5 +1,6 @@
 /* auth_check.c - what must hold of the authentication blocks. The texts are Prometheus' own. */
 #include "auth.h"
+#include "client.h"
 
 #include <strings.h>
 
@@ -226,6 +227,7 @@ void check_auth_oauth2(struct binder *binder, const struct conf_node *node, void
                      "at most one of oauth2 client_secret, client_secret_file & "
                      "client_secret_ref must be configured");
     }
+    check_client(binder, node, &auth->client);
 }
 
 /* ---- the whole ---- */

@@ -1,6 +1,7 @@
 /* auth_tables.c - the keys of every way to authenticate. Those of `azuread` are Prometheus' own,
  * key for key, and a few more. */
 #include "auth.h"
+#include "client.h"
 
 #define STRING(key_, field_)                                                                       \
     .key = (key_), .type = OPTION_CUSTOM, .bind = bind_auth_string, .kind = "string",              \
@@ -72,11 +73,7 @@ static const struct option oauth2_options[] = {
      .shown = "`client_credentials`",
      .meaning = "how a token is asked for",
      .differs = "client_credentials only"},
-    LATER("tls_config", "TLS towards token_url"),
-    LATER("proxy_url", "a proxy towards token_url"),
-    LATER("no_proxy", "hosts that need no proxy"),
-    LATER("proxy_from_environment", "the proxy from HTTP_PROXY and its kin"),
-    LATER("proxy_connect_header", "headers for the proxy's CONNECT"),
+    WAY_ROWS(conf_auth),
     LATER("client_certificate_key", "jwt-bearer grant"),
     LATER("client_certificate_key_file", "jwt-bearer grant"),
     LATER("client_certificate_key_id", "jwt-bearer grant"),

@@ -303,6 +303,9 @@ static void bind_keys(struct binder *binder, const struct bind_work *work,
             continue;
         }
         const struct option *option = option_find(table, key->text);
+        if (option == NULL && table->open) {
+            continue;
+        }
         if (option == NULL) {
             unknown_key(binder, table, key);
             continue;
@@ -356,27 +359,55 @@ static void bind_all(struct binder *binder)
     }
 }
 
-struct conf *conf_bind(const struct conf_node *root, const char *file,
-                       struct conf_problems *problems)
+/* A tree that is no map is said; an empty file is an empty map. */
+static void bind_tree(struct binder *binder, const struct option_table *table, struct conf *conf)
 {
-    ASSERT(root != NULL && file != NULL && problems != NULL);
-    struct conf *conf = mem_new(1, sizeof *conf);
-    struct binder binder = {.file = file, .root = root};
     static const struct conf_node nothing = {.kind = CONF_MAP, .line = 1, .column = 1};
-    const struct conf_node *top = root->kind == CONF_NULL ? &nothing : root;
+    const struct conf_node *top = binder->root->kind == CONF_NULL ? &nothing : binder->root;
     if (top->kind != CONF_MAP) {
-        bind_problem(&binder, root, "the configuration must be a map, found %s",
-                     node_kind_name(root));
-    } else {
-        bind_push(&binder, top, &conf_table_top, conf);
-        bind_all(&binder);
+        bind_problem(binder, top, "the configuration must be a map, found %s", node_kind_name(top));
+        return;
     }
-    bool good = binder.problems_count == 0;
-    problems_say(&binder, problems);
-    mem_free(binder.work);
+    bind_push(binder, top, table, conf);
+    bind_all(binder);
+}
+
+struct conf *conf_bind_with(const struct conf_node *root, const char *file,
+                            const struct conf_sources *sources, struct conf_problems *problems)
+{
+    ASSERT(root != NULL && file != NULL && sources != NULL && problems != NULL);
+    struct conf *conf = mem_new(1, sizeof *conf);
+    struct conf *taken = mem_new(1, sizeof *taken);
+    struct binder own = {.file = file,
+                         .root = root,
+                         .variable = sources->variable,
+                         .variable_context = sources->context};
+    struct binder prometheus = own;
+    bind_tree(&own, &conf_table_top, conf);
+    size_t own_count = conf->destinations_count;
+    if (sources->prometheus != NULL) {
+        prometheus.file = sources->prometheus_file;
+        prometheus.root = sources->prometheus;
+        bind_tree(&prometheus, prometheus_table(conf->use_remote_write), taken);
+        prometheus_merge(conf, taken);
+    }
+    check_whole(&own, &prometheus, conf, own_count);
+    bool good = own.problems_count == 0 && prometheus.problems_count == 0;
+    problems_say(&own, problems);
+    problems_say(&prometheus, problems);
+    mem_free(own.work);
+    mem_free(prometheus.work);
+    conf_free(taken);
     if (!good) {
         conf_free(conf);
         return NULL;
     }
     return conf;
+}
+
+struct conf *conf_bind(const struct conf_node *root, const char *file,
+                       struct conf_problems *problems)
+{
+    const struct conf_sources none = {0};
+    return conf_bind_with(root, file, &none, problems);
 }

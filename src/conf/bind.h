@@ -58,11 +58,13 @@ struct option_table {
     const struct option *options;
     size_t count;
     size_t bytes; /* of the struct */
+    bool open;    /* keys that are not listed are passed over */
     /* After all within is bound. node NULL: the section is absent. */
     void (*check)(struct binder *binder, const struct conf_node *node, void *target);
 };
 
 extern const struct option_table conf_table_top;
+extern const struct option_table conf_table_destination;
 
 struct bind_work {
     const struct conf_node *node; /* a map, or NULL: defaults only */
@@ -79,6 +81,8 @@ struct bind_problem {
 struct binder {
     const char *file;
     const struct conf_node *root;
+    const char *(*variable)(void *context, const char *name); /* see conf_sources */
+    void *variable_context;
     struct bind_work *work;
     size_t work_count, work_room;
     struct bind_problem *problems;
@@ -103,6 +107,14 @@ char *path_resolve(const char *file, const char *path);
 /* True: `path` is `directory` or below it. Both as path_resolve gives them. */
 bool path_within(const char *path, const char *directory);
 
+/* expand.c: a copy with its variables replaced; NULL: it grew too long. */
+char *text_expand(const struct binder *binder, const char *text);
+
+/* prometheus.c */
+const struct option_table *prometheus_table(bool use_remote_write);
+/* Takes over what `from` has and `conf` lacks; the rest of `from` is the caller's to free. */
+void prometheus_merge(struct conf *conf, struct conf *from);
+
 /* special.c: the options that need code of their own */
 void bind_start_at(struct binder *binder, const struct option *option, const struct conf_node *node,
                    void *target);
@@ -110,6 +122,8 @@ void bind_external_labels(struct binder *binder, const struct option *option,
                           const struct conf_node *node, void *target);
 void bind_headers(struct binder *binder, const struct option *option, const struct conf_node *node,
                   void *target);
+void bind_prometheus_url(struct binder *binder, const struct option *option,
+                         const struct conf_node *node, void *target);
 void bind_shard_by(struct binder *binder, const struct option *option, const struct conf_node *node,
                    void *target);
 void bind_url_alone(struct binder *binder, const struct option *option,
@@ -123,11 +137,21 @@ bool header_name_good(const char *name);
 bool header_value_good(const char *value);
 void bind_http_headers(struct binder *binder, const struct option *option,
                        const struct conf_node *node, void *target);
+bool headers_have(const struct conf_headers *headers, const char *name);
+/* Takes the strings over. */
+void headers_add(struct conf_headers *headers, const struct conf_header *header);
+/* Those of `from` whose names `headers` has not. */
+void headers_inherit(struct binder *binder, const struct conf_node *at,
+                     struct conf_headers *headers, const struct conf_headers *from);
+void headers_release(struct conf_headers *headers);
 
 /* check.c: what concerns more than one option */
 void check_top(struct binder *binder, const struct conf_node *node, void *target);
 void check_endpoint(struct binder *binder, const struct conf_node *node, void *target);
 void check_destination(struct binder *binder, const struct conf_node *node, void *target);
+/* When both files are bound. own: how many destinations are of walship's own file. */
+void check_whole(struct binder *binder, struct binder *prometheus, const struct conf *conf,
+                 size_t own);
 void check_queue(struct binder *binder, const struct conf_node *node, void *target);
 
 #endif

@@ -13,6 +13,11 @@ void check_queue(struct binder *binder, const struct conf_node *node, void *targ
 {
     struct conf_queue *queue = target;
     ASSERT(queue != NULL);
+    if (node_find(node, "max_shards") != NULL && queue->max_shards > 0 &&
+        queue->min_shards > queue->max_shards) {
+        bind_problem(binder, node_find(node, "min_shards"),
+                     "remote write queue min_shards must not be greater than max_shards");
+    }
     if (queue->max_shards > REQUESTS_IN_FLIGHT_MAX) {
         queue->max_shards = REQUESTS_IN_FLIGHT_MAX; /* Prometheus' blocks often say 50 and more */
     }
@@ -102,6 +107,8 @@ static void check_inherited(struct binder *binder, const struct conf_node *node,
         const struct conf_node *own = list != NULL ? list->values[i] : NULL;
         inherit_auth(endpoint, &destination->auth);
         client_inherit(&endpoint->client, own, &destination->client);
+        headers_inherit(binder, own != NULL ? own : node, &endpoint->headers,
+                        &destination->headers);
         check_clear(binder, endpoint);
         endpoint->has_client = client_differs(&endpoint->client);
         /* the way out is the same, but it is another server: neither the endpoint's CA nor the
@@ -113,6 +120,10 @@ static void check_inherited(struct binder *binder, const struct conf_node *node,
                                  .proxy_from_environment = client->proxy_from_environment,
                                  .proxy_headers = client->proxy_headers,
                                  .proxy_headers_count = client->proxy_headers_count};
+        if (client_differs(&endpoint->auth.client)) { /* oauth2 says its own */
+            endpoint->token_client = endpoint->auth.client;
+        }
+        endpoint->has_token_client = client_differs(&endpoint->token_client);
     }
 }
 
@@ -154,26 +165,50 @@ void check_destination(struct binder *binder, const struct conf_node *node, void
 
 /* ---- the whole ---- */
 
-static void check_names(struct binder *binder, const struct conf *conf)
+static void name_twice(struct binder *binder, const struct conf_destination *destination)
 {
-    for (size_t i = 1; i < conf->destinations_count; i++) {
-        const struct conf_destination *destination = &conf->destinations[i];
-        for (size_t j = 0; j < i && destination->name != NULL; j++) {
-            const char *other = conf->destinations[j].name;
-            if (other == NULL || strcmp(other, destination->name) != 0) {
-                continue;
-            }
-            bool by_url = destination->endpoints_count > 0 &&
-                          destination->endpoints[0].key != NULL &&
-                          strcmp(destination->endpoints[0].key, destination->name) == 0;
-            struct conf_node at = {.line = destination->line, .column = destination->column};
-            bind_problem(binder, &at,
-                         by_url ? "duplicate remote write configs are not allowed, found duplicate "
-                                  "for URL: %s (give them names)"
-                                : "found multiple remote write configs with job name \"%s\"",
-                         destination->name);
-            break;
+    const char *key = destination->endpoints_count > 0 ? destination->endpoints[0].key : NULL;
+    bool by_url = key != NULL && strcmp(key, destination->name) == 0;
+    struct conf_node at = {.line = destination->line, .column = destination->column};
+    bind_problem(binder, &at,
+                 by_url ? "duplicate remote write configs are not allowed, found duplicate "
+                          "for URL: %s (give them names)"
+                        : "found multiple remote write configs with job name \"%s\"",
+                 destination->name);
+}
+
+static bool name_known(const struct conf *conf, size_t index)
+{
+    const char *name = conf->destinations[index].name;
+    for (size_t i = 0; i < index && name != NULL; i++) {
+        const char *other = conf->destinations[i].name;
+        if (other != NULL && strcmp(other, name) == 0) {
+            return true;
         }
+    }
+    return false;
+}
+
+void check_whole(struct binder *binder, struct binder *prometheus, const struct conf *conf,
+                 size_t own)
+{
+    ASSERT(own <= conf->destinations_count);
+    for (size_t i = 1; i < conf->destinations_count; i++) {
+        if (name_known(conf, i)) {
+            name_twice(i < own ? binder : prometheus, &conf->destinations[i]);
+        }
+    }
+    bool good = binder->problems_count == 0 && prometheus->problems_count == 0;
+    if (conf->use_remote_write && conf->prometheus_config == NULL) {
+        bind_problem(binder, node_find(binder->root, "use_remote_write"),
+                     "use_remote_write needs prometheus_config, the file to take the blocks from");
+    } else if (conf->destinations_count == 0 &&
+               (good || node_find(binder->root, "remote_write") == NULL)) {
+        bind_problem(binder, NULL, "remote_write is required%s",
+                     conf->use_remote_write ? ", and prometheus_config has none either" : "");
+    }
+    if (conf->destinations_count > DESTINATIONS_MAX) {
+        bind_problem(binder, NULL, "more than %d destinations", DESTINATIONS_MAX);
     }
 }
 
@@ -239,5 +274,4 @@ void check_top(struct binder *binder, const struct conf_node *node, void *target
         }
         mem_free(data);
     }
-    check_names(binder, conf);
 }

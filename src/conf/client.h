@@ -33,7 +33,7 @@ bool client_differs(const struct http_client *client);
 /* NULL-safe for every field; wipes what is secret. */
 void client_release(struct http_client *client);
 
-#define CLIENT_ROWS(type_)                                                                         \
+#define WAY_ROWS(type_)                                                                            \
     {.key = "tls_config",                                                                          \
      .type = OPTION_SECTION,                                                                       \
      .table = &client_tls_table,                                                                   \
@@ -60,14 +60,16 @@ void client_release(struct http_client *client);
          .initial = "false",                                                                       \
          .offset = offsetof(struct type_, client.proxy_from_environment),                          \
          .meaning = "the proxy of `$HTTPS_PROXY`, `$HTTP_PROXY` and `$NO_PROXY`"},                 \
-        {.key = "proxy_connect_header",                                                            \
-         .type = OPTION_CUSTOM,                                                                    \
-         .bind = bind_proxy_headers,                                                               \
-         .kind = "map of names to lists of values",                                                \
-         .secret = true,                                                                           \
-         .offset = offsetof(struct type_, client),                                                 \
-         .shown = "`{}`",                                                                          \
-         .meaning = "headers of the CONNECT request"},                                             \
+    {                                                                                              \
+        .key = "proxy_connect_header", .type = OPTION_CUSTOM, .bind = bind_proxy_headers,          \
+        .kind = "map of names to lists of values", .secret = true,                                 \
+        .offset = offsetof(struct type_, client), .shown = "`{}`",                                 \
+        .meaning = "headers of the CONNECT request"                                                \
+    }
+
+/* Of a destination or an endpoint. */
+#define CLIENT_ROWS(type_)                                                                         \
+    WAY_ROWS(type_),                                                                               \
         {.key = "follow_redirects",                                                                \
          .type = OPTION_CUSTOM,                                                                    \
          .bind = bind_follow_redirects,                                                            \
@@ -76,9 +78,9 @@ void client_release(struct http_client *client);
          .meaning = "read and checked: no redirect is followed yet",                               \
          .differs = "they are followed there"},                                                    \
     {                                                                                              \
-        .key = "enable_http2", .type = OPTION_CUSTOM, .bind = bind_enable_http2, .kind = "false",  \
-        .shown = "`false`", .meaning = "whether HTTP/2 is offered",                                \
-        .differs = "true is not supported yet"                                                     \
+        .key = "enable_http2", .type = OPTION_CUSTOM, .bind = bind_enable_http2,                   \
+        .kind = "true or false", .shown = "`false`", .offset = offsetof(struct type_, client),     \
+        .meaning = "whether HTTP/2 is offered"                                                     \
     }
 
 #endif

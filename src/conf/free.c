@@ -19,22 +19,19 @@ static void free_destination(struct conf_destination *destination)
         text_wipe(endpoint->url);
         mem_free(endpoint->shown);
         mem_free(endpoint->key);
+        headers_release(&endpoint->headers);
         conf_auth_release(&endpoint->auth);
         client_release(&endpoint->client); /* token_client only borrows */
     }
     for (size_t i = 0; i < destination->shard_by_count; i++) {
         mem_free(destination->shard_by[i]);
     }
-    for (size_t i = 0; i < destination->headers_count; i++) {
-        mem_free(destination->headers[i].name);
-        text_wipe(destination->headers[i].value);
-    }
+    headers_release(&destination->headers);
     free_relabel(destination);
     conf_auth_release(&destination->auth);
     client_release(&destination->client);
     mem_free(destination->endpoints);
     mem_free(destination->shard_by);
-    mem_free(destination->headers);
     mem_free(destination->name);
 }
 
@@ -55,6 +52,7 @@ void conf_free(struct conf *conf)
     mem_free(conf->state_dir);
     mem_free(conf->spool_dir);
     mem_free(conf->prometheus_config);
+    mem_free(conf->prometheus_url);
     mem_free(conf->listen_address);
     mem_free(conf);
 }

@@ -252,10 +252,8 @@ void bind_follow_redirects(struct binder *binder, const struct option *option,
 void bind_enable_http2(struct binder *binder, const struct option *option,
                        const struct conf_node *node, void *target)
 {
-    (void)target;
-    if (bool_of(binder, option, node)) {
-        bind_problem(binder, node, "%s: true is not supported yet", option->key);
-    }
+    struct http_client *client = (void *)((char *)target + option->offset);
+    client->http2 = bool_of(binder, option, node);
 }
 
 /* ---- copies ---- */
@@ -308,6 +306,8 @@ void client_inherit(struct http_client *client, const struct conf_node *node,
     if (!proxy) {
         inherit_proxy(client, from);
     }
+    client->http2 = node_find(node, "enable_http2") != NULL ? client->http2 : from->http2;
+    client->shuffle_addresses = from->shuffle_addresses;
 }
 
 bool client_differs(const struct http_client *client)
@@ -315,8 +315,8 @@ bool client_differs(const struct http_client *client)
     return client->ca != NULL || client->ca_file != NULL || client->cert != NULL ||
            client->cert_file != NULL || client->server_name != NULL ||
            client->insecure_skip_verify || client->min_tls != HTTP_TLS_UNSET ||
-           client->max_tls != HTTP_TLS_UNSET || client->proxy_url != NULL ||
-           client->proxy_from_environment;
+           client->max_tls != HTTP_TLS_UNSET || client->http2 || client->shuffle_addresses ||
+           client->proxy_url != NULL || client->proxy_from_environment;
 }
 
 void client_release(struct http_client *client)

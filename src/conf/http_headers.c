@@ -1,5 +1,6 @@
 /* http_headers.c - headers of every request: which names may be set and what a value may hold, and
  * http_headers, the long form of `headers`. */
+#include "auth.h"
 #include "bind.h"
 
 #include <ctype.h>
@@ -87,13 +88,67 @@ static bool name_bound(struct binder *binder, const struct conf_node *key)
     return true;
 }
 
-static void values_bind(struct binder *binder, const struct option *option,
-                        const struct conf_node *name, const struct conf_node *list,
-                        struct conf_destination *destination)
+static bool headers_have_before(const struct conf_headers *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(headers->rows[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool headers_have(const struct conf_headers *headers, const char *name)
+{
+    return headers_have_before(headers, headers->count, name);
+}
+
+void headers_add(struct conf_headers *headers, const struct conf_header *header)
+{
+    ASSERT(headers->count < CONF_HEADERS_MAX && header->name != NULL);
+    headers->rows = mem_grow(headers->rows, headers->count + 1, sizeof *headers->rows);
+    headers->rows[headers->count++] = *header;
+}
+
+void headers_inherit(struct binder *binder, const struct conf_node *at,
+                     struct conf_headers *headers, const struct conf_headers *from)
+{
+    size_t own = headers->count;
+    for (size_t i = 0; i < from->count; i++) {
+        const struct conf_header *header = &from->rows[i];
+        if (headers_have_before(headers, own, header->name)) {
+            continue; /* the endpoint says it otherwise */
+        }
+        if (headers->count == CONF_HEADERS_MAX) {
+            bind_problem(binder, at, "more than %d headers", CONF_HEADERS_MAX);
+            return;
+        }
+        struct conf_header copy = {
+            .name = mem_string(header->name),
+            .value = header->value != NULL ? mem_string(header->value) : NULL,
+            .file = header->file != NULL ? mem_string(header->file) : NULL,
+        };
+        headers_add(headers, &copy);
+    }
+}
+
+void headers_release(struct conf_headers *headers)
+{
+    for (size_t i = 0; i < headers->count; i++) {
+        mem_free(headers->rows[i].name);
+        text_wipe(headers->rows[i].value);
+        mem_free(headers->rows[i].file);
+    }
+    mem_free(headers->rows);
+    *headers = (struct conf_headers){0};
+}
+
+static void values_bind(struct binder *binder, const struct conf_node *name,
+                        const struct conf_node *list, bool files, struct conf_headers *headers)
 {
     if (list->kind != CONF_LIST) {
-        bind_problem(binder, list, "the values of %s must be a list, found %s", name->text,
-                     node_kind_name(list));
+        bind_problem(binder, list, "the %s of %s must be a list, found %s",
+                     files ? "files" : "values", name->text, node_kind_name(list));
         return;
     }
     for (size_t i = 0; i < list->count; i++) {
@@ -102,31 +157,32 @@ static void values_bind(struct binder *binder, const struct option *option,
             bind_problem(binder, value, "a value of header %s must be a line of text", name->text);
             continue;
         }
-        if (destination->headers_count == option->max) {
-            bind_problem(binder, value, "more than %llu headers", (unsigned long long)option->max);
+        if (headers->count == CONF_HEADERS_MAX) {
+            bind_problem(binder, value, "more than %d headers", CONF_HEADERS_MAX);
             return;
         }
-        destination->headers = mem_grow(destination->headers, destination->headers_count + 1,
-                                        sizeof *destination->headers);
-        destination->headers[destination->headers_count++] =
-            (struct conf_header){mem_string(name->text), mem_string(value->text)};
+        struct conf_header header = {.name = mem_string(name->text)};
+        if (files) {
+            header.file = path_resolve(binder->file, value->text);
+        } else {
+            header.value = mem_string(value->text);
+        }
+        headers_add(headers, &header);
     }
 }
 
 /* {values: [], secrets: [], files: []} of one name. */
-static void header_bind(struct binder *binder, const struct option *option,
-                        const struct conf_node *name, const struct conf_node *map,
-                        struct conf_destination *destination)
+static void header_bind(struct binder *binder, const struct conf_node *name,
+                        const struct conf_node *map, struct conf_headers *headers)
 {
     for (size_t i = 0; i < map->count; i++) {
         const struct conf_node *key = map->keys[i], *list = map->values[i];
         const char *text = key->kind == CONF_SCALAR ? key->text : "?";
-        if (strcmp(text, "files") == 0) {
-            bind_problem(binder, key, "files of %s is not supported yet", option->key);
-        } else if (strcmp(text, "values") != 0 && strcmp(text, "secrets") != 0) {
+        bool files = strcmp(text, "files") == 0;
+        if (!files && strcmp(text, "values") != 0 && strcmp(text, "secrets") != 0) {
             bind_problem(binder, key, "unknown key \"%s\"", text);
         } else if (list->kind != CONF_NULL) {
-            values_bind(binder, option, name, list, destination);
+            values_bind(binder, name, list, files, headers);
         }
     }
 }
@@ -134,6 +190,7 @@ static void header_bind(struct binder *binder, const struct option *option,
 void bind_http_headers(struct binder *binder, const struct option *option,
                        const struct conf_node *node, void *target)
 {
+    struct conf_headers *headers = (void *)((char *)target + option->offset);
     if (node->kind != CONF_MAP) {
         bind_problem(binder, node, "%s must be a map, found %s", option->key, node_kind_name(node));
         return;
@@ -148,6 +205,6 @@ void bind_http_headers(struct binder *binder, const struct option *option,
                          node_kind_name(map));
             continue;
         }
-        header_bind(binder, option, name, map, target);
+        header_bind(binder, name, map, headers);
     }
 }

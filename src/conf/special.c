@@ -125,18 +125,21 @@ void bind_external_labels(struct binder *binder, const struct option *option,
     for (size_t i = 0; i < node->count; i++) {
         const char *value;
         const char *name = node->keys[i]->text;
+        char *expanded = NULL;
         /* an empty value is no label: left out here, labels_canonical would lose the memory */
         if (!text_pair(binder, option, node, i, &value) ||
-            !label_good(binder, node->keys[i], value) || *value == '\0') {
+            !label_good(binder, node->keys[i], value) ||
+            (expanded = text_expand(binder, value)) == NULL || *expanded == '\0') {
+            mem_free(expanded);
             continue;
         }
         conf->external_labels[conf->external_labels_count++] = (struct label){
             .name = mem_string(name),
-            .value = mem_string(value),
+            .value = expanded,
             .name_bytes = (uint32_t)strlen(name),
-            .value_bytes = (uint32_t)strlen(value),
+            .value_bytes = (uint32_t)strlen(expanded),
         };
-        bytes += strlen(name) + strlen(value);
+        bytes += strlen(name) + strlen(expanded);
     }
     if (bytes > LABELS_BYTES_MAX) {
         bind_problem(binder, node, "external_labels has %zu bytes, the most is %d", bytes,
@@ -194,45 +197,32 @@ static bool header_good(struct binder *binder, const struct conf_node *key, cons
     return true;
 }
 
-static bool header_known(const struct conf_destination *destination, const char *name)
-{
-    for (size_t i = 0; i < destination->headers_count; i++) {
-        if (strcasecmp(destination->headers[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void bind_headers(struct binder *binder, const struct option *option, const struct conf_node *node,
                   void *target)
 {
-    struct conf_destination *destination = target;
-    if (!is_text_map(binder, option, node) || node->count == 0) {
+    struct conf_headers *headers = (void *)((char *)target + option->offset);
+    if (!is_text_map(binder, option, node)) {
         return;
     }
-    if (node->count > option->max) {
-        bind_problem(binder, node, "headers has %zu entries, the most is %llu", node->count,
-                     (unsigned long long)option->max);
+    if (node->count + headers->count >
+        CONF_HEADERS_MAX) { /* http_headers may have put some there */
+        bind_problem(binder, node, "headers has %zu entries, the most is %d", node->count,
+                     CONF_HEADERS_MAX);
         return;
     }
-    /* http_headers may have put some there */
-    destination->headers = mem_grow(destination->headers, destination->headers_count + node->count,
-                                    sizeof *destination->headers);
     for (size_t i = 0; i < node->count; i++) {
         const char *value;
         if (!text_pair(binder, option, node, i, &value) ||
             !header_good(binder, node->keys[i], value)) {
             continue;
         }
-        if (header_known(destination, node->keys[i]->text)) {
+        if (headers_have(headers, node->keys[i]->text)) {
             bind_problem(binder, node->keys[i], "header %s is set twice", node->keys[i]->text);
             continue;
         }
-        destination->headers[destination->headers_count++] = (struct conf_header){
-            .name = mem_string(node->keys[i]->text),
-            .value = mem_string(value),
-        };
+        struct conf_header header = {.name = mem_string(node->keys[i]->text),
+                                     .value = mem_string(value)};
+        headers_add(headers, &header);
     }
 }
 
@@ -307,4 +297,21 @@ void bind_url_alone(struct binder *binder, const struct option *option,
     destination->endpoints_count = 1;
     bind_push(binder, NULL, option->table, destination->endpoints);
     bind_url(binder, option, node, destination->endpoints);
+}
+
+void bind_prometheus_url(struct binder *binder, const struct option *option,
+                         const struct conf_node *node, void *target)
+{
+    struct conf *conf = target;
+    struct url url;
+    if (node->kind != CONF_SCALAR || url_parse(node->text, &url) != URL_GOOD ||
+        strpbrk(node->text, "?#") != NULL) {
+        bind_problem(binder, node, "%s must be a URL such as http://127.0.0.1:9090", option->key);
+        return;
+    }
+    size_t bytes = strlen(node->text);
+    while (node->text[bytes - 1] == '/') {
+        bytes--;
+    }
+    conf->prometheus_url = mem_format("%.*s", (int)bytes, node->text);
 }

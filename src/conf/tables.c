@@ -43,7 +43,14 @@ static const struct option endpoint_options[] = {
      .meaning = "what this endpoint accepts (read and checked, not yet kept to)"},
     AUTH_ROWS(conf_endpoint),
     CLIENT_ROWS(conf_endpoint),
-    LATER("http_headers", "headers of this endpoint only"),
+    {.key = "http_headers",
+     .offset = offsetof(struct conf_endpoint, headers),
+     .type = OPTION_CUSTOM,
+     .secret = true,
+     .bind = bind_http_headers,
+     .kind = "map of names to `{values: [], secrets: [], files: []}`",
+     .shown = "`{}`",
+     .meaning = "headers of this endpoint only, in place of its destination's of the same name"},
 };
 
 static const struct option_table endpoint_table = {
@@ -97,8 +104,13 @@ static const struct option queue_options[] = {
      .shown = "`0s`; `19m` when a URL is of Azure Monitor",
      .meaning = "older samples are not sent; 0s: no limit (read and checked, not yet kept to)",
      .differs = "default 0s there always"},
-    LATER("capacity", "samples buffered per shard"),
-    LATER("min_shards", "shards to begin with"),
+    {FIELD(conf_queue, capacity), .type = OPTION_COUNT32, .initial = "10000", .min = 1,
+     .range_text = "remote write queue capacity must be positive", .meaning = "nothing",
+     .differs = "samples buffered per shard there. Here 524288 samples may wait, and what does not "
+                "fit waits in the WAL"},
+    {FIELD(conf_queue, min_shards), .type = OPTION_COUNT32, .initial = "1", .min = 1,
+     .range_text = "remote write queue min_shards must be positive", .meaning = "nothing",
+     .differs = "shards to begin with there. Here requests in flight grow by themselves"},
 };
 
 static const struct option_table queue_table = {
@@ -143,18 +155,16 @@ static const struct option destination_options[] = {
      .min = 1,
      .range_text = "remote_timeout must be positive",
      .meaning = "how long one request may take"},
-    {FIELD(conf_destination, headers), .type = OPTION_CUSTOM, .secret = true, .max = 64,
-     .bind = bind_headers, .kind = "map of names to values", .shown = "`{}`",
-     .meaning = "headers added to each request"},
+    {FIELD(conf_destination, headers), .type = OPTION_CUSTOM, .secret = true, .bind = bind_headers,
+     .kind = "map of names to values", .shown = "`{}`", .meaning = "headers added to each request"},
     {.key = "http_headers",
+     .offset = offsetof(struct conf_destination, headers),
      .type = OPTION_CUSTOM,
      .secret = true,
-     .max = 64,
      .bind = bind_http_headers,
-     .kind = "map of names to `{values: [], secrets: []}`",
+     .kind = "map of names to `{values: [], secrets: [], files: []}`",
      .shown = "`{}`",
-     .meaning = "headers added to each request, several of a name too",
-     .differs = "`files` is not supported yet"},
+     .meaning = "headers added to each request, several of a name too; files are followed"},
     {.key = "queue_config",
      .offset = offsetof(struct conf_destination, queue),
      .type = OPTION_SECTION,
@@ -173,14 +183,19 @@ static const struct option destination_options[] = {
      .meaning = "rules that change or drop series, after external_labels were added"},
     LATER("send_exemplars", "whether exemplars are sent"),
     LATER("send_native_histograms", "whether native histograms are sent"),
-    LATER("round_robin_dns", "a random address of the name for each connection"),
-    LATER("failed_request_logging", "log requests that failed"),
+    {.key = "round_robin_dns",
+     .offset = offsetof(struct conf_destination, client.shuffle_addresses),
+     .type = OPTION_BOOL,
+     .initial = "false",
+     .meaning = "a random address of the host for each connection"},
+    {FIELD(conf_destination, failed_request_logging), .type = OPTION_BOOL, .initial = "false",
+     .meaning = "nothing", .differs = "what a receiver refuses is always logged"},
     LATER("metadata_config", "sending of metric metadata"),
     AUTH_ROWS(conf_destination),
     CLIENT_ROWS(conf_destination),
 };
 
-static const struct option_table destination_table = {
+const struct option_table conf_table_destination = {
     .title = "`remote_write` elements",
     .null_text = "empty or null remote write config section",
     TABLE_OF(destination_options),
@@ -211,20 +226,26 @@ static const struct option top_options[] = {
                 "with samples not older than a duration"},
     {FIELD(conf, external_labels), .type = OPTION_CUSTOM, .bind = bind_external_labels,
      .kind = "map of names to values", .shown = "`{}`",
-     .meaning = "labels added to each series that does not have them",
-     .differs = "`${VAR}` is taken literally"},
+     .meaning = "labels added to each series that does not have them; `${VAR}` is the variable of "
+                "that name, `$$` a dollar"},
     {.key = "remote_write",
      .offset = offsetof(struct conf, destinations),
      .count_offset = offsetof(struct conf, destinations_count),
      .type = OPTION_LIST,
      .max = DESTINATIONS_MAX,
-     .missing_text = "remote_write is required",
-     .table = &destination_table,
-     .shown = "required",
+     .table = &conf_table_destination,
+     .shown = "required, or `use_remote_write`",
      .meaning = "the destinations, each on its own; at most 32"},
-    LATER("prometheus_config", "a prometheus.yml to take external_labels from"),
-    LATER("use_remote_write", "take remote_write from prometheus_config too"),
-    LATER("prometheus_url", "the running Prometheus, for metadata and checks"),
+    {FIELD(conf, prometheus_config), .type = OPTION_PATH, .shown = "none",
+     .meaning = "a prometheus.yml whose `external_labels` are taken over, but for those that stand "
+                "here too. When that file changes it is read again, as if by a reload"},
+    {FIELD(conf, use_remote_write), .type = OPTION_BOOL, .initial = "false",
+     .meaning = "take the `remote_write` blocks of `prometheus_config` too. Refused while the "
+                "Prometheus at `prometheus_url` still sends to one of them itself"},
+    {FIELD(conf, prometheus_url), .type = OPTION_CUSTOM, .bind = bind_prometheus_url, .kind = "URL",
+     .shown = "none",
+     .meaning = "the running Prometheus, such as `http://127.0.0.1:9090`: asked at the start "
+                "whether it still sends to the same URLs, and for metadata"},
     LATER("web_config", "TLS and basic auth of the status pages"),
 };
 

@@ -52,7 +52,7 @@ static const struct http_client *auth_client(const struct engine *engine,
         for (size_t k = 0; k < destination->senders_count; k++) {
             const struct sender *sender = &destination->senders[k];
             if (sender->identity == identity) {
-                return sender->conf->has_client ? &sender->conf->token_client : NULL;
+                return sender->conf->has_token_client ? &sender->conf->token_client : NULL;
             }
         }
     }

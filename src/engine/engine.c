@@ -113,6 +113,7 @@ static void destination_release(struct engine *engine, struct destination *desti
             }
             buf_release(&batch->body);
         }
+        headers_forget(sender);
     }
     for (size_t i = 0; i < destination->losses_count; i++) {
         mem_free((void *)(uintptr_t)destination->losses[i].detail);

@@ -170,11 +170,18 @@ struct demand {
     double desired;
 };
 
+/* The content of a header's file, as last read. */
+struct header_file {
+    char *value; /* NULL: never read */
+    int64_t read_ms;
+};
+
 struct sender { /* an endpoint with its batches */
     struct endpoint endpoint;
     const struct conf_endpoint *conf;
-    struct identity *identity; /* NULL: none needed; the registry's */
-    uint64_t refused_revision; /* token that got a 401 and was not replaced since; 0: none */
+    struct header_file *header_files; /* one for each header of conf; owned, wiped */
+    struct identity *identity;        /* NULL: none needed; the registry's */
+    uint64_t refused_revision;        /* token that got a 401 and was not replaced since; 0: none */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
     uint32_t samples_max; /* of a batch; shrinks on 413 */
@@ -449,6 +456,11 @@ bool save_clean(const struct engine *engine); /* what is true now is durable */
 
 /* engine.c */
 bool engine_settled(const struct engine *engine);
+
+/* headers.c: those of the configuration behind `*count`. False: a file can't be read yet. */
+bool headers_fill(struct engine *engine, struct sender *sender, struct http_header *out,
+                  size_t *count, struct err *err);
+void headers_forget(struct sender *sender);
 
 /* demand.c */
 void demand_begun(const struct engine *engine, struct sender *sender, struct batch *batch);

@@ -122,16 +122,14 @@ void send_results(struct engine *engine)
 static void batch_post(struct engine *engine, struct destination *destination,
                        struct sender *sender, struct batch *batch)
 {
-    enum { FIXED = 3, EXTRA_MAX = 64, OPTIONAL = 2 };
+    enum { FIXED = 3, EXTRA_MAX = CONF_HEADERS_MAX, OPTIONAL = 2 };
     struct http_header headers[FIXED + EXTRA_MAX + OPTIONAL] = {
         {"Content-Type", "application/x-protobuf"},
         {"Content-Encoding", "snappy"},
         {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
     size_t count = FIXED;
-    for (size_t i = 0; i < destination->conf->headers_count && i < EXTRA_MAX; i++) {
-        headers[count++] = (struct http_header){destination->conf->headers[i].name,
-                                                destination->conf->headers[i].value};
-    }
+    struct err err = {0};
+    bool complete = headers_fill(engine, sender, headers, &count, &err);
     const char *authorization = auth_header(engine, sender, batch);
     if (authorization != NULL) {
         headers[count++] = (struct http_header){"Authorization", authorization};
@@ -153,7 +151,6 @@ static void batch_post(struct engine *engine, struct destination *destination,
                                    .timeout_ms = destination->conf->remote_timeout_ms,
                                    .client =
                                        sender->conf->has_client ? &sender->conf->client : NULL};
-    struct err err = {0};
     demand_begun(engine, sender, batch);
     sender->requests++;
     batch->attempts++;
@@ -162,7 +159,7 @@ static void batch_post(struct engine *engine, struct destination *destination,
     trace_line(engine, "%s: batch %llu, %zu shards, %u samples, attempt %u -> post",
                sender_name(sender), (unsigned long long)batch->number, batch->parts_count,
                batch->samples, batch->attempts);
-    if (!engine->http->post(engine->http, &request, &err)) {
+    if (!complete || !engine->http->post(engine->http, &request, &err)) {
         struct http_result refused = {.id = batch->id, .outcome = HTTP_NOT_SENT, .error = err.text};
         batch_answered(engine, destination, sender, batch, &refused);
     }

@@ -7,6 +7,9 @@
 #define ID     "01234567-abcd-ef01-2345-67890abcdef0"
 #define TENANT "abcdef00-1234-5687-abcd-1234567890ab"
 
+#define NO_SIGN_IN                                                                                 \
+    ": walship has no way to sign in there. Leave this destination to Prometheus' own remote_write"
+
 static bool bind(const char *text, struct conf_auth *out, struct conf_problems *problems)
 {
     struct conf_yaml *yaml = conf_yaml_parse(text, strlen(text), "/etc/w.yml", problems);
@@ -107,8 +110,8 @@ static const struct {
     {"{basic_auth: {password: p}, authorization: {credentials: q}}",
      "1:44: at most one of basic_auth, authorization, oauth2, sigv4, azuread or google_iam must be "
      "configured. Currently configured: [basic_auth authorization]"},
-    {"sigv4: {region: x}", "1:8: sigv4 is not supported"},
-    {"google_iam: {credentials_file: x}", "1:13: google_iam is not supported"},
+    {"sigv4: {region: x}", "1:8: sigv4 is not supported" NO_SIGN_IN},
+    {"google_iam: {credentials_file: x}", "1:13: google_iam is not supported" NO_SIGN_IN},
 };
 
 START_TEST(each_fault_is_told_in_prometheus_words)

@@ -26,8 +26,10 @@ static const struct {
 } bad[] = {
     /* the whole */
     {"", "F:1:1: wal_dir is required\nF:1:1: remote_write is required\n"},
-    {"- a", "F:1:1: the configuration must be a map, found a list\n"},
-    {"a", "F:1:1: the configuration must be a map, found a single value\n"},
+    {"- a",
+     "F:1:1: the configuration must be a map, found a list\nF:1:1: remote_write is required\n"},
+    {"a", "F:1:1: the configuration must be a map, found a single value\n"
+          "F:1:1: remote_write is required\n"},
     {GOOD_REMOTE, "F:1:1: wal_dir is required\n"},
     {HEAD, "F:1:1: remote_write is required\n"},
     {HEAD "remote_write:\n", "F:1:1: remote_write is required\n"},
@@ -47,8 +49,12 @@ static const struct {
      "F:4:5: unknown key \"ulr\", did you mean \"url\"?\n"},
     {ELEMENT "url: http://a\n    queue_config: {max_shard: 1}\n",
      "F:4:20: unknown key \"max_shard\", did you mean \"max_shards\"?\n"},
-    {HEAD GOOD_REMOTE "prometheus_config: /etc/p.yml\n",
-     "F:3:1: prometheus_config is not supported yet\n"},
+    {HEAD GOOD_REMOTE "use_remote_write: true\n",
+     "F:3:19: use_remote_write needs prometheus_config, the file to take the blocks from\n"},
+    {HEAD GOOD_REMOTE "prometheus_url: localhost\n",
+     "F:3:17: prometheus_url must be a URL such as http://127.0.0.1:9090\n"},
+    {HEAD GOOD_REMOTE "prometheus_url: http://u:geheim@10.0.0.1\n",
+     "F:3:17: prometheus_url must be a URL such as http://127.0.0.1:9090\n"},
     {ELEMENT "url: http://a\n    metadata_config: {send: true}\n",
      "F:4:5: metadata_config is not supported yet\n"},
     /* relabelling: each rule as src/relabel says it */
@@ -80,10 +86,11 @@ static const struct {
      "F:4:74: labeldrop action requires only 'regex', and no other fields\n"},
     {ELEMENT "url: http://a\n    write_relabel_configs: [{action: [keep]}]\n",
      "F:4:38: action must be a single value, found a list\n"},
-    {ELEMENT "url: http://a\n    queue_config: {capacity: 10000, min_shards: 1}\n",
-     "F:4:20: capacity is not supported yet\nF:4:37: min_shards is not supported yet\n"},
-    {ELEMENT "endpoints: [{url: 'http://a', http_headers: {}}]\n",
-     "F:3:35: http_headers is not supported yet\n"},
+    {ELEMENT "url: http://a\n    queue_config: {capacity: 0, min_shards: 0}\n",
+     "F:4:30: remote write queue capacity must be positive\n"
+     "F:4:45: remote write queue min_shards must be positive\n"},
+    {ELEMENT "url: http://a\n    queue_config: {min_shards: 5, max_shards: 4}\n",
+     "F:4:32: remote write queue min_shards must not be greater than max_shards\n"},
     /* every error, in the order of the file */
     {"listen_address: here\nstart_at: then\nx: y\n" GOOD_REMOTE,
      "F:1:1: wal_dir is required\n"
@@ -265,7 +272,7 @@ START_TEST(the_shortest_file_gets_all_defaults)
     ck_assert_int_eq(destination->placement, CONF_FAILOVER);
     ck_assert(!destination->fold_case);
     ck_assert_int_eq(destination->remote_timeout_ms, 30000);
-    ck_assert_uint_eq(destination->headers_count, 0);
+    ck_assert_uint_eq(destination->headers.count, 0);
     ck_assert_uint_eq(destination->shard_by_count, 0);
     ck_assert_uint_eq(destination->queue.max_shards, 8);
     ck_assert_uint_eq(destination->queue.max_samples_per_send, 2000);
@@ -342,10 +349,10 @@ START_TEST(a_full_destination_fills_every_field)
     ck_assert_uint_eq(east->shard_by_count, 2);
     ck_assert_str_eq(east->shard_by[1], "pod");
     ck_assert_int_eq(east->remote_timeout_ms, 60000);
-    ck_assert_uint_eq(east->headers_count, 2);
-    ck_assert_str_eq(east->headers[0].name, "X-Scope-OrgID");
-    ck_assert_str_eq(east->headers[0].value, "1");
-    ck_assert_str_eq(east->headers[1].value, "");
+    ck_assert_uint_eq(east->headers.count, 2);
+    ck_assert_str_eq(east->headers.rows[0].name, "X-Scope-OrgID");
+    ck_assert_str_eq(east->headers.rows[0].value, "1");
+    ck_assert_str_eq(east->headers.rows[1].value, "");
     ck_assert_uint_eq(east->quota.samples_per_minute, 1000000);
     ck_assert_uint_eq(east->queue.max_shards, REQUESTS_IN_FLIGHT_MAX);
     ck_assert_uint_eq(east->queue.max_samples_per_send, 500);

@@ -102,7 +102,6 @@ static const struct {
           "http://p\n",
      AT "3:46: if no_proxy is configured, proxy_url must also be configured\n"},
     /* the rest */
-    {ELEMENT "enable_http2: true\n", AT "4:19: enable_http2: true is not supported yet\n"},
     {ELEMENT "enable_http2: x\n", AT "4:19: enable_http2 must be true or false, found \"x\"\n"},
     {ELEMENT "follow_redirects: x\n",
      AT "4:23: follow_redirects must be true or false, found \"x\"\n"},
@@ -138,8 +137,11 @@ static const struct {
      AT "4:32: the values of a must be a list, found a single value\n"},
     {ELEMENT "http_headers: {a: {secrets: [\"geheim\\nb\"]}}\n",
      AT "4:34: a value of header a must be a line of text\n"},
-    {ELEMENT "http_headers: {a: {files: [x]}}\n",
-     AT "4:24: files of http_headers is not supported yet\n"},
+    {ELEMENT "http_headers: {a: {files: x}}\n",
+     AT "4:31: the files of a must be a list, found a single value\n"},
+    /* the way to token_url has the same rules */
+    {ELEMENT "oauth2: {client_id: a, token_url: 'https://b', no_proxy: c}\n",
+     AT "4:62: if no_proxy is configured, proxy_url must also be configured\n"},
     {ELEMENT "http_headers: {a: {value: [x]}}\n", AT "4:24: unknown key \"value\"\n"},
     /* authentication, of both levels */
     {ELEMENT "basic_auth: {username: u}\n    bearer_token: t\n",
@@ -148,7 +150,9 @@ static const struct {
     {HEAD "remote_write:\n  - endpoints: [{url: 'https://a', azuread: {}}]\n",
      AT "3:45: must provide an Azure Managed Identity, Azure Workload Identity, Azure OAuth, Azure "
         "Certificate or Azure SDK in the Azure AD config\n"},
-    {ELEMENT "sigv4: {}\n", AT "4:12: sigv4 is not supported\n"},
+    {ELEMENT "sigv4: {}\n",
+     AT "4:12: sigv4 is not supported: walship has no way to sign in there. Leave this destination "
+        "to Prometheus' own remote_write\n"},
     /* no token in clear */
     {HEAD "remote_write:\n  - url: http://a/w\n    bearer_token: t\n", AT "3:10: " CLEAR},
     {HEAD "remote_write:\n  - endpoints: [{url: 'http://a/w'}, {url: 'https://b/w'}]\n"
@@ -270,10 +274,10 @@ START_TEST(both_forms_of_headers_add_up)
     static const char *const wanted[][2] = {{"X-A", "1"}, {"X-A", "2"}, {"X-A", "s"}, {"X-B", "b"}};
     struct conf *conf = bind_good(everything);
     const struct conf_destination *destination = &conf->destinations[0];
-    ck_assert_uint_eq(destination->headers_count, 4);
+    ck_assert_uint_eq(destination->headers.count, 4);
     for (size_t i = 0; i < 4; i++) {
-        ck_assert_str_eq(destination->headers[i].name, wanted[i][0]);
-        ck_assert_str_eq(destination->headers[i].value, wanted[i][1]);
+        ck_assert_str_eq(destination->headers.rows[i].name, wanted[i][0]);
+        ck_assert_str_eq(destination->headers.rows[i].value, wanted[i][1]);
     }
     conf_free(conf);
 }

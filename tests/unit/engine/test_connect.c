@@ -11,6 +11,7 @@ static struct {
     char url[100];
     const struct http_client *client;
     bool direct;
+    char key[64]; /* of the header X-Key */
 } seen[SEEN_MAX];
 static size_t seen_count;
 static bool (*inner_post)(struct http *seam, const struct http_request *request, struct err *err);
@@ -21,6 +22,13 @@ static bool post(struct http *seam, const struct http_request *request, struct e
     (void)snprintf(seen[seen_count].url, sizeof seen[0].url, "%s", request->url);
     seen[seen_count].client = request->client;
     seen[seen_count].direct = request->direct;
+    seen[seen_count].key[0] = '\0';
+    for (size_t i = 0; i < request->headers_count; i++) {
+        if (strcmp(request->headers[i].name, "X-Key") == 0) {
+            (void)snprintf(seen[seen_count].key, sizeof seen[0].key, "%s",
+                           request->headers[i].value);
+        }
+    }
     seen_count++;
     if (strstr(request->url, "/metadata/") != NULL) {
         return err_set(err, 0, "no metadata service here");
@@ -73,7 +81,7 @@ START_TEST(a_write_and_its_token_go_by_the_settings_of_the_endpoint)
 {
     struct world world;
     struct conf_endpoint *at = scene(&world);
-    at[0].has_client = true;
+    at[0].has_client = at[0].has_token_client = true;
     auth_string(&at[0].auth.tenant_id, "first");
     auth_string(&at[1].auth.tenant_id, "second");
     steps(&world, run);
@@ -89,6 +97,7 @@ START_TEST(a_shared_identity_goes_by_the_settings_of_the_first_endpoint)
     struct world world;
     struct conf_endpoint *at = scene(&world);
     at[0].has_client = at[1].has_client = true;
+    at[0].has_token_client = at[1].has_token_client = true;
     auth_string(&at[1].auth.client_id, at[0].auth.client_id);
     steps(&world, run);
     expect("http://a", &at[0].client, false);
@@ -102,11 +111,47 @@ START_TEST(the_metadata_service_is_asked_directly)
     struct world world;
     struct conf_endpoint *at = scene(&world);
     at[0].has_client = at[1].has_client = true;
+    at[0].has_token_client = at[1].has_token_client = true;
     at[0].auth.kind = CONF_AUTH_MANAGED_IDENTITY;
     at[0].auth.source = CONF_SOURCE_IMDS;
     steps(&world, run);
     expect("http://169.254.169.254/metadata/", NULL, true);
     expect("http://b", &at[1].client, false);
+    world_release(&world);
+}
+
+/* The key of the last write to `url`; NULL: there was none. */
+static const char *last_key(const char *url)
+{
+    for (size_t i = seen_count; i > 0; i--) {
+        if (strncmp(seen[i - 1].url, url, strlen(url)) == 0) {
+            return seen[i - 1].key;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(a_header_follows_its_file)
+{
+    struct world world;
+    char name[] = "X-Key", file[] = "/key";
+    struct conf_header row = {.name = name, .file = file};
+    world_init(&world);
+    inner_post = world.door.seam.post;
+    world.door.seam.post = post;
+    steps(&world, "destination d http://a");
+    world.destinations[0].endpoints[0].headers = (struct conf_headers){&row, 1};
+    steps(&world, "start\nseries 1 u\nsamples 1 1000\nrun 2000");
+    ck_assert_ptr_null(last_key("http://a")); /* the file is not there: nothing is sent without */
+    fake_os_append(world.os, "/key", " first \n", 8);
+    steps(&world, "run 10000\nsamples 1 2000\nrun 2000");
+    ck_assert_str_eq(last_key("http://a"), "first");
+    fake_os_replace(world.os, "/key", "second", 6);
+    steps(&world, "run 6000\nsamples 1 3000\nrun 2000");
+    ck_assert_str_eq(last_key("http://a"), "second");
+    fake_os_unlink(world.os, "/key");
+    steps(&world, "run 6000\nsamples 1 4000\nrun 2000");
+    ck_assert_str_eq(last_key("http://a"), "second");
     world_release(&world);
 }
 
@@ -118,6 +163,7 @@ Suite *suite_connect(void)
     tcase_add_test(cases, a_write_and_its_token_go_by_the_settings_of_the_endpoint);
     tcase_add_test(cases, a_shared_identity_goes_by_the_settings_of_the_first_endpoint);
     tcase_add_test(cases, the_metadata_service_is_asked_directly);
+    tcase_add_test(cases, a_header_follows_its_file);
     suite_add_tcase(suite, cases);
     return suite;
 }
