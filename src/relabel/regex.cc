@@ -2,8 +2,7 @@
  *
  * Prometheus compiles ^(?s:PATTERN)$ with Go's library, which is RE2's own syntax but for a few
  * words; those are brought into line here, and so are the error texts. The anchors stand in the
- * pattern: RE2's own anchoring at both ends would choose other groups ("longest" instead of
- * "first"). */
+ * pattern as they do there: a)|(?:b is good, and means what it means there. */
 #include <algorithm>
 #include <cstdio>
 #include <re2/re2.h>
