@@ -20,6 +20,7 @@
 #include <walship/http_client.h>
 #include <walship/labels.h>
 #include <walship/relabel.h>
+#include <walship/rw.h>
 
 /* ---- what the program uses ---- */
 
@@ -88,6 +89,8 @@ struct conf_destination {
     int64_t remote_timeout_ms;
     struct conf_headers headers; /* for its endpoints, which have them all */
     struct conf_queue queue;
+    enum rw_version protobuf; /* protobuf_message */
+    bool send_exemplars, send_native_histograms;
     struct conf_quota quota;
     bool failed_request_logging;
     struct conf_auth auth; /* for endpoints that say nothing */

@@ -32,6 +32,9 @@ enum {
     PENDING_ITEMS_MAX = 512 << 10, /* a failure domain */
     PARKED_ITEMS_MAX = 100000,     /* a failure domain */
     PARKED_MS_MAX = 10000,
+    PAYLOAD_BYTES_MAX = 1 << 20,           /* an encoded histogram, an exemplar */
+    CHUNK_PAYLOAD_BYTES = 4 << 20,         /* a decoded chunk ends when it has so many */
+    PENDING_PAYLOAD_BYTES_MAX = 128 << 20, /* a failure domain, beside its items */
     BATCH_SAMPLES_MAX = 20000,
     BATCH_RAW_BYTES_MAX = 32 << 20,        /* uncompressed request, Prometheus' receivers' limit */
     BATCH_COMPRESSED_BYTES_MAX = 16 << 20, /* the most that max_bytes_per_send may say */
@@ -53,9 +56,14 @@ enum {
 };
 
 static_assert(WAL_RECORD_BYTES_MAX > WAL_PAGE_BYTES, "a record may fill pages");
-static_assert(LABELS_FINAL_BYTES_MAX * 2 < BATCH_RAW_BYTES_MAX, "the largest series fits a request");
+static_assert(LABELS_FINAL_BYTES_MAX * 2 < BATCH_RAW_BYTES_MAX,
+              "the largest series fits a request");
 static_assert(RELABEL_BYTES_MAX >= 4 * LABELS_BYTES_MAX,
               "room for a few copies of the largest series");
+static_assert(2 * (LABELS_FINAL_BYTES_MAX + PAYLOAD_BYTES_MAX) < BATCH_RAW_BYTES_MAX,
+              "the largest histogram or exemplar fits a request with its labels");
+static_assert(2 * (CHUNK_PAYLOAD_BYTES + PAYLOAD_BYTES_MAX) < PENDING_PAYLOAD_BYTES_MAX,
+              "a chunk always fits an emptied domain");
 static_assert(TURN_ITEMS_MAX < PENDING_ITEMS_MAX, "a turn can't overrun a domain");
 
 #endif

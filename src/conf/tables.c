@@ -122,6 +122,9 @@ static const struct option_table queue_table = {
 
 static const char *const placements[] = {"failover", "pinned", NULL};
 
+static const char *const messages[] = {"prometheus.WriteRequest", "io.prometheus.write.v2.Request",
+                                       NULL}; /* enum rw_version */
+
 static const struct option destination_options[] = {
     {FIELD(conf_destination, name), .type = OPTION_STRING,
      .shown = "the first URL without its query",
@@ -173,7 +176,21 @@ static const struct option destination_options[] = {
     {FIELD(conf_destination, quota), .type = OPTION_SECTION, .table = &quota_table,
      .meaning = "what all endpoints together accept (read and checked, not yet kept to)",
      .differs = "not there"},
-    LATER("protobuf_message", "remote write 1.0 or 2.0; 1.0 is what is sent"),
+    {.key = "protobuf_message",
+     .offset = offsetof(struct conf_destination, protobuf),
+     .type = OPTION_CHOICE,
+     .choices = messages,
+     .initial = "prometheus.WriteRequest",
+     .range_text =
+         "invalid protobuf_message value: unknown type for remote write protobuf message, "
+         "supported: prometheus.WriteRequest, io.prometheus.write.v2.Request",
+     .meaning = "remote write 1.0, or 2.0: that one carries start times and histograms with custom "
+                "buckets as well"},
+    {FIELD(conf_destination, send_exemplars), .type = OPTION_BOOL, .initial = "false",
+     .meaning = "whether exemplars are sent; else they are dropped by rule, and counted"},
+    {FIELD(conf_destination, send_native_histograms), .type = OPTION_BOOL, .initial = "false",
+     .meaning = "whether native histograms are sent; else they are dropped by rule, and counted. "
+                "Those with custom buckets need 2.0 and are lost as `unsupported` over 1.0"},
     {.key = "write_relabel_configs",
      .type = OPTION_CUSTOM,
      .table = &conf_table_relabel,
@@ -181,8 +198,6 @@ static const struct option destination_options[] = {
      .kind = "list, below",
      .shown = "`[]`",
      .meaning = "rules that change or drop series, after external_labels were added"},
-    LATER("send_exemplars", "whether exemplars are sent"),
-    LATER("send_native_histograms", "whether native histograms are sent"),
     {.key = "round_robin_dns",
      .offset = offsetof(struct conf_destination, client.shuffle_addresses),
      .type = OPTION_BOOL,

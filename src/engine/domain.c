@@ -2,9 +2,13 @@
  * settles them from there. Pending items are bounded; a full domain stops reading (I4). */
 #include "internal.h"
 
+/* For more than a chunk of items as much room for their payload as half of all. */
 bool domain_has_room(const struct domain *domain, size_t items)
 {
-    return domain->pending + domain->parked_count + items <= PENDING_ITEMS_MAX;
+    size_t payload = items > DECODE_ITEMS ? PENDING_PAYLOAD_BYTES_MAX / 2
+                                          : CHUNK_PAYLOAD_BYTES + 2 * PAYLOAD_BYTES_MAX;
+    return domain->pending + domain->parked_count + items <= PENDING_ITEMS_MAX &&
+           domain->payload_bytes + payload <= PENDING_PAYLOAD_BYTES_MAX;
 }
 
 /* NULL when another domain of the destination carries it. */
@@ -16,8 +20,8 @@ struct lane *domain_lane(struct domain *domain, const struct route *route)
 
 /* The first domain keeps the account of what belongs to no shard. True: this item is to be counted;
  * an earlier life may have done it already. A late one lies before the others. */
-static bool account_take(struct engine *engine, struct domain *domain, const struct position *at,
-                         bool late)
+bool domain_account(struct engine *engine, struct domain *domain, const struct position *at,
+                    bool late)
 {
     struct lane *account = &domain->destination->lanes[LANE_DROPPED];
     const struct position *known = late ? &account->resumed : &account->settled;
@@ -42,7 +46,7 @@ bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
     if (t_ms >= destination->start_from_ms) {
         return false;
     }
-    if (account_take(engine, domain, at, false)) {
+    if (domain_account(engine, domain, at, false)) {
         destination->counts[STORE_DROPPED]++;
     }
     return true;
@@ -51,7 +55,7 @@ bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
 void domain_end_item(struct engine *engine, struct domain *domain, const struct ended *ended)
 {
     ASSERT(ended->end != ROUTE_GOES);
-    if (!account_take(engine, domain, &ended->at, ended->late)) {
+    if (!domain_account(engine, domain, &ended->at, ended->late)) {
         return;
     }
     if (ended->end == ROUTE_DROPPED) {
@@ -68,12 +72,13 @@ void domain_end_item(struct engine *engine, struct domain *domain, const struct 
     ledger_add(engine, domain->destination, &loss);
 }
 
-static void deliver_sample(struct engine *engine, struct domain *domain,
-                           const struct wal_sample *sample, const struct position *at, uint32_t set)
+/* set: the source. */
+static void deliver_item(struct engine *engine, struct domain *domain, struct item *item,
+                         const struct position *at, uint32_t set)
 {
     const struct route *route = route_of(engine, domain->destination, set);
     if (route->end != ROUTE_GOES) {
-        struct ended ended = {.end = (enum route_end)route->end, .at = *at, .t_ms = sample->t_ms};
+        struct ended ended = {.end = (enum route_end)route->end, .at = *at, .t_ms = item->t_ms};
         domain_end_item(engine, domain, &ended);
         return;
     }
@@ -84,12 +89,10 @@ static void deliver_sample(struct engine *engine, struct domain *domain,
     if (position_before(at, &lane->resumed)) {
         return; /* settled in an earlier life */
     }
-    struct item item = {.t_ms = sample->t_ms,
-                        .bits = sample->bits,
-                        .set = route->set,
-                        .record = (uint32_t)domain->record_sequence,
-                        .index = at->item};
-    lane_push(engine, lane, &item);
+    item->set = route->set;
+    item->record = (uint32_t)domain->record_sequence;
+    lane_push(engine, lane, item);
+    item_take(domain, item);
     ring_at(&domain->ring, domain->record_sequence)->open++;
     domain->pending++;
     domain->destination->counts[STORE_READ]++;
@@ -109,11 +112,24 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
         if (at.item < domain->next.at.item || domain_drop_old(engine, domain, sample->t_ms, &at)) {
             continue;
         }
-        if (reader->sets[i] == LABELS_NONE) {
-            park_add(engine, domain, sample, at.item);
+        struct item item = {.t_ms = sample->t_ms,
+                            .bits = sample->bits,
+                            .index = at.item,
+                            .kind = (uint8_t)reader->kind};
+        bool plain = item.kind == ITEM_FLOAT && sample->st_ms == 0; /* the hot path */
+        if (!plain && !kind_taken(engine, domain, sample, &item, &at)) {
             continue;
         }
-        deliver_sample(engine, domain, sample, &at, reader->sets[i]);
+        if (reader->sets[i] == LABELS_NONE) {
+            park_add(engine, domain, sample->ref, &item);
+            kind_done(&item);
+            continue;
+        }
+        deliver_item(engine, domain, &item, &at, reader->sets[i]);
+        kind_done(&item);
+        if (item.kind == ITEM_EXEMPLAR) {
+            continue; /* its time says nothing about how far its series is */
+        }
         if (sample->t_ms > domain->newest_read_ms) {
             domain->newest_read_ms = sample->t_ms;
         }
@@ -148,6 +164,7 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
             record->late--;
             domain->late_open--;
         }
+        item_give(domain, item);
         /* A late one too: all of the lane before it are settled or late themselves, and while there
          * are such domain_cap holds back what is saved. */
         struct position behind = record->at;

@@ -1,6 +1,10 @@
-/* encode.c - the body of a batch: its items grouped by series (each series' samples in lane order),
+/* encode.c - the body of a batch: its items grouped by series (each series' items in lane order),
  * labels once a group, then the snappy block. All scratch memory is here and bounded by limits.h.
- */
+ *
+ * A group of floats is one TimeSeries. One of several kinds is cut into runs, a TimeSeries each,
+ * so that every receiver takes its items in their order: floats and histograms never share one
+ * (2.0 forbids it, 1.0 receivers take all floats first), and exemplars stand where receivers take
+ * them last, for an exemplar before the first sample of its series is refused. */
 #include "internal.h"
 
 enum { GROUP_SLOTS = 65536, COMPRESS_SLACK = 1 << 16 };
@@ -17,6 +21,7 @@ struct group {
     uint32_t set;
     uint32_t first, last; /* into next/items */
     uint32_t count;
+    bool mixed; /* not floats alone */
 };
 
 struct encode {
@@ -26,16 +31,22 @@ struct encode {
     uint32_t groups_count;
     uint32_t next[BATCH_SAMPLES_MAX];
     struct rw_sample samples[BATCH_SAMPLES_MAX];
+    const struct item *items[BATCH_SAMPLES_MAX];
     struct rw_sample run[BATCH_SAMPLES_MAX]; /* one group's, gathered */
+    int64_t starts_ms[BATCH_SAMPLES_MAX];    /* this and the next two: the same for mixed groups */
+    struct rw_histogram histograms[BATCH_SAMPLES_MAX];
+    struct rw_exemplar exemplars[BATCH_SAMPLES_MAX];
     uint32_t items_count;
     struct label labels[LABELS_FINAL_MAX];
+    struct rw2 *rw2;
     struct buf raw;
     struct buf compressed;
 };
 
-struct encode *encode_new(void)
+struct encode *encode_new(const struct hash_key *key)
 {
     struct encode *encode = mem_new(1, sizeof *encode);
+    encode->rw2 = rw2_new(key, BATCH_RAW_BYTES_MAX);
     buf_init(&encode->raw, BATCH_RAW_BYTES_MAX);
     buf_init(&encode->compressed, BATCH_RAW_BYTES_MAX + BATCH_RAW_BYTES_MAX / 6 + COMPRESS_SLACK);
     return encode;
@@ -46,6 +57,7 @@ void encode_free(struct encode *encode)
     if (encode == NULL) {
         return;
     }
+    rw2_free(encode->rw2);
     buf_release(&encode->raw);
     buf_release(&encode->compressed);
     mem_free(encode);
@@ -75,6 +87,8 @@ static void group_add(struct encode *encode, const struct item *item)
     uint32_t index = encode->items_count++;
     struct group *group = group_of(encode, item->set);
     encode->samples[index] = (struct rw_sample){item->t_ms, item->bits};
+    encode->items[index] = item;
+    group->mixed = group->mixed || item->kind != ITEM_FLOAT;
     if (group->count == 0) {
         group->first = index;
     } else {
@@ -91,34 +105,137 @@ static void groups_make(struct encode *encode, const struct destination *destina
     encode->groups_count = 0;
     encode->items_count = 0;
     batch->newest_ms = INT64_MIN;
+    batch->histograms = 0;
+    batch->exemplars = 0;
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane_walk walk;
         lane_walk_start(&walk, &destination->lanes[batch->parts[i].lane]);
         for (uint32_t k = 0; k < batch->parts[i].count; k++) {
             const struct item *item = lane_walk_next(&walk);
             group_add(encode, item);
-            if (item->t_ms > batch->newest_ms) {
+            if (item->t_ms > batch->newest_ms && item->kind != ITEM_EXEMPLAR) {
                 batch->newest_ms = item->t_ms;
             }
+            batch->histograms += item->kind == ITEM_HISTOGRAM;
+            batch->exemplars += item->kind == ITEM_EXEMPLAR;
         }
     }
     ASSERT(encode->items_count == batch->samples);
 }
 
-static bool group_write(struct engine *engine, const struct group *group)
+static bool series_write(struct encode *encode, enum rw_version version,
+                         const struct rw_series *series)
+{
+    return version == RW_2 ? rw2_write(encode->rw2, series) : rw1_write(&encode->raw, series);
+}
+
+static void series_begin(const struct encode *encode, struct rw_series *series)
+{
+    series->samples = encode->run;
+    series->samples_count = 0;
+    series->starts_ms = encode->starts_ms;
+    series->histograms = encode->histograms;
+    series->histograms_count = 0;
+    series->exemplars = encode->exemplars;
+    series->exemplars_count = 0;
+}
+
+/* Whether an item of this kind would come too early or too late in the TimeSeries at hand. */
+static bool series_ends(const struct rw_series *series, enum rw_version version,
+                        enum item_kind kind)
+{
+    switch (kind) {
+    case ITEM_FLOAT:
+    case ITEM_FLOAT_START:
+        return series->histograms_count > 0;
+    case ITEM_HISTOGRAM: /* 1.0 receivers take a TimeSeries' histograms after its exemplars */
+        return series->samples_count > 0 || (version == RW_1 && series->exemplars_count > 0);
+    case ITEM_EXEMPLAR:
+        return version == RW_1 && series->histograms_count > 0;
+    case ITEM_KINDS:
+        break;
+    }
+    ASSERT(!"no such kind");
+    return true;
+}
+
+static void series_add(struct encode *encode, struct rw_series *series, const struct item *item)
+{
+    const struct payload *payload = item->kind == ITEM_FLOAT ? NULL : item_payload(item);
+    switch ((enum item_kind)item->kind) {
+    case ITEM_FLOAT:
+    case ITEM_FLOAT_START:
+        encode->starts_ms[series->samples_count] = payload == NULL ? 0 : payload->st_ms;
+        encode->run[series->samples_count++] =
+            (struct rw_sample){item->t_ms, payload == NULL ? item->bits : payload->bits};
+        return;
+    case ITEM_HISTOGRAM:
+        encode->histograms[series->histograms_count++] =
+            (struct rw_histogram){(const uint8_t *)payload->data, payload->count, payload->st_ms};
+        return;
+    case ITEM_EXEMPLAR:
+        encode->exemplars[series->exemplars_count++] = payload_as_exemplar(item);
+        return;
+    case ITEM_KINDS:
+        break;
+    }
+    ASSERT(!"no such kind");
+}
+
+static bool mixed_write(struct encode *encode, enum rw_version version, const struct group *group,
+                        struct rw_series *series)
+{
+    uint32_t index = group->first;
+    series_begin(encode, series);
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct item *item = encode->items[index];
+        if (series_ends(series, version, item->kind)) {
+            if (!series_write(encode, version, series)) {
+                return false;
+            }
+            series_begin(encode, series);
+        }
+        series_add(encode, series, item);
+        index = encode->next[index];
+    }
+    return series_write(encode, version, series);
+}
+
+static bool group_write(struct engine *engine, enum rw_version version, const struct group *group)
 {
     struct encode *encode = engine->encode;
-    const struct rw_sample *samples = &encode->samples[group->first];
+    struct rw_series series = {.labels = encode->labels};
+    series.labels_count = labels_get(engine->labels, group->set, encode->labels, LABELS_FINAL_MAX);
+    if (group->mixed) {
+        return mixed_write(encode, version, group, &series);
+    }
+    series.samples = &encode->samples[group->first];
+    series.samples_count = group->count;
     if (group->count > 1) {
         uint32_t index = group->first;
         for (uint32_t i = 0; i < group->count; i++) {
             encode->run[i] = encode->samples[index];
             index = encode->next[index];
         }
-        samples = encode->run;
+        series.samples = encode->run;
     }
-    size_t count = labels_get(engine->labels, group->set, encode->labels, LABELS_FINAL_MAX);
-    return rw1_series(&encode->raw, encode->labels, count, samples, group->count);
+    return series_write(encode, version, &series);
+}
+
+/* Into encode->raw; false: more than a request may have. */
+static bool groups_write(struct engine *engine, enum rw_version version)
+{
+    struct encode *encode = engine->encode;
+    buf_clear(&encode->raw);
+    if (version == RW_2) {
+        rw2_begin(encode->rw2);
+    }
+    for (uint32_t i = 0; i < encode->groups_count; i++) {
+        if (!group_write(engine, version, &encode->groups[i])) {
+            return false;
+        }
+    }
+    return version == RW_1 || rw2_end(encode->rw2, &encode->raw);
 }
 
 bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,
@@ -126,13 +243,11 @@ bool encode_batch(struct engine *engine, struct destination *destination, struct
 {
     struct encode *encode = engine->encode;
     groups_make(encode, destination, batch);
-    buf_clear(&encode->raw);
-    for (uint32_t i = 0; i < encode->groups_count; i++) {
-        if (!group_write(engine, &encode->groups[i])) {
-            ASSERT(batch->samples > 1); /* limits.h: one series always fits */
-            *fitting = batch->samples / 2;
-            return false;
-        }
+    batch->version = destination->conf->protobuf;
+    if (!groups_write(engine, batch->version)) {
+        ASSERT(batch->samples > 1); /* limits.h: one item always fits */
+        *fitting = batch->samples / 2;
+        return false;
     }
     bool compressed = rw_compress(&encode->raw, &encode->compressed);
     ASSERT(compressed);

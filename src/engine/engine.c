@@ -75,8 +75,9 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
     engine->store = store;
     engine->labels = labels_new(&options->key);
     engine->series = series_new(engine->labels, options->key.k0);
-    engine->encode = encode_new();
     engine->relabel_room = relabel_room_new();
+    engine->encode = encode_new(&options->key);
+    buf_init(&engine->payload_room, PAYLOAD_BYTES_MAX);
     engine->label_room = mem_new((size_t)2 * LABELS_FINAL_MAX, sizeof *engine->label_room);
     engine->destinations_count = conf->destinations_count;
     engine->destinations = mem_new(conf->destinations_count, sizeof *engine->destinations);
@@ -100,7 +101,7 @@ static void destination_release(struct engine *engine, struct destination *desti
     for (size_t i = 0; i < destination->domains_count; i++) {
         struct domain *domain = destination->domains[i];
         ring_release(&domain->ring);
-        mem_free(domain->parked);
+        park_release(domain);
         mem_free(domain->key);
         mem_free(domain);
     }
@@ -147,6 +148,7 @@ void engine_free(struct engine *engine)
     labels_free(engine->labels);
     encode_free(engine->encode);
     relabel_room_free(engine->relabel_room);
+    buf_release(&engine->payload_room);
     mem_free(engine->label_room);
     mem_free(engine->destinations);
     mem_free(engine->committing_losses);

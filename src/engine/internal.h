@@ -38,7 +38,24 @@ enum {
 static_assert(DECODE_ITEMS < PENDING_ITEMS_MAX / 4, "a chunk always fits an emptied domain");
 
 enum item_kind {
-    ITEM_FLOAT /* bits: the value, IEEE-754 */
+    ITEM_FLOAT,       /* bits: the value, IEEE-754. Of the others: the payload, see item_payload */
+    ITEM_FLOAT_START, /* a float with a start time, for a destination that sends those */
+    ITEM_HISTOGRAM,
+    ITEM_EXEMPLAR,
+    ITEM_KINDS
+};
+
+/* What an item can't hold itself. Shared by the destinations' items that are the same one; counted
+ * by its users. In `data`: the bytes of a Histogram message; an exemplar's labels, their strings
+ * behind them. */
+struct payload {
+    uint32_t uses;
+    uint32_t bytes; /* all in all, as counted against PENDING_PAYLOAD_BYTES_MAX */
+    uint32_t count; /* bytes of a histogram, labels of an exemplar */
+    bool custom;    /* a histogram of custom buckets: 2.0 only */
+    int64_t st_ms;  /* start time; 0: none */
+    uint64_t bits;  /* value of a float or an exemplar */
+    uint64_t data[];
 };
 
 /* An item on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
@@ -102,6 +119,7 @@ struct parked {
     uint64_t bits;
     uint64_t sequence; /* its record in the ring */
     uint32_t index;
+    uint8_t kind; /* as of an item */
     int64_t since_ms;
 };
 
@@ -131,6 +149,7 @@ struct domain {
     bool at_end;
     struct ring ring;
     uint32_t pending;       /* items in its lanes */
+    size_t payload_bytes;   /* of its items, the parked ones too */
     int64_t newest_read_ms; /* sample time */
     uint64_t stalls;
     uint32_t late_open;    /* unsettled items that are or were parked */
@@ -150,9 +169,11 @@ struct batch {
     uint64_t number; /* from the engine's count, for the trace and for order */
     uint64_t id;     /* of its present request */
     uint32_t attempts;
-    uint32_t samples;
-    int64_t retry_at_ms; /* not before */
-    int64_t newest_ms;   /* sample time */
+    uint32_t samples; /* items of all kinds; of them: */
+    uint32_t histograms, exemplars;
+    enum rw_version version; /* of the body */
+    int64_t retry_at_ms;     /* not before */
+    int64_t newest_ms;       /* sample time */
     struct batch_part parts[SHARDS_COUNT];
     size_t parts_count;
     uint64_t revision;           /* of the token its request carries */
@@ -231,6 +252,7 @@ struct destination {
     int64_t newest_read_ms;
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
+    bool said_unsupported;
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
 };
 
@@ -239,10 +261,16 @@ struct reader {
     bool past; /* in an earlier generation */
     struct domain *domains[DOMAINS_MAX];
     size_t domains_count;
-    bool has_record; /* out is a sample record, partly delivered */
+    bool has_record; /* out is a record of items, partly delivered */
     struct tail_out out;
-    struct wal_sample_iter iter;
-    struct wal_sample samples[DECODE_ITEMS];
+    enum item_kind kind; /* of its items */
+    bool wanted;         /* of that kind: some domain takes them */
+    union {
+        struct wal_sample_iter samples;
+        struct wal_histogram_iter histograms;
+        struct wal_exemplar_iter exemplars;
+    } iter;
+    struct wal_sample samples[DECODE_ITEMS]; /* bits of other kinds: the payload, 0: none made */
     uint32_t sets[DECODE_ITEMS];
     size_t chunk_count;   /* decoded and not delivered to all yet */
     uint32_t chunk_first; /* item index of samples[0] */
@@ -302,6 +330,7 @@ struct engine {
     struct chunk *free_chunks;
     size_t chunks;
     struct encode *encode;
+    struct buf payload_room;
     struct store_segment *saved_segments; /* identities of an earlier life, for the scan */
     size_t saved_segments_count;
     uint64_t next_batch, next_request;
@@ -367,6 +396,9 @@ struct ended {
     bool late; /* was parked */
 };
 struct lane *domain_lane(struct domain *domain, const struct route *route);
+/* Counts an item as read that goes to no lane; false: it was counted before, or is another's. */
+bool domain_account(struct engine *engine, struct domain *domain, const struct position *at,
+                    bool late);
 bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
                      const struct position *at);
 /* An item of a series that goes nowhere (route->end says why) is accounted for. */
@@ -379,9 +411,43 @@ void domain_watermark(const struct domain *domain, struct mark *out);
 /* What no lane position may pass while parked items are open; false: nothing of the kind. */
 bool domain_cap(const struct domain *domain, struct position *out);
 
+/* payload.c */
+struct payload *item_payload(const struct item *item);
+/* NULL: above PAYLOAD_BYTES_MAX, or a schema that remote write does not know. */
+struct payload *payload_histogram(struct engine *engine, const struct wal_histogram *histogram);
+struct payload *payload_exemplar(const struct wal_exemplar *exemplar);
+struct payload *payload_start(const struct wal_sample *sample);
+struct rw_exemplar payload_as_exemplar(const struct item *item);
+void payload_release(struct payload *payload);
+/* An item that a domain takes over, and gives up again. */
+void payload_take(struct domain *domain, const struct item *item);
+void payload_give(struct domain *domain, const struct item *item);
+static inline void item_take(struct domain *domain, const struct item *item)
+{
+    if (item->kind != ITEM_FLOAT) {
+        payload_take(domain, item);
+    }
+}
+static inline void item_give(struct domain *domain, const struct item *item)
+{
+    if (item->kind != ITEM_FLOAT) {
+        payload_give(domain, item);
+    }
+}
+
+/* kinds.c: records of items, of every kind */
+bool record_has_items(enum wal_type type);
+void record_begin(struct reader *reader);
+void record_decode(struct engine *engine, struct reader *reader); /* the next chunk */
+void record_end(struct reader *reader);                           /* also when there is none */
+/* Makes the item what this destination takes it as; false: it doesn't, and it is accounted for. */
+bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
+                struct item *item, const struct position *at);
+void kind_done(const struct item *item); /* after a true, when it is queued or not */
+
 /* park.c */
-void park_add(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
-              uint32_t index);
+void park_add(struct engine *engine, struct domain *domain, uint64_t ref, const struct item *item);
+void park_release(struct domain *domain);
 /* After new definitions at `at`: parked items whose ref is known by now go to their lanes. */
 void park_retry(struct engine *engine, struct domain *domain, const struct position *at);
 void park_expire(struct engine *engine, struct domain *domain, bool all);
@@ -424,7 +490,7 @@ void pack_undo(const struct engine *engine, struct destination *destination, str
 /* Monotonic ms when a partial batch of this sender is due; INT64_MAX: nothing waits. */
 int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
                       const struct sender *sender);
-struct encode *encode_new(void);
+struct encode *encode_new(const struct hash_key *key);
 void encode_free(struct encode *encode);
 /* Fills batch->body from its parts; false: too big, *fitting says how many samples would do. */
 bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,

@@ -70,8 +70,22 @@ void lane_drop(struct engine *engine, struct lane *lane, uint32_t count)
     }
 }
 
+/* Of items that find no end any more: the process or their destination ends. */
+static void lane_payloads_release(const struct lane *lane)
+{
+    struct lane_walk walk;
+    lane_walk_start(&walk, lane);
+    for (uint32_t i = 0; i < lane->count; i++) {
+        const struct item *item = lane_walk_next(&walk);
+        if (item->kind != ITEM_FLOAT) {
+            payload_release(item_payload(item));
+        }
+    }
+}
+
 void lane_clear(struct engine *engine, struct lane *lane)
 {
+    lane_payloads_release(lane);
     while (lane->head != NULL) {
         struct chunk *next = lane->head->next;
         chunk_give(engine, lane->head);

@@ -13,6 +13,24 @@ static void parked_close(struct domain *domain, const struct parked *parked)
     domain->late_open--;
 }
 
+static struct item parked_item(const struct parked *parked)
+{
+    return (struct item){.t_ms = parked->t_ms,
+                         .bits = parked->bits,
+                         .record = (uint32_t)parked->sequence,
+                         .index = parked->index,
+                         .kind = parked->kind,
+                         .late = true};
+}
+
+/* It goes nowhere. */
+static void parked_end(struct domain *domain, const struct parked *parked)
+{
+    struct item item = parked_item(parked);
+    item_give(domain, &item);
+    parked_close(domain, parked);
+}
+
 static struct position parked_position(const struct domain *domain, const struct parked *parked)
 {
     struct position at = ring_at(&domain->ring, parked->sequence)->at;
@@ -42,11 +60,10 @@ static void parked_give_up(struct engine *engine, struct domain *domain,
             account->dirty = true;
         }
     }
-    parked_close(domain, parked);
+    parked_end(domain, parked);
 }
 
-void park_add(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
-              uint32_t index)
+void park_add(struct engine *engine, struct domain *domain, uint64_t ref, const struct item *item)
 {
     struct ring_record *record = ring_at(&domain->ring, domain->record_sequence);
     if (domain->parked_count == PARKED_ITEMS_MAX) {
@@ -59,17 +76,19 @@ void park_add(struct engine *engine, struct domain *domain, const struct wal_sam
         domain->parked_capacity = domain->parked_capacity == 0 ? 64 : domain->parked_capacity * 2;
         domain->parked = mem_grow(domain->parked, domain->parked_capacity, sizeof *domain->parked);
     }
-    domain->parked[domain->parked_count++] = (struct parked){.ref = sample->ref,
-                                                             .t_ms = sample->t_ms,
-                                                             .bits = sample->bits,
+    domain->parked[domain->parked_count++] = (struct parked){.ref = ref,
+                                                             .t_ms = item->t_ms,
+                                                             .bits = item->bits,
                                                              .sequence = domain->record_sequence,
-                                                             .index = index,
+                                                             .index = item->index,
+                                                             .kind = item->kind,
                                                              .since_ms = engine->now_ms};
+    item_take(domain, item);
     record->open++;
     record->late++;
     domain->late_open++;
     trace_line(engine, "%s: parked ref %llu", domain->destination->conf->name,
-               (unsigned long long)sample->ref);
+               (unsigned long long)ref);
 }
 
 static void parked_send(struct engine *engine, struct domain *domain, const struct parked *parked,
@@ -80,21 +99,17 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
     if (route->end != ROUTE_GOES) {
         struct ended ended = {(enum route_end)route->end, at, parked->t_ms, true};
         domain_end_item(engine, domain, &ended);
-        parked_close(domain, parked);
+        parked_end(domain, parked);
         return;
     }
     struct lane *lane = domain_lane(domain, route);
     if (lane == NULL || position_before(&at, &lane->resumed)) {
-        parked_close(domain, parked); /* another domain's, or settled in an earlier life */
+        parked_end(domain, parked); /* another domain's, or settled in an earlier life */
         return;
     }
-    struct item item = {.t_ms = parked->t_ms,
-                        .bits = parked->bits,
-                        .set = route->set,
-                        .record = (uint32_t)parked->sequence,
-                        .index = parked->index,
-                        .late = true};
-    lane_push(engine, lane, &item);
+    struct item item = parked_item(parked);
+    item.set = route->set;
+    lane_push(engine, lane, &item); /* which takes over its payload */
     domain->pending++;
     domain->destination->counts[STORE_READ]++;
 }
@@ -132,4 +147,15 @@ void park_expire(struct engine *engine, struct domain *domain, bool all)
     engine->dirty = true; /* this domain's watermark moves, also where another keeps the account */
     LOG_WARN("items without a series record are lost",
              LOG_STR("destination", domain->destination->conf->name), LOG_U64("items", gone));
+}
+
+void park_release(struct domain *domain)
+{
+    for (size_t i = 0; i < domain->parked_count; i++) {
+        struct item item = parked_item(&domain->parked[i]);
+        item_give(domain, &item);
+    }
+    mem_free(domain->parked);
+    domain->parked = NULL;
+    domain->parked_count = 0;
 }

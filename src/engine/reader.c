@@ -29,6 +29,7 @@ void reader_free(struct engine *engine, struct reader *reader)
     for (size_t i = 0; i < reader->domains_count; i++) {
         reader->domains[i]->reader = NULL;
     }
+    record_end(reader);
     tail_free(reader->tail);
     mem_free(reader);
 }
@@ -61,8 +62,7 @@ static void reader_boundary(struct engine *engine, struct reader *reader)
     for (size_t i = 0; i < reader->domains_count; i++) {
         domain_record_done(reader->domains[i], &mark);
     }
-    reader->has_record = false;
-    reader->chunk_count = 0;
+    record_end(reader);
     engine->dirty = true;
 }
 
@@ -111,9 +111,9 @@ static void reader_record(struct engine *engine, struct reader *reader)
     engine->record_bytes += view_left(&out->record);
     enum wal_type type = wal_record_type(out->record);
     engine->records_by_type[type]++;
-    bool samples = type == WAL_SAMPLES || type == WAL_SAMPLES_V2;
+    bool has_items = record_has_items(type);
     uint64_t items = 0;
-    if ((samples || type == WAL_SERIES) && !wal_record_check(out->record, &items)) {
+    if ((has_items || type == WAL_SERIES) && !wal_record_check(out->record, &items)) {
         LOG_ERROR("a record can't be decoded, its items are lost",
                   LOG_STR("type", wal_type_name(type)), LOG_U64("segment", out->at.segment),
                   LOG_U64("record", out->at.record));
@@ -124,17 +124,14 @@ static void reader_record(struct engine *engine, struct reader *reader)
         reader_lost(engine, reader, LOSS_DAMAGED, view_left(&out->record));
     } else if (type == WAL_SERIES) {
         series_apply(engine, out, &out->at, reader);
-    } else if (samples && items > 0) {
+    } else if (has_items && items > 0) {
         for (size_t i = 0; i < reader->domains_count; i++) {
             struct domain *domain = reader->domains[i];
             uint32_t item = domain->next.at.item; /* resumed in the middle of this record */
             domain->next = (struct mark){out->at, out->offset, out->previous_crc};
             domain->next.at.item = item;
         }
-        wal_sample_init(&reader->iter, out->record);
-        reader->has_record = true;
-        reader->chunk_first = 0;
-        reader->chunk_count = 0;
+        record_begin(reader);
         return;
     } else if (type == WAL_UNKNOWN) {
         LOG_WARN(
@@ -181,15 +178,6 @@ static bool reader_fetch(struct engine *engine, struct reader *reader)
     return false;
 }
 
-static void reader_decode(struct engine *engine, struct reader *reader)
-{
-    reader->chunk_first += (uint32_t)reader->chunk_count;
-    reader->chunk_count = wal_sample_next(&reader->iter, reader->samples, DECODE_ITEMS);
-    for (size_t i = 0; i < reader->chunk_count; i++) {
-        reader->sets[i] = series_resolve(engine->series, reader->samples[i].ref, &reader->out.at);
-    }
-}
-
 /* False: all are full. Else those that are full leave. */
 static bool reader_make_room(struct engine *engine, struct reader *reader)
 {
@@ -219,7 +207,7 @@ static size_t reader_step(struct engine *engine, struct reader *reader)
         return reader_fetch(engine, reader) ? 64 : 0;
     }
     if (reader->chunk_count == 0) {
-        reader_decode(engine, reader);
+        record_decode(engine, reader);
         ASSERT(reader->chunk_count > 0);
     }
     if (!reader_make_room(engine, reader)) {
@@ -229,7 +217,7 @@ static size_t reader_step(struct engine *engine, struct reader *reader)
         domain_deliver(engine, reader->domains[i], reader);
     }
     size_t done = reader->chunk_count;
-    reader_decode(engine, reader);
+    record_decode(engine, reader);
     if (reader->chunk_count == 0) {
         reader_boundary(engine, reader);
     }

@@ -123,10 +123,14 @@ static void batch_post(struct engine *engine, struct destination *destination,
                        struct sender *sender, struct batch *batch)
 {
     enum { FIXED = 3, EXTRA_MAX = CONF_HEADERS_MAX, OPTIONAL = 2 };
+    static const char *const types[] = {
+        [RW_1] = "application/x-protobuf",
+        [RW_2] = "application/x-protobuf;proto=io.prometheus.write.v2.Request"};
+    static const char *const versions[] = {[RW_1] = "0.1.0", [RW_2] = "2.0.0"};
     struct http_header headers[FIXED + EXTRA_MAX + OPTIONAL] = {
-        {"Content-Type", "application/x-protobuf"},
+        {"Content-Type", types[batch->version]},
         {"Content-Encoding", "snappy"},
-        {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+        {"X-Prometheus-Remote-Write-Version", versions[batch->version]}};
     size_t count = FIXED;
     struct err err = {0};
     bool complete = headers_fill(engine, sender, headers, &count, &err);

@@ -28,7 +28,7 @@ static const uint8_t tag_histogram_start[HISTOGRAM_START_TAG_BYTES] = {0x88, 0x0
 static_assert(SAMPLE_FIXED_BYTES + 1 + 2 * VARINT_BYTES_MAX < 128, "a sample's length is one byte");
 
 struct rw2 {
-    struct symbols symbols;
+    struct rw_symbols symbols;
     struct buf series;
     size_t limit;   /* of symbols and series together */
     uint32_t *refs; /* of the series at hand: labels, exemplars' labels, help, unit */
@@ -39,7 +39,7 @@ struct rw2 *rw2_new(const struct hash_key *key, size_t limit)
 {
     struct rw2 *rw2 = mem_new(1, sizeof *rw2);
     rw2->limit = limit;
-    symbols_init(&rw2->symbols, key, limit);
+    rw_symbols_init(&rw2->symbols, key, limit);
     buf_init(&rw2->series, limit);
     return rw2;
 }
@@ -49,7 +49,7 @@ void rw2_free(struct rw2 *rw2)
     if (rw2 == NULL) {
         return;
     }
-    symbols_release(&rw2->symbols);
+    rw_symbols_release(&rw2->symbols);
     buf_release(&rw2->series);
     mem_free(rw2->refs);
     mem_free(rw2);
@@ -57,7 +57,7 @@ void rw2_free(struct rw2 *rw2)
 
 void rw2_begin(struct rw2 *rw2)
 {
-    symbols_begin(&rw2->symbols);
+    rw_symbols_begin(&rw2->symbols);
     buf_clear(&rw2->series);
 }
 
@@ -67,7 +67,7 @@ static bool ref_add(struct rw2 *rw2, const void *bytes, size_t count)
         rw2->refs_capacity = rw2->refs_capacity * 2 + 64;
         rw2->refs = mem_grow(rw2->refs, rw2->refs_capacity, sizeof *rw2->refs);
     }
-    return symbols_put(&rw2->symbols, bytes, count, &rw2->refs[rw2->refs_count++]);
+    return rw_symbols_put(&rw2->symbols, bytes, count, &rw2->refs[rw2->refs_count++]);
 }
 
 static bool labels_add(struct rw2 *rw2, const struct label *labels, size_t count)

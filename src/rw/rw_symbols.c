@@ -7,23 +7,23 @@
 
 enum { TAG_SYMBOLS = 0x22, SLOTS_FIRST = 4096, TEXTS_FIRST = 1024 };
 
-void symbols_init(struct symbols *symbols, const struct hash_key *key, size_t limit)
+void rw_symbols_init(struct rw_symbols *symbols, const struct hash_key *key, size_t limit)
 {
     ASSERT(limit < UINT32_MAX);
-    *symbols = (struct symbols){.key = *key, .slots_count = SLOTS_FIRST};
+    *symbols = (struct rw_symbols){.key = *key, .slots_count = SLOTS_FIRST};
     symbols->slots = mem_new(SLOTS_FIRST, sizeof *symbols->slots);
     buf_init(&symbols->wire, limit);
-    symbols_begin(symbols);
+    rw_symbols_begin(symbols);
 }
 
-void symbols_release(struct symbols *symbols)
+void rw_symbols_release(struct rw_symbols *symbols)
 {
     buf_release(&symbols->wire);
     mem_free(symbols->slots);
     mem_free(symbols->texts);
 }
 
-void symbols_begin(struct symbols *symbols)
+void rw_symbols_begin(struct rw_symbols *symbols)
 {
     symbols->epoch++;
     if (symbols->epoch == 0) { /* after 2^32 requests what is old must not look new */
@@ -33,11 +33,11 @@ void symbols_begin(struct symbols *symbols)
     symbols->count = 0;
     buf_clear(&symbols->wire);
     uint32_t none = 0;
-    bool fits = symbols_put(symbols, "", 0, &none);
+    bool fits = rw_symbols_put(symbols, "", 0, &none);
     ASSERT(fits && none == 0);
 }
 
-static struct symbol_slot *slot_free(const struct symbols *symbols, uint32_t hash)
+static struct symbol_slot *slot_free(const struct rw_symbols *symbols, uint32_t hash)
 {
     uint32_t at = hash & (symbols->slots_count - 1);
     while (symbols->slots[at].epoch == symbols->epoch) {
@@ -46,7 +46,7 @@ static struct symbol_slot *slot_free(const struct symbols *symbols, uint32_t has
     return &symbols->slots[at];
 }
 
-static void slots_grow(struct symbols *symbols)
+static void slots_grow(struct rw_symbols *symbols)
 {
     struct symbol_slot *old = symbols->slots;
     uint32_t old_count = symbols->slots_count;
@@ -61,7 +61,7 @@ static void slots_grow(struct symbols *symbols)
     mem_free(old);
 }
 
-static bool text_add(struct symbols *symbols, const void *bytes, size_t count)
+static bool text_add(struct rw_symbols *symbols, const void *bytes, size_t count)
 {
     size_t head = 1 + varint_bytes(count);
     struct buf *wire = &symbols->wire;
@@ -79,14 +79,15 @@ static bool text_add(struct symbols *symbols, const void *bytes, size_t count)
     return true;
 }
 
-static bool text_is(const struct symbols *symbols, uint32_t symbol, const void *bytes, size_t count)
+static bool text_is(const struct rw_symbols *symbols, uint32_t symbol, const void *bytes,
+                    size_t count)
 {
     const struct symbol_text *text = &symbols->texts[symbol];
     return text->count == count &&
            (count == 0 || memcmp(symbols->wire.data + text->offset, bytes, count) == 0);
 }
 
-bool symbols_put(struct symbols *symbols, const void *bytes, size_t count, uint32_t *out)
+bool rw_symbols_put(struct rw_symbols *symbols, const void *bytes, size_t count, uint32_t *out)
 {
     ASSERT(bytes != NULL || count == 0);
     uint32_t hash = (uint32_t)hash_bytes(&symbols->key, bytes, count);

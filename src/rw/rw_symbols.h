@@ -17,7 +17,7 @@ struct symbol_text {
     uint32_t offset, count; /* in wire */
 };
 
-struct symbols {
+struct rw_symbols {
     struct hash_key key;
     struct symbol_slot *slots;
     uint32_t slots_count; /* a power of two, at least twice the symbols */
@@ -28,11 +28,12 @@ struct symbols {
 };
 
 /* limit: of the wire bytes, below 4 GiB. */
-void symbols_init(struct symbols *symbols, const struct hash_key *key, size_t limit);
-void symbols_release(struct symbols *symbols);
+void rw_symbols_init(struct rw_symbols *symbols, const struct hash_key *key, size_t limit);
+void rw_symbols_release(struct rw_symbols *symbols);
 /* Only "" is left, as 0. */
-void symbols_begin(struct symbols *symbols);
+void rw_symbols_begin(struct rw_symbols *symbols);
 /* The number of this string; false when it is new and the wire bytes are full. */
-MUST_USE bool symbols_put(struct symbols *symbols, const void *bytes, size_t count, uint32_t *out);
+MUST_USE bool rw_symbols_put(struct rw_symbols *symbols, const void *bytes, size_t count,
+                             uint32_t *out);
 
 #endif

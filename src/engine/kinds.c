@@ -1,0 +1,204 @@
+/* kinds.c - records of items, of every kind: decoded a chunk at a time into one form, and which
+ * destination takes which. What nobody takes gets no payload; it is counted all the same. */
+#include "internal.h"
+
+bool record_has_items(enum wal_type type)
+{
+    switch (type) {
+    case WAL_SAMPLES:
+    case WAL_SAMPLES_V2:
+    case WAL_EXEMPLARS:
+    case WAL_HISTOGRAMS:
+    case WAL_FLOAT_HISTOGRAMS:
+    case WAL_CUSTOM_HISTOGRAMS:
+    case WAL_CUSTOM_FLOAT_HISTOGRAMS:
+    case WAL_HISTOGRAMS_V2:
+    case WAL_FLOAT_HISTOGRAMS_V2:
+        return true;
+    case WAL_UNKNOWN:
+    case WAL_SERIES:
+    case WAL_TOMBSTONES:
+    case WAL_MMAP_MARKERS:
+    case WAL_METADATA:
+    case WAL_TYPES:
+        break;
+    }
+    return false;
+}
+
+static bool destination_takes(const struct destination *destination, enum item_kind kind)
+{
+    switch (kind) {
+    case ITEM_HISTOGRAM:
+        return destination->conf->send_native_histograms;
+    case ITEM_EXEMPLAR:
+        return destination->conf->send_exemplars;
+    case ITEM_FLOAT:
+    case ITEM_FLOAT_START:
+    case ITEM_KINDS:
+        break;
+    }
+    return true;
+}
+
+void record_begin(struct reader *reader)
+{
+    enum wal_type type = wal_record_type(reader->out.record);
+    ASSERT(record_has_items(type) && !reader->has_record);
+    if (type == WAL_SAMPLES || type == WAL_SAMPLES_V2) {
+        reader->kind = ITEM_FLOAT;
+        wal_sample_init(&reader->iter.samples, reader->out.record);
+    } else if (type == WAL_EXEMPLARS) {
+        reader->kind = ITEM_EXEMPLAR;
+        wal_exemplar_init(&reader->iter.exemplars, reader->out.record);
+    } else {
+        reader->kind = ITEM_HISTOGRAM;
+        wal_histogram_init(&reader->iter.histograms, reader->out.record);
+    }
+    reader->wanted = false;
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        reader->wanted =
+            reader->wanted || destination_takes(reader->domains[i]->destination, reader->kind);
+    }
+    reader->has_record = true;
+    reader->chunk_first = 0;
+    reader->chunk_count = 0;
+}
+
+/* The payload's address where a float has its value; it fits: payload.c. */
+static uint64_t as_bits(const struct payload *payload)
+{
+    return (uint64_t)(uintptr_t)payload;
+}
+
+static bool histogram_next(struct engine *engine, struct reader *reader, struct wal_sample *out)
+{
+    struct wal_histogram histogram;
+    if (!wal_histogram_next(&reader->iter.histograms, &histogram)) {
+        return false;
+    }
+    struct payload *payload = reader->wanted ? payload_histogram(engine, &histogram) : NULL;
+    *out = (struct wal_sample){histogram.ref, histogram.t_ms, 0, as_bits(payload)};
+    return true;
+}
+
+static bool exemplar_next(struct engine *engine, struct reader *reader, struct wal_sample *out)
+{
+    struct wal_exemplar exemplar;
+    if (!wal_exemplar_next(&reader->iter.exemplars, engine->label_room, &exemplar)) {
+        return false;
+    }
+    struct payload *payload = reader->wanted ? payload_exemplar(&exemplar) : NULL;
+    *out = (struct wal_sample){exemplar.ref, exemplar.t_ms, 0, as_bits(payload)};
+    return true;
+}
+
+static struct payload *chunk_payload(const struct reader *reader, size_t index)
+{
+    struct item item = {.kind = (uint8_t)reader->kind, .bits = reader->samples[index].bits};
+    return item.bits == 0 ? NULL : item_payload(&item);
+}
+
+static void chunk_release(struct reader *reader)
+{
+    for (size_t i = 0; reader->kind != ITEM_FLOAT && i < reader->chunk_count; i++) {
+        payload_release(chunk_payload(reader, i));
+    }
+    reader->chunk_count = 0;
+}
+
+static size_t chunk_of_payloads(struct engine *engine, struct reader *reader)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    while (count < DECODE_ITEMS && bytes < CHUNK_PAYLOAD_BYTES) {
+        struct wal_sample *out = &reader->samples[count];
+        bool more = reader->kind == ITEM_HISTOGRAM ? histogram_next(engine, reader, out)
+                                                   : exemplar_next(engine, reader, out);
+        if (!more) {
+            break;
+        }
+        const struct payload *payload = chunk_payload(reader, count++);
+        bytes += payload == NULL ? 0 : payload->bytes;
+    }
+    return count;
+}
+
+void record_decode(struct engine *engine, struct reader *reader)
+{
+    ASSERT(reader->has_record);
+    reader->chunk_first += (uint32_t)reader->chunk_count;
+    chunk_release(reader);
+    reader->chunk_count =
+        reader->kind == ITEM_FLOAT
+            ? wal_sample_next(&reader->iter.samples, reader->samples, DECODE_ITEMS)
+            : chunk_of_payloads(engine, reader);
+    for (size_t i = 0; i < reader->chunk_count; i++) {
+        reader->sets[i] = series_resolve(engine->series, reader->samples[i].ref, &reader->out.at);
+    }
+}
+
+void record_end(struct reader *reader)
+{
+    if (!reader->has_record) {
+        return;
+    }
+    chunk_release(reader);
+    if (reader->kind == ITEM_HISTOGRAM) {
+        wal_histogram_release(&reader->iter.histograms);
+    }
+    reader->has_record = false;
+}
+
+/* In the account, and once in the log: which series they are is the operator's to find out. */
+static void unsupported(struct engine *engine, struct destination *destination,
+                        const struct item *item, const struct position *at)
+{
+    struct loss loss = {.reason = LOSS_UNSUPPORTED,
+                        .from = *at,
+                        .to = *at,
+                        .items = 1,
+                        .time_min_ms = item->t_ms,
+                        .time_max_ms = item->t_ms};
+    ledger_add(engine, destination, &loss);
+    if (!destination->said_unsupported) {
+        destination->said_unsupported = true;
+        LOG_WARN("histograms that this protobuf_message can't carry are lost as unsupported; those "
+                 "with custom buckets need io.prometheus.write.v2.Request",
+                 LOG_STR("destination", destination->conf->name));
+    }
+}
+
+bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
+                struct item *item, const struct position *at)
+{
+    struct destination *destination = domain->destination;
+    if (item->kind == ITEM_FLOAT) {
+        if (sample->st_ms != 0 && destination->conf->protobuf == RW_2) {
+            item->kind = ITEM_FLOAT_START;
+            item->bits = as_bits(payload_start(sample));
+        }
+        return true;
+    }
+    bool takes = destination_takes(destination, item->kind);
+    bool carried = item->bits != 0 && (destination->conf->protobuf == RW_2 ||
+                                       item->kind == ITEM_EXEMPLAR || !item_payload(item)->custom);
+    if (takes && carried) {
+        return true;
+    }
+    if (domain_account(engine, domain, at, false)) {
+        if (takes) {
+            unsupported(engine, destination, item, at);
+        } else {
+            destination->counts[STORE_DROPPED]++;
+        }
+    }
+    return false;
+}
+
+void kind_done(const struct item *item)
+{
+    if (item->kind == ITEM_FLOAT_START) {
+        payload_release(item_payload(item));
+    }
+}
