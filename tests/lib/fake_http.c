@@ -1,18 +1,31 @@
 /* fake_http.c - one list of requests, scanned; there are never more than a few hundred. */
 #include "fake_http.h"
 
-#include "rw_decode.h"
-
 #include <strings.h>
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-/* Headers every remote write 1.0 request must carry; User-Agent is the adapter's. */
-static const struct http_header required_headers[] = {
-    {"Content-Encoding", "snappy"},
-    {"Content-Type", "application/x-protobuf"},
-    {"X-Prometheus-Remote-Write-Version", "0.1.0"},
+/* Headers every remote write request must carry, by version; User-Agent is the adapter's. */
+enum { REQUIRED_HEADERS = 3 };
+static const struct http_header required_headers[][REQUIRED_HEADERS] = {
+    [RW_1] = {{"Content-Encoding", "snappy"},
+              {"Content-Type", "application/x-protobuf"},
+              {"X-Prometheus-Remote-Write-Version", "0.1.0"}},
+    [RW_2] = {{"Content-Encoding", "snappy"},
+              {"Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
+              {"X-Prometheus-Remote-Write-Version", "2.0.0"}},
 };
+
+static enum rw_version version_of(const struct http_request *request)
+{
+    for (size_t i = 0; i < request->headers_count; i++) {
+        const struct http_header *header = &request->headers[i];
+        if (strcasecmp(header->name, "Content-Type") == 0) {
+            return strstr(header->value, "write.v2") != NULL ? RW_2 : RW_1;
+        }
+    }
+    return RW_1;
+}
 
 struct fake_plan fake_plan_good(void)
 {
@@ -28,10 +41,11 @@ static void problem_note(struct fake_http *http, const struct err *err)
     }
 }
 
-static void headers_check(struct fake_http *http, const struct http_request *request)
+static void headers_check(struct fake_http *http, const struct http_request *request,
+                          enum rw_version version)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(required_headers); i++) {
-        const struct http_header *wanted = &required_headers[i];
+    for (size_t i = 0; i < REQUIRED_HEADERS; i++) {
+        const struct http_header *wanted = &required_headers[version][i];
         size_t seen = 0;
         for (size_t j = 0; j < request->headers_count; j++) {
             const struct http_header *header = &request->headers[j];
@@ -67,7 +81,12 @@ static bool series_take(void *context, const struct rw_decoded_series *series, s
                 mem_grow(request->samples, decoding->capacity, sizeof *request->samples);
         }
         request->samples[request->samples_count++] =
-            (struct fake_sample){id, series->samples[i].t_ms, series->samples[i].bits};
+            (struct fake_sample){id,
+                                 series->samples[i].t_ms,
+                                 series->samples[i].bits,
+                                 series->samples[i].st_ms,
+                                 series->samples[i].kind,
+                                 series->samples[i].schema};
     }
     return true;
 }
@@ -75,11 +94,15 @@ static bool series_take(void *context, const struct rw_decoded_series *series, s
 static void request_decode(struct fake_http *http, struct fake_request *request)
 {
     struct decoding decoding = {http, request, 0};
+    struct rw_decoding reading = {.version = request->version,
+                                  .bytes_max = BATCH_RAW_BYTES_MAX,
+                                  .each = series_take,
+                                  .context = &decoding};
     struct err err;
-    if (!rw_decode(request->body, request->body_bytes, BATCH_RAW_BYTES_MAX, series_take, &decoding,
-                   &err)) {
+    if (!rw_decode_body(request->body, request->body_bytes, &reading, &err)) {
         problem_note(http, &err);
     }
+    request->metadata = reading.metadata;
 }
 
 static void request_free(struct fake_request *request)
@@ -163,7 +186,8 @@ static bool fake_post(struct http *seam, const struct http_request *request, str
         ASSERT(http->requests[i]->end != FAKE_OPEN || http->requests[i]->id != request->id);
     }
     struct fake_request *copy = request_new(http, request, (size_t)(receiver - http->receivers));
-    headers_check(http, request);
+    copy->version = version_of(request);
+    headers_check(http, request, copy->version);
     request_decode(http, copy);
     copy->plan = plan_of(http, copy);
     if (copy->plan.refused_by_post) {

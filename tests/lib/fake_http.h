@@ -11,6 +11,7 @@
 #define LIB_FAKE_HTTP_H
 
 #include "label_ids.h"
+#include "rw_decode.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +34,10 @@ struct fake_plan {
 struct fake_sample {
     uint32_t series; /* label id */
     int64_t t_ms;
-    uint64_t bits;
+    uint64_t bits; /* of a histogram: its sum's */
+    int64_t st_ms;
+    enum rw_decoded_kind kind;
+    int32_t schema; /* of a histogram */
 };
 
 enum fake_end { FAKE_OPEN, FAKE_TAKEN, FAKE_CANCELLED, FAKE_CRASHED };
@@ -48,6 +52,8 @@ struct fake_request {
     size_t body_bytes;
     struct fake_sample *samples;
     size_t samples_count;
+    size_t metadata; /* families of a 1.0 request */
+    enum rw_version version;
     struct fake_plan plan;
     int64_t deliver_at_ms, result_at_ms;
     bool delivered;

@@ -176,7 +176,7 @@ uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *samp
         }
         const struct oracle_item *item = &oracle->items[number];
         bool same = item->series == sample->series && item->t_ms == sample->t_ms &&
-                    item->bits == sample->bits;
+                    item->bits == sample->bits && item->kind == sample->kind;
         return same ? (uint32_t)number : ORACLE_NONE;
     }
     uint32_t number = oracle->series[sample->series].first;
@@ -187,15 +187,34 @@ uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *samp
     return number;
 }
 
+enum oracle_take oracle_takes(const struct oracle_destination *destination,
+                              const struct oracle_item *item)
+{
+    const struct conf_destination *conf = destination->conf;
+    switch (item->kind) {
+    case RW_DECODED_FLOAT:
+        break;
+    case RW_DECODED_HISTOGRAM:
+        if (!conf->send_native_histograms) {
+            return ORACLE_DROPS;
+        }
+        return item->custom && conf->protobuf == RW_1 ? ORACLE_CANNOT : ORACLE_TAKES;
+    case RW_DECODED_EXEMPLAR:
+        return conf->send_exemplars ? ORACLE_TAKES : ORACLE_DROPS;
+    }
+    return ORACLE_TAKES;
+}
+
 const char *oracle_item_text(struct oracle *oracle, uint32_t number)
 {
     const struct oracle_item *item = &oracle->items[number];
     static const char *const states[] = {"queued", "visible", "torn"};
+    static const char *const kinds[] = {"", "histogram, ", "exemplar, "};
     snprintf(oracle->text, sizeof oracle->text,
-             "item %u (segment %u record %u item %u, t=%lld, %s%s%s, {%s})", number, item->segment,
-             item->record, item->item, (long long)item->t_ms, states[item->state],
-             item->unknown ? ", no series record" : "", item->removed ? ", segment deleted" : "",
-             label_ids_text(oracle->ids, item->series));
+             "item %u (segment %u record %u item %u, t=%lld, %s%s%s%s, {%s})", number,
+             item->segment, item->record, item->item, (long long)item->t_ms, kinds[item->kind],
+             states[item->state], item->unknown ? ", no series record" : "",
+             item->removed ? ", segment deleted" : "", label_ids_text(oracle->ids, item->series));
     return oracle->text;
 }
 

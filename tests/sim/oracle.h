@@ -43,6 +43,9 @@ struct oracle_item {
     bool unknown; /* no series record exists for its ref */
     bool late;    /* its series record comes after it */
     bool removed; /* its segment was deleted */
+    enum rw_decoded_kind kind;
+    int64_t st_ms; /* start time; 0: none */
+    bool custom;   /* a histogram of custom buckets: 2.0 only */
 };
 
 struct oracle_series {
@@ -70,7 +73,8 @@ struct unsure {
 /* One per series and destination. */
 struct lane_fate {
     uint64_t in_flight; /* sequence of the request; 0: none */
-    uint32_t newest;    /* last first arrival, item + 1 */
+    uint32_t newest;    /* last first arrival of a float or histogram, item + 1 */
+    uint32_t exemplar;  /* and of an exemplar: within a TimeSeries those come last */
     uint32_t unsure;    /* index + 1 */
     uint32_t again;     /* item + 1 that must lead: its end is not known */
     uint64_t endpoints; /* bit set of those that carried it, this layout */
@@ -168,6 +172,10 @@ void oracle_positions_print(struct oracle *oracle, const struct oracle_destinati
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination);
 
 /* ---- asked ---- */
+enum oracle_take { ORACLE_TAKES, ORACLE_DROPS, ORACLE_CANNOT };
+/* Does the destination send items of this kind? */
+enum oracle_take oracle_takes(const struct oracle_destination *destination,
+                              const struct oracle_item *item);
 /* Everything settled and saved: the books must agree to the item. */
 void oracle_final(struct oracle *oracle);
 /* Oldest segment that a durable watermark still needs; 0 when a destination has none. */

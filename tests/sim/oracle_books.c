@@ -84,7 +84,15 @@ static bool lost_any(const struct oracle *oracle, const struct oracle_destinatio
     return false;
 }
 
-enum excuse { EXCUSE_NONE, EXCUSE_TORN, EXCUSE_START, EXCUSE_DROPPED, EXCUSE_UNKNOWN, EXCUSE_GONE };
+enum excuse {
+    EXCUSE_NONE,
+    EXCUSE_TORN,
+    EXCUSE_START,
+    EXCUSE_DROPPED,
+    EXCUSE_UNSUPPORTED,
+    EXCUSE_UNKNOWN,
+    EXCUSE_GONE
+};
 
 /* Why an item that did not arrive is no loss, or one that is on the books. */
 static enum excuse excuse_of(const struct oracle *oracle,
@@ -98,8 +106,12 @@ static enum excuse excuse_of(const struct oracle *oracle,
     if (number < destination->start_item) {
         return EXCUSE_START;
     }
-    if (item->t_ms < books->row->start_from_ms) {
+    enum oracle_take take = oracle_takes(destination, item);
+    if (item->t_ms < books->row->start_from_ms || take == ORACLE_DROPS) {
         return EXCUSE_DROPPED;
+    }
+    if (take == ORACLE_CANNOT && lost_as(oracle, destination, item, LOSS_UNSUPPORTED)) {
+        return EXCUSE_UNSUPPORTED;
     }
     if (item->unknown && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_UNKNOWN;
@@ -246,7 +258,8 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
                                         fate->acked_event >= oracle->durable_event;
         /* one whose series record was deleted is unknown, too */
         bool parked = item->unknown || item->late || item->removed;
-        if (parked && item->state == ITEM_VISIBLE && open) {
+        if (parked && oracle_takes(destination, item) == ORACLE_TAKES &&
+            item->state == ITEM_VISIBLE && open) {
             return record_start(oracle, i);
         }
     }
@@ -285,7 +298,7 @@ uint32_t oracle_segment_needed(const struct oracle *oracle)
 /* ---- the end ---- */
 
 struct totals {
-    uint64_t visible, arrived, dropped, unknown, gone, start;
+    uint64_t visible, arrived, dropped, unsupported, unknown, gone, start;
     uint64_t blurred; /* items whose account a crash may rightly have moved */
 };
 
@@ -303,10 +316,14 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
         return;
     }
     totals->dropped += excuse == EXCUSE_DROPPED;
+    totals->unsupported += excuse == EXCUSE_UNSUPPORTED;
     totals->unknown += excuse == EXCUSE_UNKNOWN;
     totals->gone += excuse == EXCUSE_GONE;
     totals->start += excuse == EXCUSE_START;
     totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START;
+    /* of what nobody sends it is not seen here whether it was read before it went */
+    bool silent = oracle_takes(destination, item) != ORACLE_TAKES;
+    totals->blurred += silent && (item->removed || oracle->damaged || oracle->forgetful);
     if (excuse == EXCUSE_NONE) {
         report_violation(oracle->report, "%s: %s never arrived and is on no account",
                          destination->conf->name, oracle_item_text(oracle, number));
@@ -349,7 +366,8 @@ static void destination_final(struct oracle *oracle, const struct oracle_destina
     if (totals.blurred == 0 && !destination->capped) {
         count_check(oracle, destination, "acked", counts[STORE_ACKED], totals.arrived);
         count_check(oracle, destination, "dropped", counts[STORE_DROPPED], totals.dropped);
-        count_check(oracle, destination, "lost", counts[STORE_LOST], totals.unknown);
+        count_check(oracle, destination, "lost", counts[STORE_LOST],
+                    totals.unknown + totals.unsupported);
     }
     report_line(oracle->report,
                 "books of %s: %llu visible, %llu arrived, %llu dropped, %llu unknown, %llu gone, "

@@ -41,6 +41,8 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
     const char *why = NULL;
     if (item->state == ITEM_TORN || item->unknown) {
         why = "was sent though it is no whole item of a known series";
+    } else if (oracle_takes(destination, item) != ORACLE_TAKES) {
+        why = "was sent though the destination does not take its kind";
     } else if (number < destination->never_before && !oracle->damaged) {
         why = "was sent though it is older than the start (start_at: now)";
     } else if (oracle->damaged) {
@@ -140,6 +142,12 @@ void oracle_posted(void *context, const struct fake_request *request)
                              (long long)sample->t_ms, (unsigned long long)sample->bits);
             return;
         }
+        int64_t start_ms = request->version == RW_2 ? oracle->items[number].st_ms : 0;
+        if (sample->st_ms != start_ms || request->version != destination->conf->protobuf) {
+            report_violation(oracle->report, "%s: %s has start time %lld in version %d",
+                             destination->conf->name, oracle_item_text(oracle, number),
+                             (long long)sample->st_ms, (int)request->version + 1);
+        }
         item_posted(oracle, destination, number, request);
         series_posted(oracle, destination, number, endpoint, request);
     }
@@ -153,6 +161,7 @@ void oracle_delivered(void *context, const struct fake_request *request)
     oracle->event++;
     for (size_t i = 0; i < request->samples_count && !oracle->report->failed; i++) {
         uint32_t number = oracle_find(oracle, &request->samples[i]);
+        bool exemplar = request->samples[i].kind == RW_DECODED_EXEMPLAR;
         struct fate *fate = &destination->fates[number];
         struct lane_fate *lane = &destination->lanes[request->samples[i].series];
         destination->arrivals++;
@@ -166,12 +175,13 @@ void oracle_delivered(void *context, const struct fake_request *request)
                       (oracle->items[number].removed || number < destination->start_item ||
                        oracle->conf->start_at == CONF_START_AGO);
         /* and where a series record is lost, its items wait while those of another ref go */
-        if (number + 1 < lane->newest && !orphan && !oracle->damaged && !oracle->state_lost) {
+        uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
+        if (number + 1 < newest && !orphan && !oracle->damaged && !oracle->state_lost) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
-                             destination->conf->name, oracle_item_text(oracle, number),
-                             lane->newest - 1);
+                             destination->conf->name, oracle_item_text(oracle, number), newest - 1);
         }
-        lane->newest = lane->newest > number + 1 ? lane->newest : number + 1;
+        uint32_t *last = exemplar ? &lane->exemplar : &lane->newest;
+        *last = *last > number + 1 ? *last : number + 1;
     }
 }
 

@@ -6,6 +6,7 @@
 
 enum {
     SAMPLES_MAX = 512,
+    KINDS_MAX = 64,
     RECORD_BYTES_MAX = 1 << 20,
     KEPT_BYTES_MAX = 64 << 20,
     CALM_SCRAPE_MS = 1000
@@ -237,6 +238,7 @@ static void series_log(struct prometheus *prom, uint32_t first, uint32_t count)
 static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t first, size_t count)
 {
     uint32_t item_first = prom->oracle->items_count;
+    enum wal_type type = chance(prom, prom->conf.v2_percent) ? WAL_SAMPLES_V2 : WAL_SAMPLES;
     for (size_t i = 0; i < count; i++) {
         struct wal_sample *sample = &scrape->samples[first + i];
         uint32_t source = scrape->source[first + i];
@@ -244,6 +246,8 @@ static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t f
         if (sample->bits != WAL_STALE_BITS) {
             sample->bits = oracle_bits(prom->oracle);
         }
+        /* of some series of those records */
+        sample->st_ms = type == WAL_SAMPLES_V2 && sample->ref % 3 == 0 ? sample->t_ms - 1000 : 0;
         if (!ghost) {
             prom->series[source].used_segment = prom->segment;
         }
@@ -255,30 +259,78 @@ static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t f
                                    .source = source,
                                    .t_ms = sample->t_ms,
                                    .bits = sample->bits,
+                                   .st_ms = sample->st_ms,
                                    .unknown = ghost || prom->series[source].lost,
                                    .late = !ghost && !prom->series[source].defined};
         (void)oracle_item_add(prom->oracle, &item);
     }
-    enum wal_type type = chance(prom, prom->conf.v2_percent) ? WAL_SAMPLES_V2 : WAL_SAMPLES;
     wal_put_samples(&prom->record, type, scrape->samples + first, count);
     disk_log(prom, item_first);
 }
 
-/* Records that carry no floats: they take a place and must do nothing else. */
+/* Items of another kind, of series that this scrape has. Their number is in a histogram's sum and
+ * in an exemplar's value. */
+static void kind_log(struct prometheus *prom, const struct scrape *scrape, bool exemplars)
+{
+    struct wal_histogram histograms[KINDS_MAX];
+    struct wal_exemplar items[KINDS_MAX];
+    struct label pair = {"trace_id", "ab", 8, 2};
+    static const uint64_t bound = 0x3FF0000000000000;
+    bool custom = chance(prom, 30);
+    uint32_t item_first = prom->oracle->items_count;
+    uint32_t count = 0;
+    for (size_t i = 0; i < scrape->count && count < KINDS_MAX; i++) {
+        uint32_t source = scrape->source[i];
+        if (source == ORACLE_NONE || chance(prom, 50)) {
+            continue;
+        }
+        struct prom_series *series = &prom->series[source];
+        int64_t t_ms = scrape->samples[i].t_ms;
+        uint64_t bits = oracle_bits(prom->oracle);
+        histograms[count] = (struct wal_histogram){.ref = series->ref,
+                                                   .t_ms = t_ms,
+                                                   .schema = custom ? HISTOGRAM_SCHEMA_CUSTOM : 0,
+                                                   .count = 1,
+                                                   .sum_bits = bits,
+                                                   .custom_bits = &bound,
+                                                   .custom_count = custom};
+        items[count] = (struct wal_exemplar){series->ref, t_ms, bits, 1, &pair};
+        struct oracle_item item = {.series = prom->sets[series->set].series,
+                                   .segment = prom->segment,
+                                   .record = prom->records,
+                                   .item = count++,
+                                   .source = source,
+                                   .t_ms = t_ms,
+                                   .bits = bits,
+                                   .unknown = series->lost,
+                                   .late = !series->defined,
+                                   .kind = exemplars ? RW_DECODED_EXEMPLAR : RW_DECODED_HISTOGRAM,
+                                   .custom = custom && !exemplars};
+        series->used_segment = prom->segment;
+        (void)oracle_item_add(prom->oracle, &item);
+    }
+    if (exemplars) {
+        wal_put_exemplars(&prom->record, items, count);
+    } else {
+        wal_put_histograms(&prom->record, custom ? WAL_CUSTOM_HISTOGRAMS : WAL_HISTOGRAMS,
+                           histograms, count);
+    }
+    disk_log(prom, item_first);
+}
+
+/* Records that carry no items: they take a place and must do nothing else. */
 static void other_log(struct prometheus *prom)
 {
     static const struct wal_tombstone tombstone = {1, INT64_MIN, INT64_MAX};
     static const uint8_t future[] = {200, 1, 2, 3};
     static const struct wal_marker marker = {1, 2};
-    struct label pair = {"trace_id", "ab", 8, 2};
-    struct wal_exemplar exemplar = {1, 5, 0, 1, &pair};
     struct wal_metadata metadata = {1, 2, view_of("", 0), view_of("Up.", 3)};
     switch (rng_below(&prom->rng, 6)) {
     case 0:
         wal_put_tombstones(&prom->record, &tombstone, 1);
         break;
     case 1:
-        wal_put_exemplars(&prom->record, &exemplar, 1);
+        wal_put_exemplars(&prom->record, NULL, 0);
         break;
     case 2:
         wal_put_metadata(&prom->record, &metadata, 1);
@@ -316,6 +368,9 @@ static void scrape_log(struct prometheus *prom, struct scrape *scrape)
         done += part;
         if (chance(prom, prom->conf.other_percent)) {
             other_log(prom);
+        }
+        if (prom->conf.kinds_percent > 0 && chance(prom, prom->conf.kinds_percent)) {
+            kind_log(prom, scrape, chance(prom, 50));
         }
     }
 }

@@ -35,6 +35,7 @@ struct prometheus_conf {
     unsigned unknown_permille; /* samples of a ref that has no series record */
     unsigned partial_percent;  /* chance that a write is seen in parts */
     unsigned v2_percent, backwards_percent, stale_percent, other_percent;
+    unsigned kinds_percent;        /* records of histograms and exemplars */
     unsigned failed_write_percent; /* of the records that cross a page: the disk refuses the rest */
     unsigned slow_repair_percent;  /* of the repairs: the new file is seen growing */
     bool forgetful; /* its checkpoints lack some living series (a bug there): no labels may be mixed

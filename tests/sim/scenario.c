@@ -212,6 +212,19 @@ static void spells_make(struct rng *rng, struct scenario *to)
     to->prometheus.scrape_ms_max *= 3;
 }
 
+/* From a stream of its own, so that what seeds made before there were kinds they still make. */
+static void kinds_make(struct scenario *scenario, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 2};
+    scenario->prometheus.kinds_percent = maybe(&rng, 30, 40);
+    for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
+        struct conf_destination *to = &scenario->conf->destinations[i];
+        to->protobuf = chance(&rng, 50) ? RW_2 : RW_1;
+        to->send_native_histograms = chance(&rng, 50);
+        to->send_exemplars = chance(&rng, 50);
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -226,6 +239,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         scenario->endpoints_all[i] = scenario->conf->destinations[i].endpoints_count;
     }
+    kinds_make(scenario, seed);
     /* a receiver that takes one sample a request needs little to do */
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         if (scenario->conf->destinations[i].queue.max_samples_per_send < 50 &&

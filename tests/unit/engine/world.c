@@ -191,6 +191,8 @@ static void do_destination(struct world *world, char *line)
             destination->placement = CONF_PINNED;
         } else if (strcmp(option, "auth") == 0) {
             endpoints_auth(destination);
+        } else if (world_kinds_option(destination, option)) {
+            continue;
         } else if (strcmp(option, "deadline") == 0) {
             destination->queue.batch_send_deadline_ms = number(&line);
         } else if (strcmp(option, "samples") == 0) {
@@ -277,7 +279,7 @@ static void put_series(struct buf *record, char *line)
     wal_put_series(record, items, count);
 }
 
-static void log_record(struct world *world, const struct buf *record)
+void world_log(struct world *world, const struct buf *record)
 {
     wal_writer_log_buf(&world->writer, record);
     ck_assert_uint_lt(world->records_count, WORLD_RECORDS_MAX);
@@ -308,7 +310,7 @@ static void do_record(struct world *world, char *line, bool series)
         }
         wal_put_samples(&record, WAL_SAMPLES, items, count);
     }
-    log_record(world, &record);
+    world_log(world, &record);
     buf_release(&record);
 }
 
@@ -455,8 +457,10 @@ static void do_arrived(struct world *world, char *line)
     const struct fake_receiver *receiver = &world->http->receivers[receiver_of(world, word(&line))];
     for (size_t i = 0; i < receiver->arrivals_count; i++) {
         const struct fake_arrival *arrival = &receiver->arrivals[i];
-        print(world, "          request %" PRIu64 ": %s %" PRId64 "\n", arrival->request,
-              label_ids_text(world->ids, arrival->sample.series), arrival->sample.t_ms);
+        static const char *const kinds[] = {"", " histogram", " exemplar"};
+        print(world, "          request %" PRIu64 ": %s %" PRId64 "%s\n", arrival->request,
+              label_ids_text(world->ids, arrival->sample.series), arrival->sample.t_ms,
+              kinds[arrival->sample.kind]);
     }
 }
 
@@ -547,7 +551,7 @@ static bool step_wal(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "checkpoint") == 0) {
         do_checkpoint(world, line);
     } else {
-        return false;
+        return world_kinds_step(world, verb, line);
     }
     return true;
 }

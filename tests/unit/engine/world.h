@@ -5,6 +5,7 @@
  *
  *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [auth]
  *                                         auth: each endpoint has a client secret of its own
+ *                                         v2, histograms, exemplars: what is sent, and how
  *     tokens LIFE_S | tokens fail STATUS  what the token service answers from now on
  *     authorization                       the header of the newest write; token requests so far
  *     rename NEW                          the first destination, in the configuration
@@ -14,6 +15,11 @@
  *     relabel ACTION LABEL REGEX [TARGET [REPLACEMENT]]   a rule of the last destination so far
  *     series REF NAME [REF NAME ...]      one series record; NAME[,LABEL=VALUE...]
  *     samples REF T [REF T ...]           one samples record; the value is T
+ *     starts REF T ST [...]               the same with start times
+ *     histograms REF T [...]              one record of integer histograms
+ *     custom REF T [...]                  the same with custom buckets
+ *     exemplars REF T [...]
+ *     garbled                             a histogram record that can't be decoded
  *     roll                                pad, next segment
  *     remove N | repair N KEEP | empty    segment N goes; is rewritten with KEEP records; all go
  *     checkpoint N REF NAME [...]         checkpoint.N with these series; segments <= N go
@@ -66,6 +72,10 @@ struct world {
 
 void world_init(struct world *world);
 void world_release(struct world *world);
+/* world_kinds.c: other items than floats. */
+bool world_kinds_step(struct world *world, const char *verb, char *line);
+bool world_kinds_option(struct conf_destination *destination, const char *option);
+void world_log(struct world *world, const struct buf *record);
 /* One line without "> " and line end. */
 void world_step(struct world *world, char *line);
 

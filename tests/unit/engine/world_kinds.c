@@ -1,0 +1,107 @@
+/* world_kinds.c - see world.h: records of other items than plain floats. */
+#include "world.h"
+
+#include <check.h>
+
+enum { ITEMS_MAX = 16, RECORD_BYTES_MAX = 1 << 16 };
+
+struct items {
+    struct wal_sample samples[ITEMS_MAX];
+    size_t count;
+};
+
+static char *next_word(char **line)
+{
+    char *at = *line + strspn(*line, " ");
+    size_t count = strcspn(at, " ");
+    *line = at[count] == 0 ? at + count : at + count + 1;
+    at[count] = 0;
+    return *at == 0 ? NULL : at;
+}
+
+static void items_read(struct items *items, char *line, bool starts)
+{
+    items->count = 0;
+    for (char *ref = next_word(&line); ref != NULL; ref = next_word(&line)) {
+        ck_assert_uint_lt(items->count, ITEMS_MAX);
+        struct wal_sample *sample = &items->samples[items->count++];
+        *sample = (struct wal_sample){.ref = strtoull(ref, NULL, 10), .bits = 1};
+        sample->t_ms = strtoll(next_word(&line), NULL, 10);
+        sample->st_ms = starts ? strtoll(next_word(&line), NULL, 10) : 0;
+    }
+}
+
+static void put_histograms(struct buf *record, const struct items *items, bool custom)
+{
+    static const struct wal_span span = {0, 1};
+    static const uint64_t deltas[] = {2}, bounds[] = {0x3FF0000000000000};
+    struct wal_histogram histograms[ITEMS_MAX];
+    for (size_t i = 0; i < items->count; i++) {
+        histograms[i] = (struct wal_histogram){.ref = items->samples[i].ref,
+                                               .t_ms = items->samples[i].t_ms,
+                                               .schema = custom ? HISTOGRAM_SCHEMA_CUSTOM : 3,
+                                               .count = 2,
+                                               .sum_bits = items->samples[i].bits,
+                                               .spans = {&span, NULL},
+                                               .spans_count = {1, 0},
+                                               .buckets = {deltas, NULL},
+                                               .buckets_count = {1, 0},
+                                               .custom_bits = bounds,
+                                               .custom_count = custom};
+    }
+    wal_put_histograms(record, custom ? WAL_CUSTOM_HISTOGRAMS : WAL_HISTOGRAMS, histograms,
+                       items->count);
+}
+
+static void put_exemplars(struct buf *record, const struct items *items)
+{
+    static struct label trace = {"trace_id", "ab", 8, 2};
+    struct wal_exemplar exemplars[ITEMS_MAX];
+    for (size_t i = 0; i < items->count; i++) {
+        const struct wal_sample *sample = &items->samples[i];
+        exemplars[i] = (struct wal_exemplar){sample->ref, sample->t_ms, sample->bits, 1, &trace};
+    }
+    wal_put_exemplars(record, exemplars, items->count);
+}
+
+bool world_kinds_step(struct world *world, const char *verb, char *line)
+{
+    static const char *const verbs[] = {"histograms", "custom", "exemplars", "starts", "garbled"};
+    size_t which = 0;
+    while (which < ARRAY_COUNT(verbs) && strcmp(verbs[which], verb) != 0) {
+        which++;
+    }
+    if (which == ARRAY_COUNT(verbs)) {
+        return false;
+    }
+    struct items items;
+    struct buf record;
+    buf_init(&record, RECORD_BYTES_MAX);
+    items_read(&items, line, which == 3);
+    if (which < 2) {
+        put_histograms(&record, &items, which == 1);
+    } else if (which == 2) {
+        put_exemplars(&record, &items);
+    } else if (which == 3) {
+        wal_put_samples(&record, WAL_SAMPLES_V2, items.samples, items.count);
+    } else {
+        ck_assert(buf_append(&record, "\x07\x01\x02", 3));
+    }
+    world_log(world, &record);
+    buf_release(&record);
+    return true;
+}
+
+bool world_kinds_option(struct conf_destination *destination, const char *option)
+{
+    if (strcmp(option, "v2") == 0) {
+        destination->protobuf = RW_2;
+    } else if (strcmp(option, "histograms") == 0) {
+        destination->send_native_histograms = true;
+    } else if (strcmp(option, "exemplars") == 0) {
+        destination->send_exemplars = true;
+    } else {
+        return false;
+    }
+    return true;
+}
