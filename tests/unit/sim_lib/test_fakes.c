@@ -150,7 +150,7 @@ static const struct {
      "a\x12\x01"
      "b\x12\x0b\x09\0\0\0\0\0\0\0\0\x10\x01",
      23, true},
-    {"unknown tag", "\x1a\x00", 2, false},
+    {"unknown tag", "\x32\x00", 2, false},
     {"cut short", "\x0a\x15\x0a\x06", 4, false},
     {"no samples",
      "\x0a\x08\x0a\x06\x0a\x01"
