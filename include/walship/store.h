@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <walship/err.h>
 #include <walship/position.h>
+#include <walship/store_quota.h>
 
 /* Items of a destination by fate. I3: READ = ACKED + ALREADY_THERE + DROPPED + LOST + pending. */
 enum store_count {
@@ -100,6 +101,9 @@ struct store_commit {
     size_t segments_count;
     const struct store_loss *losses;
     size_t losses_count;
+    const struct store_quota *quotas; /* only those that changed */
+    size_t quotas_count;
+    int64_t quotas_before_ms; /* accounts not saved since then are forgotten */
     bool has_segments_before;
     struct position segments_before; /* segments below this one are forgotten */
     const char *adopt_old;           /* a destination that is called adopt_new from now on, with */
@@ -130,6 +134,8 @@ struct store_image {
     size_t segments_count;
     struct store_loss_total *losses;
     size_t losses_count;
+    struct store_quota *quotas;
+    size_t quotas_count;
     bool lost; /* an earlier state is known to have been lost: start at the oldest segment */
 };
 
