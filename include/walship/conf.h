@@ -31,6 +31,7 @@ struct conf_quota { /* 0: unset */
     uint64_t samples_per_minute;
     uint64_t requests_per_minute;
     uint64_t bytes_per_minute;
+    double share; /* of them for this walship; conf_bind has applied it */
 };
 
 struct conf_header {
@@ -93,6 +94,7 @@ struct conf_destination {
     bool send_exemplars, send_native_histograms;
     struct conf_quota quota;
     bool failed_request_logging;
+    char *quota_group;     /* destinations of one name share `quota`; NULL or "": none */
     struct conf_auth auth; /* for endpoints that say nothing */
     struct http_client client;
     unsigned line, column;

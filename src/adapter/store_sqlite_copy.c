@@ -43,11 +43,13 @@ static void pack_rows(struct packer *packer, const struct store_commit *from,
     struct store_watermark *watermarks =
         pack(packer, from->watermarks, from->watermarks_count * sizeof *watermarks);
     struct store_lane *lanes = pack(packer, from->lanes, from->lanes_count * sizeof *lanes);
+    struct store_quota *quotas = pack(packer, from->quotas, from->quotas_count * sizeof *quotas);
     struct store_loss *losses = pack(packer, from->losses, from->losses_count * sizeof *losses);
     to->segments = pack(packer, from->segments, from->segments_count * sizeof *from->segments);
     to->destinations = destinations;
     to->watermarks = watermarks;
     to->lanes = lanes;
+    to->quotas = quotas;
     to->losses = losses;
     bool real = packer->at != NULL;
     for (size_t i = 0; i < from->destinations_count; i++) {
@@ -72,6 +74,12 @@ static void pack_rows(struct packer *packer, const struct store_commit *from,
         if (real) {
             lanes[i].destination = destination;
             lanes[i].domain = domain;
+        }
+    }
+    for (size_t i = 0; i < from->quotas_count; i++) {
+        const char *account = pack_text(packer, from->quotas[i].account);
+        if (real) {
+            quotas[i].account = account;
         }
     }
     for (size_t i = 0; i < from->losses_count; i++) {

@@ -12,7 +12,10 @@
 #include <walship/store.h>
 #include <walship/store_sqlite_look.h>
 
-enum { STORE_SCHEMA_VERSION = 1 };
+enum {
+    STORE_SCHEMA_VERSION = 2,
+    STORE_QUOTA_BYTES = STORE_QUOTA_SECONDS * STORE_QUOTA_DIMENSIONS * 8
+};
 
 /* The prepared statements of commits; their texts are in store_sqlite_rows.c. */
 enum db_statement {
@@ -23,10 +26,12 @@ enum db_statement {
     DB_PUT_WATERMARK,
     DB_PUT_LANE,
     DB_PUT_SEGMENT,
+    DB_PUT_QUOTA,
     DB_ADD_LOSS,
     DB_MERGE_LOSSES,
     DB_DROP_MERGED,
     DB_DROP_SEGMENTS,
+    DB_DROP_QUOTAS,
     DB_DROP_LANES,
     DB_DROP_WATERMARKS,
     DB_DROP_LOSSES,

@@ -112,6 +112,47 @@ static bool take_segment(struct cursor *cursor, void *out)
     return sum_good(cursor);
 }
 
+static uint64_t number_at(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        value |= (uint64_t)bytes[i] << (8 * i);
+    }
+    return value;
+}
+
+static bool take_seconds(struct cursor *cursor, struct store_quota *quota)
+{
+    const uint8_t *bytes = sqlite3_column_blob(cursor->statement, cursor->column);
+    if (sqlite3_column_bytes(cursor->statement, cursor->column++) != STORE_QUOTA_BYTES) {
+        return false;
+    }
+    for (size_t second = 0; second < STORE_QUOTA_SECONDS; second++) {
+        for (size_t i = 0; i < STORE_QUOTA_DIMENSIONS; i++) {
+            uint64_t value = number_at(bytes);
+            sum_u64(cursor->db, value);
+            quota->seconds[second][i] = value;
+            bytes += 8;
+        }
+    }
+    return true;
+}
+
+static bool take_quota(struct cursor *cursor, void *out)
+{
+    struct store_quota *quota = out;
+    quota->account = take_text(cursor);
+    quota->wall_ms = (int64_t)take_u64(cursor);
+    quota->clean = take_u64(cursor) != 0;
+    for (size_t i = 0; i < STORE_QUOTA_DIMENSIONS; i++) {
+        quota->open[i] = take_u64(cursor);
+    }
+    for (size_t i = 0; i < STORE_QUOTA_DIMENSIONS; i++) {
+        quota->learned[i] = take_u64(cursor);
+    }
+    return take_seconds(cursor, quota) && sum_good(cursor);
+}
+
 /* Ledger rows carry no checksum: a broken one costs a number on a page, not a sample. */
 static bool take_reason(struct cursor *cursor, enum loss_reason *out)
 {
@@ -210,11 +251,20 @@ static void image_release(struct store_image *image)
     mem_free(image->watermarks);
     mem_free(image->lanes);
     mem_free(image->segments);
+    mem_free(image->quotas);
     mem_free(image->losses);
     *image = (struct store_image){0};
 }
 
-enum { TABLE_DESTINATION, TABLE_WATERMARK, TABLE_LANE, TABLE_SEGMENT, TABLE_LOSS, TABLES };
+enum {
+    TABLE_DESTINATION,
+    TABLE_WATERMARK,
+    TABLE_LANE,
+    TABLE_SEGMENT,
+    TABLE_QUOTA,
+    TABLE_LOSS,
+    TABLES
+};
 
 static void image_fill(struct store_image *out, const struct table *tables)
 {
@@ -226,6 +276,8 @@ static void image_fill(struct store_image *out, const struct table *tables)
     out->lanes_count = tables[TABLE_LANE].count;
     out->segments = tables[TABLE_SEGMENT].rows;
     out->segments_count = tables[TABLE_SEGMENT].count;
+    out->quotas = tables[TABLE_QUOTA].rows;
+    out->quotas_count = tables[TABLE_QUOTA].count;
     out->losses = tables[TABLE_LOSS].rows;
     out->losses_count = tables[TABLE_LOSS].count;
 }
@@ -248,6 +300,10 @@ enum db_status db_read(struct store_db *db, struct store_image *out, struct err 
         [TABLE_SEGMENT] = {"SELECT generation, number, device, inode, first_crc, sum FROM segment"
                            " ORDER BY generation, number",
                            take_segment, sizeof(struct store_segment), NULL, 0},
+        [TABLE_QUOTA] =
+            {"SELECT account, wall_ms, clean, open_requests, open_bytes, open_samples,"
+             " learned_requests, learned_bytes, learned_samples, seconds, sum FROM quota",
+             take_quota, sizeof(struct store_quota), NULL, 0},
         [TABLE_LOSS] = {"SELECT name, reason, sum(items) FROM loss JOIN destination"
                         " ON destination.id = loss.destination GROUP BY 1, 2 ORDER BY 1, 2",
                         take_loss, sizeof(struct store_loss_total), NULL, 0},

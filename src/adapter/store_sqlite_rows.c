@@ -31,6 +31,9 @@ static const char *const texts[DB_STATEMENTS] = {
     [DB_PUT_LANE] =
         "INSERT OR REPLACE INTO lane VALUES(" DESTINATION_ID ", ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [DB_PUT_SEGMENT] = "INSERT OR REPLACE INTO segment VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [DB_PUT_QUOTA] =
+        "INSERT OR REPLACE INTO quota VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [DB_DROP_QUOTAS] = "DELETE FROM quota WHERE wall_ms < ?1",
     /* Column order: destination, reason, from, to, counts, times, detail. */
     [DB_ADD_LOSS] =
         "INSERT INTO loss(destination, reason, generation, segment, from_record, from_item,"
@@ -339,11 +342,60 @@ static bool add_losses(struct store_db *db, const struct store_commit *commit, s
     return true;
 }
 
+/* Numbers of eight bytes, the low one first, in a row. */
+static void row_seconds(struct row *row, const struct store_quota *quota,
+                        uint8_t bytes[STORE_QUOTA_BYTES])
+{
+    size_t at = 0;
+    for (size_t second = 0; second < STORE_QUOTA_SECONDS; second++) {
+        for (size_t i = 0; i < STORE_QUOTA_DIMENSIONS; i++) {
+            uint64_t value = quota->seconds[second][i];
+            sum_u64(row->db, value);
+            for (unsigned shift = 0; shift < 64; shift += 8) {
+                bytes[at++] = (uint8_t)(value >> shift);
+            }
+        }
+    }
+    ASSERT(at == STORE_QUOTA_BYTES);
+    (void)sqlite3_bind_blob(row->statement, ++row->parameter, bytes, STORE_QUOTA_BYTES,
+                            SQLITE_STATIC);
+}
+
+static bool put_quotas(struct store_db *db, const struct store_commit *commit, struct err *err)
+{
+    for (size_t i = 0; i < commit->quotas_count; i++) {
+        const struct store_quota *quota = &commit->quotas[i];
+        uint8_t bytes[STORE_QUOTA_BYTES];
+        struct row row = row_of(db, DB_PUT_QUOTA);
+        row_text(&row, quota->account);
+        row_u64(&row, (uint64_t)quota->wall_ms);
+        row_u64(&row, quota->clean);
+        for (size_t k = 0; k < STORE_QUOTA_DIMENSIONS; k++) {
+            row_u64(&row, quota->open[k]);
+        }
+        for (size_t k = 0; k < STORE_QUOTA_DIMENSIONS; k++) {
+            row_u64(&row, quota->learned[k]);
+        }
+        row_seconds(&row, quota, bytes);
+        row_sum(&row);
+        if (!row_run(&row, "save a quota", err)) {
+            return false;
+        }
+    }
+    if (commit->quotas_before_ms == 0) {
+        return true;
+    }
+    struct row row = row_of(db, DB_DROP_QUOTAS);
+    row_u64(&row, (uint64_t)commit->quotas_before_ms);
+    return row_run(&row, "forget quotas", err);
+}
+
 static bool put_all(struct store_db *db, const struct store_commit *commit, struct err *err)
 {
     if (!drop_old(db, commit, err) || !put_destinations(db, commit, err) ||
         !put_watermarks(db, commit, err) || !put_lanes(db, commit, err) ||
-        !put_segments(db, commit, err) || !add_losses(db, commit, err)) {
+        !put_segments(db, commit, err) || !put_quotas(db, commit, err) ||
+        !add_losses(db, commit, err)) {
         return false;
     }
     return !db->lost || commit->watermarks_count == 0 || run_plain(db, DB_FOUND, err);

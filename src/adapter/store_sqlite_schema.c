@@ -37,6 +37,15 @@ static const char schema[] =
     " first_seen_ms INTEGER NOT NULL, last_seen_ms INTEGER NOT NULL, detail TEXT NOT NULL,"
     " UNIQUE(destination, reason, generation, segment));";
 
+/* From each version to the next. A new database goes through all of them. */
+static const char *const steps[STORE_SCHEMA_VERSION + 1] = {
+    [2] = "CREATE TABLE quota(account TEXT PRIMARY KEY, wall_ms INTEGER NOT NULL,"
+          " clean INTEGER NOT NULL, open_requests INTEGER NOT NULL, open_bytes INTEGER NOT NULL,"
+          " open_samples INTEGER NOT NULL, learned_requests INTEGER NOT NULL,"
+          " learned_bytes INTEGER NOT NULL, learned_samples INTEGER NOT NULL,"
+          " seconds BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;",
+};
+
 /* ---- checksums ---- */
 
 void sum_start(struct store_db *db)
@@ -165,6 +174,18 @@ static enum db_status check_pages(struct store_db *db, struct err *err)
     return status;
 }
 
+/* Within a transaction. */
+static enum db_status steps_run(struct store_db *db, int64_t from, struct err *err)
+{
+    enum db_status status = DB_GOOD;
+    for (int64_t version = from + 1; version <= STORE_SCHEMA_VERSION && status == DB_GOOD;
+         version++) {
+        ASSERT(steps[version] != NULL);
+        status = run(db, steps[version], err);
+    }
+    return status;
+}
+
 static enum db_status create(struct store_db *db, bool lost, struct err *err)
 {
     char *rows = mem_format("INSERT INTO schema_version VALUES(%d, %lld);"
@@ -174,11 +195,24 @@ static enum db_status create(struct store_db *db, bool lost, struct err *err)
     if (status == DB_GOOD) {
         status = run(db, schema, err);
     }
+    status = status == DB_GOOD ? steps_run(db, 1, err) : status;
     if (status == DB_GOOD) {
         status = run(db, rows, err);
     }
     mem_free(rows);
     return status;
+}
+
+static enum db_status upgrade(struct store_db *db, int64_t version, struct err *err)
+{
+    char *row = mem_format("INSERT INTO schema_version VALUES(%d, %lld);COMMIT;",
+                           STORE_SCHEMA_VERSION, (long long)time(NULL) * 1000);
+    ASSERT(version >= 1 && version < STORE_SCHEMA_VERSION);
+    enum db_status status = run(db, "BEGIN IMMEDIATE;", err);
+    status = status == DB_GOOD ? steps_run(db, version, err) : status;
+    status = status == DB_GOOD ? run(db, row, err) : status;
+    mem_free(row);
+    return status; /* a failed one is rolled back with the connection */
 }
 
 enum db_status db_check_version(struct store_db *db, int64_t *version, struct err *err)
@@ -225,6 +259,9 @@ enum db_status db_open(struct store_db *db, struct err *err)
         status = create(db, files_marked(db), err);
     }
     status = status == DB_GOOD ? db_check_version(db, &version, err) : status;
+    if (status == DB_GOOD && version < STORE_SCHEMA_VERSION) {
+        status = upgrade(db, version, err);
+    }
     if (status == DB_GOOD && (!files_mark(db, err) || !files_sync_directory(db, err))) {
         status = DB_FAILED;
     }

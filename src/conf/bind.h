@@ -154,4 +154,8 @@ void check_whole(struct binder *binder, struct binder *prometheus, const struct 
                  size_t own);
 void check_queue(struct binder *binder, const struct conf_node *node, void *target);
 
+/* ---- check_quota.c ---- */
+void check_quotas(struct conf_destination *destination); /* applies the shares */
+void check_quota_groups(struct binder *binder, const struct conf *conf);
+
 #endif

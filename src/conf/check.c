@@ -147,6 +147,7 @@ void check_destination(struct binder *binder, const struct conf_node *node, void
         bind_problem(binder, url, "at most one of url & endpoints must be configured");
         return;
     }
+    check_quotas(destination);
     check_endpoint_keys(binder, destination);
     check_inherited(binder, node, destination);
     if (destination->name == NULL || *destination->name == '\0') {
@@ -274,4 +275,5 @@ void check_top(struct binder *binder, const struct conf_node *node, void *target
         }
         mem_free(data);
     }
+    check_quota_groups(binder, conf);
 }

@@ -33,6 +33,7 @@ static void free_destination(struct conf_destination *destination)
     mem_free(destination->endpoints);
     mem_free(destination->shard_by);
     mem_free(destination->name);
+    mem_free(destination->quota_group);
 }
 
 void conf_free(struct conf *conf)

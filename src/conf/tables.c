@@ -24,6 +24,9 @@ static const struct option quota_options[] = {
      .meaning = "requests in one minute"},
     {FIELD(conf_quota, bytes_per_minute), .type = OPTION_BYTES, .shown = "none",
      .meaning = "compressed bytes in one minute"},
+    {FIELD(conf_quota, share), .type = OPTION_NUMBER, .max = 1,
+     .shown = "`1`; of an endpoint: that of its destination",
+     .meaning = "the part of these quotas that is for this walship, where several share them"},
 };
 
 static const struct option_table quota_table = {
@@ -40,7 +43,8 @@ static const struct option endpoint_options[] = {
     {FIELD(conf_endpoint, weight), .type = OPTION_NUMBER, .initial = "1", .max = 1000000,
      .meaning = "its share of the series, against the weights of its siblings"},
     {FIELD(conf_endpoint, quota), .type = OPTION_SECTION, .table = &quota_table,
-     .meaning = "what this endpoint accepts (read and checked, not yet kept to)"},
+     .meaning =
+         "what this endpoint accepts; never exceeded, 97 % are aimed at. What is not set is learned from 429s"},
     AUTH_ROWS(conf_endpoint),
     CLIENT_ROWS(conf_endpoint),
     {.key = "http_headers",
@@ -174,7 +178,9 @@ static const struct option destination_options[] = {
      .table = &queue_table,
      .meaning = "batches, requests in flight and retries"},
     {FIELD(conf_destination, quota), .type = OPTION_SECTION, .table = &quota_table,
-     .meaning = "what all endpoints together accept (read and checked, not yet kept to)",
+     .meaning = "what all endpoints together accept (the workspace)", .differs = "not there"},
+    {FIELD(conf_destination, quota_group), .type = OPTION_STRING, .shown = "none",
+     .meaning = "destinations of one group share one `quota`, and must say the same in it",
      .differs = "not there"},
     {.key = "protobuf_message",
      .offset = offsetof(struct conf_destination, protobuf),

@@ -5,10 +5,12 @@
  *
  *     rate = accepted since an earlier 429 / time since then
  *
- * and right after the first one what was accepted in the last minute, which is too much by the
- * server's burst; the next 429s mend that within seconds. The limit is set LOWERED below that rate,
- * at once (a multiplicative decrease, by no more than half while the measure is short), once a
- * burst of 429s: again only after a request that was posted later was accepted.
+ * One alone, with none before it for minutes, teaches nothing where no limit is known: Retry-After
+ * is kept to, that is all. Where one is known, what was accepted in the last minute is the measure:
+ * that may be too much by the server's burst; the next 429s mend it within seconds. The limit is
+ * set LOWERED below that rate, at once (a multiplicative decrease, by no more than half while the
+ * measure is short), once a burst of 429s: again only after a request that was posted later was
+ * accepted.
  *
  * Upwards by time, slowly near the known rate and faster when no 429 came for long, for others may
  * have gone: base * (1 + (t / unit)^3 / 100), and only while the limit is what holds requests
@@ -60,7 +62,8 @@ static double rate_measured(const struct quota *quota, enum quota_dimension dime
     if (elapsed_ms > ANCHOR_MS_MAX) {
         int64_t span_ms = window_span_ms(quota);
         double accepted = (double)quota->accepted.of[dimension];
-        return span_ms < BEGUN_MS ? 0 : accepted * QUOTA_MINUTE_MS / (double)span_ms;
+        bool known = quota_limit(quota, dimension) > 0;
+        return span_ms < BEGUN_MS || !known ? 0 : accepted * QUOTA_MINUTE_MS / (double)span_ms;
     }
     if (elapsed_ms < SHORT_MS) {
         return 0;
@@ -68,8 +71,10 @@ static double rate_measured(const struct quota *quota, enum quota_dimension dime
     double unit = at_least((double)cost->of[dimension], 1);
     double accepted = (double)(quota->total_accepted.of[dimension] - learner->anchor_accepted);
     *sure = elapsed_ms >= SURE_MS || accepted >= unit * SURE_REQUESTS;
-    /* the ends are known to about one request each: rather too much than too little */
-    return (accepted + 2 * unit) * QUOTA_MINUTE_MS / (double)elapsed_ms;
+    /* the ends are known to about one request each, and of those in flight some were accepted:
+     * rather too much than too little, for the next 429 mends that at once */
+    double unsure = 2 * unit + (double)quota->open.of[dimension];
+    return (accepted + unsure) * QUOTA_MINUTE_MS / (double)elapsed_ms;
 }
 
 static double floor_of(enum quota_dimension dimension, const struct quota_amount *cost)

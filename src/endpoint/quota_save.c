@@ -57,10 +57,11 @@ void quota_saved(struct quota *quota, bool durable)
 
 bool quota_wants_save(const struct quota *quota)
 {
+    const struct quota_mark *last = quota->taken.is_set ? &quota->taken : &quota->durable;
     for (unsigned i = 0; i < QUOTA_DIMENSIONS; i++) {
-        uint64_t since = quota->total.of[i] - quota->durable.total.of[i];
-        if (quota_limit(quota, (enum quota_dimension)i) > 0 &&
-            since * 2 >= quota->durable.ahead.of[i]) {
+        uint64_t since = quota->total.of[i] - last->total.of[i];
+        if (quota_limit(quota, (enum quota_dimension)i) > 0 && since > 0 &&
+            since * 2 >= last->ahead.of[i]) {
             return true;
         }
     }

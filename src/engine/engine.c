@@ -140,6 +140,7 @@ void engine_free(struct engine *engine)
     if (engine->collect.tail != NULL) {
         tail_free(engine->collect.tail);
     }
+    quotas_free(engine);
     identities_free(engine->identities);
     pins_release(engine);
     waldir_free(engine->dir);
@@ -257,6 +258,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     ASSERT(engine->dir != NULL && now_ms >= engine->now_ms);
     engine->now_ms = now_ms;
     engine->work_left = false;
+    quotas_run(engine);
     send_results(engine);
     save_results(engine);
     auth_run(engine);
@@ -281,6 +283,10 @@ static int64_t sender_deadline(const struct engine *engine, const struct destina
     }
     if (!auth_ready(engine, sender)) {
         return INT64_MAX; /* until its identity has a token */
+    }
+    int64_t quota_ms = quota_ready(engine, destination, sender, batch_ready(engine, sender));
+    if (quota_ms > engine->now_ms) {
+        return quota_ms;
     }
     int64_t deadline = INT64_MAX;
     bool has_free = false;

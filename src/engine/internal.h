@@ -15,6 +15,7 @@
 
 #include <walship/assert.h>
 #include <walship/engine.h>
+#include <walship/engine_quota.h>
 #include <walship/identity.h>
 #include <walship/labels.h>
 #include <walship/limits.h>
@@ -208,6 +209,7 @@ struct sender { /* an endpoint with its batches */
     uint32_t samples_max; /* of a batch; shrinks on 413 */
     uint32_t shards;      /* at home here */
     struct lending lending;
+    struct quota_account *quota;          /* the engine's */
     uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
     uint16_t trial_next;                  /* shard that the next trial begins its search with */
     int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
@@ -250,6 +252,7 @@ struct destination {
     size_t losses_count, losses_capacity;
     int64_t first_start_ms, start_from_ms;
     int64_t newest_read_ms;
+    struct quota_account *quota; /* shared by its endpoints, or with its group; NULL: none */
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
     bool said_unsupported;
@@ -331,6 +334,9 @@ struct engine {
     size_t chunks;
     struct encode *encode;
     struct buf payload_room;
+    struct quota_account *quotas;
+    size_t quotas_count;
+    size_t send_first; /* whose turn it is to be the first, where quotas are shared */
     struct store_segment *saved_segments; /* identities of an earlier life, for the scan */
     size_t saved_segments_count;
     uint64_t next_batch, next_request;
@@ -496,6 +502,33 @@ void encode_free(struct encode *encode);
 bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,
                   uint32_t *fitting);
 
+/* quota.c */
+struct shape { /* of the next batch */
+    uint32_t samples_max;
+    int64_t deadline_ms; /* how long an item may wait for it to fill */
+};
+void quotas_open(struct engine *engine, const struct store_image *image);
+void quotas_free(struct engine *engine);
+void quotas_run(struct engine *engine); /* first in a turn */
+/* When this batch (NULL: any) may go, by time alone; <= now: at once; INT64_MAX: not by time. */
+int64_t quota_ready(const struct engine *engine, const struct destination *destination,
+                    const struct sender *sender, const struct batch *batch);
+/* Something is due and its quota refuses it. */
+void quota_waits(const struct engine *engine, const struct sender *sender, int64_t until_ms);
+void quota_posted(const struct engine *engine, const struct destination *destination,
+                  const struct sender *sender, const struct batch *batch);
+void quota_answered(const struct engine *engine, const struct destination *destination,
+                    const struct sender *sender, const struct batch *batch,
+                    const struct http_result *result);
+/* Its own quota lets more through than it sends now: it may take over shards. */
+bool quota_has_room(const struct sender *sender);
+void quota_shape(const struct destination *destination, const struct sender *sender,
+                 struct shape *out);
+/* Rows of a commit, at most quotas_count of them; then how it ended. */
+size_t quotas_rows(struct engine *engine, struct store_quota *rows);
+void quotas_saved(struct engine *engine, bool durable);
+int64_t quotas_before(const struct engine *engine);
+
 /* lend.c */
 void lend_run(struct engine *engine);
 int64_t lend_deadline(const struct engine *engine);
@@ -510,6 +543,7 @@ const char *auth_header(const struct engine *engine, struct sender *sender, stru
 void auth_refused(struct engine *engine, struct sender *sender, const struct batch *batch);
 
 /* send.c */
+struct batch *batch_ready(const struct engine *engine, const struct sender *sender);
 bool sender_may_send(const struct engine *engine, const struct sender *sender);
 void send_results(struct engine *engine);
 void send_batches(struct engine *engine);
@@ -539,6 +573,7 @@ void endpoint_newest(const struct engine *engine, const struct destination *dest
                      const struct sender *sender, struct engine_endpoint_stats *out);
 
 /* start.c */
+const char *start_saved_name(const struct engine *engine, const char *name);
 bool start_load(struct engine *engine, struct err *err);
 
 /* trace.c */

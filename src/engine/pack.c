@@ -33,6 +33,7 @@ static int candidate_compare(const void *left, const void *right)
 }
 
 struct choice {
+    struct shape shape;
     struct candidate lanes[SHARDS_COUNT];
     size_t count;
     uint64_t waiting; /* items of all */
@@ -43,7 +44,8 @@ struct choice {
 static void choice_make(const struct engine *engine, const struct destination *destination,
                         const struct sender *sender, struct choice *choice)
 {
-    int64_t deadline_ms = destination->conf->queue.batch_send_deadline_ms;
+    quota_shape(destination, sender, &choice->shape);
+    int64_t deadline_ms = choice->shape.deadline_ms;
     uint16_t endpoint = (uint16_t)(sender - destination->senders);
     choice->count = 0;
     choice->waiting = 0;
@@ -81,20 +83,20 @@ static bool sender_settles_for_mixed(const struct destination *destination, bool
 }
 
 static bool choice_is_due(const struct engine *engine, const struct destination *destination,
-                          const struct sender *sender, const struct choice *choice)
+                          const struct choice *choice)
 {
     bool ended;
     bool mixed = sender_settles_for_mixed(destination, &ended);
     if (choice->count == 0) {
         return false;
     }
-    if (choice->urgent || choice->largest >= sender->samples_max) {
+    if (choice->urgent || choice->largest >= choice->shape.samples_max) {
         return true;
     }
     if (ended && engine->options.once) {
         return true; /* nothing more will come */
     }
-    return mixed && choice->waiting >= sender->samples_max;
+    return mixed && choice->waiting >= choice->shape.samples_max;
 }
 
 static void batch_take(struct destination *destination, struct batch *batch, uint16_t number,
@@ -140,14 +142,14 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
 {
     struct choice choice;
     choice_make(engine, destination, sender, &choice);
-    if (!choice_is_due(engine, destination, sender, &choice)) {
+    if (!choice_is_due(engine, destination, &choice)) {
         return false;
     }
     qsort(choice.lanes, choice.count, sizeof choice.lanes[0], candidate_compare);
     batch->parts_count = 0;
     batch->samples = 0;
-    for (size_t i = 0; i < choice.count && batch->samples < sender->samples_max; i++) {
-        uint32_t room = sender->samples_max - batch->samples;
+    for (size_t i = 0; i < choice.count && batch->samples < choice.shape.samples_max; i++) {
+        uint32_t room = choice.shape.samples_max - batch->samples;
         uint32_t waiting = choice.lanes[i].waiting;
         batch_take(destination, batch, choice.lanes[i].lane, waiting < room ? waiting : room);
     }
@@ -194,12 +196,12 @@ int64_t pack_deadline(const struct engine *engine, const struct destination *des
     if (choice.count == 0) {
         return INT64_MAX;
     }
-    if (choice_is_due(engine, destination, sender, &choice)) {
+    if (choice_is_due(engine, destination, &choice)) {
         return engine->now_ms;
     }
     int64_t deadline = INT64_MAX;
     for (size_t i = 0; i < choice.count; i++) {
-        int64_t at = choice.lanes[i].since_ms + destination->conf->queue.batch_send_deadline_ms;
+        int64_t at = choice.lanes[i].since_ms + choice.shape.deadline_ms;
         deadline = at < deadline ? at : deadline;
     }
     return deadline;

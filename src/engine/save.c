@@ -12,6 +12,7 @@ struct rows {
     struct store_lane *lanes;
     struct store_segment *segments;
     struct store_loss *losses;
+    struct store_quota *quotas;
     size_t destinations_count, watermarks_count, lanes_count, segments_count, losses_count;
 };
 
@@ -115,6 +116,7 @@ static void rows_init(const struct engine *engine, struct rows *rows)
     rows->watermarks = mem_new(domains + 1, sizeof *rows->watermarks);
     rows->lanes = mem_new(engine->destinations_count * LANES_COUNT + 1, sizeof *rows->lanes);
     rows->segments = mem_new(waldir_count(engine->dir) + 1, sizeof *rows->segments);
+    rows->quotas = mem_new(engine->quotas_count + 1, sizeof *rows->quotas);
     rows->losses = mem_new(losses + 1, sizeof *rows->losses);
 }
 
@@ -124,6 +126,7 @@ static void rows_release(struct rows *rows)
     mem_free(rows->watermarks);
     mem_free(rows->lanes);
     mem_free(rows->segments);
+    mem_free(rows->quotas);
     mem_free(rows->losses);
 }
 
@@ -181,6 +184,9 @@ static void save_start(struct engine *engine)
                                   .segments_count = rows.segments_count,
                                   .losses = rows.losses,
                                   .losses_count = rows.losses_count,
+                                  .quotas = rows.quotas,
+                                  .quotas_count = quotas_rows(engine, rows.quotas),
+                                  .quotas_before_ms = quotas_before(engine),
                                   .adopt_old = engine->adopting ? engine->options.adopt_old : NULL,
                                   .adopt_new = engine->adopting ? engine->options.adopt_new : NULL,
                                   .forget = engine->forget,
@@ -245,6 +251,7 @@ void save_results(struct engine *engine)
         return;
     }
     engine->committing = false;
+    quotas_saved(engine, ok);
     if (ok) {
         trace_line(engine, "commit is durable");
         save_succeeded(engine);

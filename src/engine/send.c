@@ -63,6 +63,7 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     unsigned long long serial = batch->number;
     batch->state = BATCH_READY;
     demand_answered(engine, sender, batch);
+    quota_answered(engine, destination, sender, batch, result);
     if (result->outcome == HTTP_ANSWERED && result->status == 401) {
         auth_refused(engine, sender, batch);
     }
@@ -156,6 +157,7 @@ static void batch_post(struct engine *engine, struct destination *destination,
                                    .client =
                                        sender->conf->has_client ? &sender->conf->client : NULL};
     demand_begun(engine, sender, batch);
+    quota_posted(engine, destination, sender, batch);
     sender->requests++;
     batch->attempts++;
     batch->state = BATCH_SENT;
@@ -175,17 +177,17 @@ bool sender_may_send(const struct engine *engine, const struct sender *sender)
 }
 
 /* The one that waits longest for its next try; NULL: none may go now. */
-static struct batch *batch_ready(const struct engine *engine, struct sender *sender)
+struct batch *batch_ready(const struct engine *engine, const struct sender *sender)
 {
-    struct batch *oldest = NULL;
+    const struct batch *oldest = NULL;
     for (size_t i = 0; i < sender->batches_count; i++) {
-        struct batch *batch = &sender->batches[i];
+        const struct batch *batch = &sender->batches[i];
         if (batch->state == BATCH_READY && batch->retry_at_ms <= engine->now_ms &&
             (oldest == NULL || batch->number < oldest->number)) {
             oldest = batch;
         }
     }
-    return oldest;
+    return (struct batch *)(uintptr_t)oldest;
 }
 
 static struct batch *batch_new(struct engine *engine, struct destination *destination,
@@ -205,25 +207,49 @@ static struct batch *batch_new(struct engine *engine, struct destination *destin
     return NULL;
 }
 
+/* Something to post that is due and that the quota admits; NULL: nothing now. */
+static struct batch *batch_next(struct engine *engine, struct destination *destination,
+                                struct sender *sender)
+{
+    struct batch *batch = batch_ready(engine, sender);
+    int64_t at_ms = quota_ready(engine, destination, sender, batch);
+    if (batch == NULL && at_ms <= engine->now_ms) {
+        batch = batch_new(engine, destination, sender);
+        at_ms = batch == NULL ? at_ms : quota_ready(engine, destination, sender, batch);
+    }
+    if (at_ms <= engine->now_ms) {
+        return batch;
+    }
+    if (batch != NULL || pack_deadline(engine, destination, sender) <= engine->now_ms) {
+        engine->send_first++;
+        quota_waits(engine, sender, at_ms);
+    }
+    return NULL;
+}
+
+static void sender_run(struct engine *engine, struct destination *destination,
+                       struct sender *sender)
+{
+    while (sender_may_send(engine, sender)) {
+        struct batch *batch = batch_next(engine, destination, sender);
+        if (batch == NULL) {
+            break;
+        }
+        batch_post(engine, destination, sender, batch);
+    }
+}
+
+/* Where a quota is shared, whoever comes first gets it: each is first in turn. */
 void send_batches(struct engine *engine)
 {
-    if (engine->stopping) {
-        return;
-    }
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        struct destination *destination = &engine->destinations[i];
+    size_t turn = engine->send_first;
+    for (size_t i = 0; !engine->stopping && i < engine->destinations_count; i++) {
+        size_t place = (turn + i) % engine->destinations_count;
+        struct destination *destination = &engine->destinations[place];
         for (size_t k = 0; k < destination->senders_count; k++) {
-            struct sender *sender = &destination->senders[k];
-            while (sender_may_send(engine, sender)) {
-                struct batch *batch = batch_ready(engine, sender);
-                if (batch == NULL) {
-                    batch = batch_new(engine, destination, sender);
-                }
-                if (batch == NULL) {
-                    break;
-                }
-                batch_post(engine, destination, sender, batch);
-            }
+            size_t first = destination->quota == NULL ? 0 : turn;
+            size_t which = (first + k) % destination->senders_count;
+            sender_run(engine, destination, &destination->senders[which]);
         }
     }
 }

@@ -22,7 +22,7 @@ static bool conf_has(const struct conf *conf, const char *name)
 }
 
 /* The name under which the state knows this destination: its own, or the adopted one. */
-static const char *saved_name(const struct engine *engine, const char *name)
+const char *start_saved_name(const struct engine *engine, const char *name)
 {
     const struct engine_options *options = &engine->options;
     if (options->adopt_new != NULL && strcmp(options->adopt_new, name) == 0) {
@@ -46,7 +46,7 @@ static bool names_check(const struct engine *engine, const struct store_image *i
     const char *fresh = NULL;
     for (size_t i = 0; i < engine->conf->destinations_count; i++) {
         const char *name = engine->conf->destinations[i].name;
-        if (!image_has(image, saved_name(engine, name))) {
+        if (!image_has(image, start_saved_name(engine, name))) {
             fresh = name;
         }
     }
@@ -138,7 +138,7 @@ static void destination_resume(struct destination *destination, const struct sto
 static void destination_restore(struct engine *engine, struct destination *destination,
                                 const struct store_image *image)
 {
-    const char *name = saved_name(engine, destination->conf->name);
+    const char *name = start_saved_name(engine, destination->conf->name);
     for (size_t i = 0; i < image->destinations_count; i++) {
         const struct store_destination *row = &image->destinations[i];
         if (strcmp(row->name, name) != 0) {
@@ -214,13 +214,14 @@ static void image_take(struct engine *engine, const struct store_image *image)
     }
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
-        if (image_has(image, saved_name(engine, destination->conf->name))) {
+        if (image_has(image, start_saved_name(engine, destination->conf->name))) {
             destination_restore(engine, destination, image);
         } else {
             destination_begin(engine, destination, image->lost);
         }
     }
     pins_show(engine);
+    quotas_open(engine, image);
     engine->forget = options->forget;
     engine->adopting = options->adopt_old != NULL;
     engine->dirty = true;

@@ -64,6 +64,10 @@ static void rows_release(struct fake_rows *rows)
     mem_free(rows->lanes);
     mem_free(rows->segments);
     mem_free(rows->losses);
+    for (size_t i = 0; i < rows->quotas_count; i++) {
+        string_free(rows->quotas[i].account);
+    }
+    mem_free(rows->quotas);
     *rows = (struct fake_rows){0};
 }
 
@@ -172,6 +176,21 @@ static void loss_put(struct fake_rows *rows, const struct store_loss *row)
     *to = copy;
 }
 
+static void quota_put(struct fake_rows *rows, const struct store_quota *row)
+{
+    size_t place = 0;
+    while (place < rows->quotas_count && !same(rows->quotas[place].account, row->account)) {
+        place++;
+    }
+    if (place < rows->quotas_count) {
+        mem_free((void *)(uintptr_t)rows->quotas[place].account);
+    } else {
+        (void)row_add((void **)&rows->quotas, &rows->quotas_count, sizeof *rows->quotas);
+    }
+    rows->quotas[place] = *row;
+    rows->quotas[place].account = string_of(row->account);
+}
+
 static void rows_put(struct fake_rows *to, const struct fake_rows *from)
 {
     for (size_t i = 0; i < from->destinations_count; i++) {
@@ -188,6 +207,9 @@ static void rows_put(struct fake_rows *to, const struct fake_rows *from)
     }
     for (size_t i = 0; i < from->losses_count; i++) {
         loss_put(to, &from->losses[i]);
+    }
+    for (size_t i = 0; i < from->quotas_count; i++) {
+        quota_put(to, &from->quotas[i]);
     }
 }
 
@@ -407,6 +429,8 @@ static bool fake_load(struct store *seam, struct store_image *out, struct err *e
     out->lanes_count = rows->lanes_count;
     out->segments = rows->segments;
     out->segments_count = rows->segments_count;
+    out->quotas = rows->quotas;
+    out->quotas_count = rows->quotas_count;
     totals_fill(rows, out);
     return true;
 }
@@ -428,6 +452,9 @@ static void commit_copy(struct fake_store *store, const struct store_commit *com
     }
     for (size_t i = 0; i < commit->losses_count; i++) {
         loss_put(to, &commit->losses[i]);
+    }
+    for (size_t i = 0; i < commit->quotas_count; i++) {
+        quota_put(to, &commit->quotas[i]);
     }
     store->has_segments_before = commit->has_segments_before;
     store->segments_before = commit->segments_before;

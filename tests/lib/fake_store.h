@@ -24,6 +24,8 @@ struct fake_rows {
     size_t segments_count;
     struct store_loss *losses;
     size_t losses_count;
+    struct store_quota *quotas;
+    size_t quotas_count;
 };
 
 struct fake_commit_plan {

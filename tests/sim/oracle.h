@@ -84,7 +84,8 @@ struct oracle_destination {
     const struct conf_destination *conf;
     size_t receiver_first; /* of fake_http; its endpoints follow each other */
     size_t receivers_count;
-    bool calm; /* no fault ever: a series has one endpoint */
+    bool calm;      /* no fault ever: a series has one endpoint */
+    bool throttled; /* a 429, or it has quotas: batches may be fuller than configured */
     struct fate *fates;
     struct lane_fate *lanes;
     size_t lanes_count;

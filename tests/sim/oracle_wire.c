@@ -1,6 +1,8 @@
 /* oracle_wire.c - what is sent, and in which order: I2, and nothing twice without need. */
 #include "oracle.h"
 
+#include <walship/limits.h>
+
 #include <walship/mem.h>
 
 static struct oracle_destination *
@@ -118,7 +120,8 @@ static void size_check(struct oracle *oracle, const struct oracle_destination *d
                        const struct fake_request *request)
 {
     const struct conf_queue *queue = &destination->conf->queue;
-    if (request->samples_count > queue->max_samples_per_send ||
+    uint32_t samples_max = destination->throttled ? BATCH_SAMPLES_MAX : queue->max_samples_per_send;
+    if (request->samples_count > samples_max ||
         (request->samples_count > 1 && request->body_bytes > queue->max_bytes_per_send)) {
         report_violation(oracle->report, "%s: request %llu is too large: %zu samples, %zu bytes",
                          destination->conf->name, (unsigned long long)request->sequence,
@@ -202,6 +205,8 @@ void oracle_ended(void *context, const struct fake_request *request)
     struct oracle_destination *destination = destination_of(oracle, request, &endpoint);
     oracle->event++;
     bool taken = request->end == FAKE_TAKEN;
+    bool answered = taken && request->plan.outcome == HTTP_ANSWERED;
+    destination->throttled = destination->throttled || (answered && request->plan.status == 429);
     uint32_t unsure = 0;
     if (taken && request->plan.outcome == HTTP_AMBIGUOUS) {
         unsure = unsure_add(destination, request, endpoint);

@@ -253,6 +253,53 @@ START_TEST(losses_of_one_segment_and_reason_become_one_row)
     store_sqlite_close(store);
 }
 
+static struct store_quota quota_filled(const char *account, uint64_t n)
+{
+    struct store_quota quota = {.account = account, .wall_ms = (int64_t)n, .clean = n % 2 == 0};
+    for (size_t i = 0; i < STORE_QUOTA_DIMENSIONS; i++) {
+        quota.open[i] = n + i;
+        quota.learned[i] = n * 10 + i;
+        for (size_t second = 0; second < STORE_QUOTA_SECONDS; second++) {
+            quota.seconds[second][i] = (n << 40) + second * 10 + i;
+        }
+    }
+    return quota;
+}
+
+START_TEST(quotas_come_back_and_old_ones_are_forgotten)
+{
+    struct store *store = store_opened();
+    struct store_quota rows[] = {quota_filled("endpoint a", 5000), quota_filled("group b", 7001)};
+    struct store_commit commit = {.quotas = rows, .quotas_count = 2};
+    struct store_image image;
+    store_committed(store, &commit);
+    rows[1] = quota_filled("group b", 9001);
+    commit = (struct store_commit){.quotas = &rows[1], .quotas_count = 1};
+    store_committed(store, &commit);
+    store_sqlite_close(store);
+    store = store_opened();
+    store_loaded(store, &image);
+    ck_assert_uint_eq(image.quotas_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct store_quota *row = &image.quotas[i];
+        ck_assert_str_eq(row->account, rows[i].account);
+        ck_assert_int_eq(row->wall_ms, rows[i].wall_ms);
+        ck_assert(row->clean == rows[i].clean);
+        ck_assert_mem_eq(row->open, rows[i].open, sizeof row->open);
+        ck_assert_mem_eq(row->learned, rows[i].learned, sizeof row->learned);
+        ck_assert_mem_eq(row->seconds, rows[i].seconds, sizeof row->seconds);
+    }
+    image.release(&image);
+    commit = (struct store_commit){.quotas_before_ms = 5001};
+    store_committed(store, &commit);
+    store_loaded(store, &image);
+    ck_assert_uint_eq(image.quotas_count, 1);
+    ck_assert_str_eq(image.quotas[0].account, "group b");
+    image.release(&image);
+    store_sqlite_close(store);
+}
+END_TEST
+
 START_TEST(every_reason_comes_back_as_itself)
 {
     struct store_image image;
@@ -292,6 +339,7 @@ Suite *suite_store_rows(void)
     tcase_add_test(cases, segments_before_a_position_are_forgotten);
     tcase_add_test(cases, a_row_of_an_unknown_destination_fails_the_whole_commit);
     tcase_add_test(cases, losses_of_one_segment_and_reason_become_one_row);
+    tcase_add_test(cases, quotas_come_back_and_old_ones_are_forgotten);
     tcase_add_test(cases, every_reason_comes_back_as_itself);
     suite_add_tcase(suite, cases);
     return suite;

@@ -105,20 +105,35 @@ START_TEST(a_read_only_directory_is_told)
     ck_assert_int_eq(chmod(store_directory, 0755), 0);
 }
 
+START_TEST(an_earlier_schema_is_brought_up_to_date)
+{
+    struct store *store = store_opened();
+    store_commit_numbers(store, 1, 1);
+    store_sqlite_close(store);
+    store_sql(
+        "DROP TABLE quota; DELETE FROM schema_version; INSERT INTO schema_version VALUES(1, 0)");
+    store = store_opened();
+    ck_assert_uint_eq(store_number(store), 1);
+    store_sqlite_close(store);
+    ck_assert_int_eq(store_sql_number("SELECT max(version) FROM schema_version"), 2);
+    ck_assert_int_eq(store_sql_number("SELECT count(*) FROM quota"), 0);
+}
+END_TEST
+
 START_TEST(a_newer_schema_is_refused_and_left_alone)
 {
     struct store *store = store_opened();
     store_commit_numbers(store, 1, 1);
     store_sqlite_close(store);
-    store_sql("INSERT INTO schema_version VALUES(2, 0)");
+    store_sql("INSERT INTO schema_version VALUES(99, 0)");
     ck_assert_ptr_null(store_sqlite_open(store_directory, &store_err));
     char text[256];
     (void)snprintf(text, sizeof text,
-                   "%s has schema version 2, this walship knows up to 1: run the newer walship or "
+                   "%s has schema version 99, this walship knows up to 2: run the newer walship or "
                    "use another state_dir",
                    store_database);
     ck_assert_str_eq(store_err.text, text);
-    store_sql("DELETE FROM schema_version WHERE version = 2");
+    store_sql("DELETE FROM schema_version WHERE version = 99");
     store = store_opened();
     ck_assert_uint_eq(store_number(store), 1);
     store_sqlite_close(store);
@@ -506,6 +521,7 @@ Suite *suite_store_trouble(void)
     tcase_add_loop_test(cases, a_directory_that_cannot_be_is_told, 0,
                         (int)ARRAY_COUNT(bad_directories));
     tcase_add_test(cases, a_read_only_directory_is_told);
+    tcase_add_test(cases, an_earlier_schema_is_brought_up_to_date);
     tcase_add_test(cases, a_newer_schema_is_refused_and_left_alone);
     tcase_add_loop_test(cases, a_corrupt_file_is_moved_aside_and_said_loudly, 0,
                         (int)ARRAY_COUNT(damages));

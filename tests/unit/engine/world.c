@@ -195,6 +195,8 @@ static void do_destination(struct world *world, char *line)
             continue;
         } else if (strcmp(option, "deadline") == 0) {
             destination->queue.batch_send_deadline_ms = number(&line);
+        } else if (strcmp(option, "quota") == 0) {
+            destination->endpoints[0].quota.requests_per_minute = (uint64_t)number(&line);
         } else if (strcmp(option, "samples") == 0) {
             destination->queue.max_samples_per_send = (uint32_t)number(&line);
         } else {

@@ -3,7 +3,7 @@
  *
  * A line of a script is one event; what the engine then does comes out as its own trace lines.
  *
- *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [auth]
+ *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [quota N] [auth]
  *                                         auth: each endpoint has a client secret of its own
  *                                         v2, histograms, exemplars: what is sent, and how
  *     tokens LIFE_S | tokens fail STATUS  what the token service answers from now on
