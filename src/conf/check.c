@@ -211,6 +211,7 @@ void check_whole(struct binder *binder, struct binder *prometheus, const struct 
     if (conf->destinations_count > DESTINATIONS_MAX) {
         bind_problem(binder, NULL, "more than %d destinations", DESTINATIONS_MAX);
     }
+    check_quota_groups(binder, conf);
 }
 
 /* HOST:PORT, [IPV6]:PORT or :PORT. Whether the host is an address of this machine shows later. */
@@ -275,5 +276,4 @@ void check_top(struct binder *binder, const struct conf_node *node, void *target
         }
         mem_free(data);
     }
-    check_quota_groups(binder, conf);
 }
