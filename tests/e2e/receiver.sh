@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# receiver.sh - real receivers, fed from the recorded WAL that holds every kind of item, by `run --once`:
+# Prometheus 3.x over 1.0 and 2.0, with and without external labels: `promtool tsdb dump` of the receiver equals what is
+# expected line for line, histograms included (those with custom buckets over 2.0 only; over 1.0 exactly they are lost as
+# unsupported), its exemplars are those of the WAL; with the switches off, floats alone, the rest counted as dropped.
+# VictoriaMetrics over 1.0: every float.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+top=$PWD/build/e2e/receiver
+wal=$top/data/wal
+prometheus=build/peers/prom3/usr/bin/prometheus
+promtool=build/peers/prom3/usr/bin/promtool
+victoria=build/peers/vm/usr/bin/victoria-metrics
+trap stop_all EXIT
+failed=0
+
+fail() {
+    echo "FAIL $*"
+    failed=1
+}
+
+# The receiver begins with an empty database, so it takes samples of any age; without retention it deletes none.
+launch_prometheus() {
+    printf 'storage: {exemplars: {max_exemplars: 1000000}}\n' >"$dir/prometheus.yml"
+    start "$dir/prometheus.log" "$prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" \
+        --web.listen-address="127.0.0.1:$port" --web.enable-remote-write-receiver --storage.tsdb.retention.time=100y \
+        --enable-feature=native-histograms,exemplar-storage,metadata-wal-records
+    receiver=$STARTED_PID
+    wait_for 60 answers "http://127.0.0.1:$port/-/ready" || die "FAIL the receiver did not start: $dir/prometheus.log"
+}
+
+# ship NAME EXTRA: the configuration's keys beside the URL; EXTERNAL is a YAML map.
+ship() {
+    cat >"$dir/walship.yml" <<YAML
+wal_dir: $wal
+state_dir: $dir/state
+start_at: oldest
+listen_address: ""
+external_labels: $external
+remote_write:
+- url: http://127.0.0.1:$port/api/v1/write
+$1
+YAML
+    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >"$dir/walship.log" 2>&1 ||
+        fail "$name: walship did not deliver: $dir/walship.log"
+    figures=$(grep -o 'read=.*' "$dir/walship.log" | tail -1)
+}
+
+# one NAME VERSION EXTERNAL LABEL=VALUE...: all kinds, into a Prometheus
+one() {
+    name=$1 external=$3
+    local version=$2 custom=()
+    shift 3
+    dir=$top/$name
+    mkdir -p "$dir"
+    read -r port < <(free_ports 1)
+    launch_prometheus
+    ship "  protobuf_message: $version
+  send_exemplars: true
+  send_native_histograms: true"
+    curl -fsS -m 20 --noproxy '*' "http://127.0.0.1:$port/api/v1/query_exemplars" --get --data-urlencode 'query={__name__!=""}' \
+        -d start=0 -d end=9999999999 >"$dir/exemplars.json" || fail "$name: the receiver tells no exemplars"
+    stop "$receiver" TERM || fail "$name: the receiver did not stop cleanly"
+    "$promtool" tsdb dump "$dir/tsdb" >"$dir/dump.txt" 2>"$dir/promtool.log" || fail "$name: promtool: $dir/promtool.log"
+    echo "== $name: $figures"
+    [ "$version" != prometheus.WriteRequest ] || custom=(--without-custom "$customs" "$top/wal.txt")
+    tests/e2e/receiver.py dump "$top/expected.txt" "$dir/dump.txt" "$@" ${custom[@]+"${custom[@]}"} || failed=1
+    [ $# -ne 0 ] || tests/e2e/receiver.py exemplars "$top/wal.txt" "$dir/exemplars.json" || failed=1
+    if [ "$version" = prometheus.WriteRequest ]; then
+        [ "$(grep -o 'lost=[0-9]*' <<<"$figures")" = "lost=$customs" ] || fail "$name: $customs histograms have custom buckets"
+    else
+        grep -q 'dropped=0 lost=0' <<<"$figures" || fail "$name: something was dropped or lost"
+    fi
+}
+
+# off: the default switches. What is not sent is dropped by rule, with account.
+off() {
+    name=off external='{}' dir=$top/off
+    mkdir -p "$dir"
+    read -r port < <(free_ports 1)
+    launch_prometheus
+    ship ""
+    stop "$receiver" TERM || fail "off: the receiver did not stop cleanly"
+    "$promtool" tsdb dump "$dir/tsdb" >"$dir/dump.txt" 2>"$dir/promtool.log" || fail "off: promtool: $dir/promtool.log"
+    echo "== off: $figures"
+    grep -v '} {' "$top/expected.txt" >"$dir/floats.txt"
+    tests/e2e/receiver.py dump "$dir/floats.txt" "$dir/dump.txt" || failed=1
+    grep -q " dropped=$others lost=0" <<<"$figures" || fail "off: $others histograms and exemplars are in the WAL"
+}
+
+victoria() {
+    if [ ! -x "$victoria" ]; then
+        echo "SKIP receiver victoria: VictoriaMetrics could not be had"
+        return
+    fi
+    name=victoria external='{}' dir=$top/victoria
+    mkdir -p "$dir"
+    read -r port < <(free_ports 1)
+    start "$dir/victoria.log" "$victoria" -storageDataPath="$dir/data" -httpListenAddr="127.0.0.1:$port" -retentionPeriod=100y
+    receiver=$STARTED_PID
+    wait_for 60 answers "http://127.0.0.1:$port/health" || die "FAIL VictoriaMetrics did not start: $dir/victoria.log"
+    ship "  send_exemplars: true"
+    curl -fsS -m 20 --noproxy '*' "http://127.0.0.1:$port/internal/force_flush" >"$dir/flush.txt"
+    curl -fsS -m 20 --noproxy '*' "http://127.0.0.1:$port/api/v1/export" --get --data-urlencode 'match[]={__name__!=""}' \
+        -d start=0 -d end=4000000000 >"$dir/export.json" || fail "victoria: no export"
+    stop "$receiver" TERM || fail "victoria: it did not stop cleanly"
+    echo "== victoria: $figures"
+    tests/e2e/receiver.py export "$top/expected.txt" "$dir/export.json" || failed=1
+}
+
+if [ ! -x "$prometheus" ] || [ ! -x "$promtool" ]; then
+    echo "SKIP receiver: Prometheus 3 could not be had"
+    exit 77
+fi
+rm -rf "$top"
+mkdir -p "$top/data"
+tar -C "$top/data" --zstd -xf testdata/v3.5-all-types.tar.zst
+zstd -dcq testdata/v3.5-all-types.expected.txt.zst >"$top/expected.txt"
+build/release/walship wal dump "$wal" >"$top/wal.txt"
+# items_of PATTERN: how many items of such records the WAL's segments have
+items_of() { build/release/walship wal stat "$wal" | awk -v pattern="$1" '$1 ~ pattern {n += $3} END {print n}'; }
+customs=$(items_of '^custom_buckets_')
+others=$(items_of 'histogram_samples$|^exemplars$')
+one v1 prometheus.WriteRequest '{}'
+one v2 io.prometheus.write.v2.Request '{}'
+one v1-external prometheus.WriteRequest '{cluster: lab, job: no}' cluster=lab job=no
+one v2-external io.prometheus.write.v2.Request '{cluster: lab, job: no}' cluster=lab job=no
+off
+victoria
+exit "$failed"
