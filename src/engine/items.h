@@ -1,0 +1,158 @@
+/* items.h - what is on its way: items and their payloads, the lanes they wait in, the ring of
+ * records that are not settled yet. Private to the engine, included by internal.h only. */
+#ifndef ENGINE_ITEMS_H
+#define ENGINE_ITEMS_H
+
+#include <walship/assert.h>
+#include <walship/limits.h>
+#include <walship/position.h>
+#include <walship/rw.h>
+#include <walship/wal_record.h>
+
+struct engine;
+struct destination;
+struct domain;
+
+enum { CHUNK_ITEMS = 63 };
+
+enum item_kind {
+    ITEM_FLOAT,       /* bits: the value, IEEE-754. Of the others: the payload, see item_payload */
+    ITEM_FLOAT_START, /* a float with a start time, for a destination that sends those */
+    ITEM_HISTOGRAM,
+    ITEM_EXEMPLAR,
+    ITEM_KINDS
+};
+
+/* What an item can't hold itself. Shared by the destinations' items that are the same one; counted
+ * by its users. In `data`: the bytes of a Histogram message; an exemplar's labels, their strings
+ * behind them. */
+struct payload {
+    uint32_t uses;
+    uint32_t bytes; /* all in all, as counted against PENDING_PAYLOAD_BYTES_MAX */
+    uint32_t count; /* bytes of a histogram, labels of an exemplar */
+    bool custom;    /* a histogram of custom buckets: 2.0 only */
+    int64_t st_ms;  /* start time; 0: none */
+    uint64_t bits;  /* value of a float or an exemplar */
+    uint64_t data[];
+};
+
+/* An item on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
+struct item {
+    int64_t t_ms;
+    uint64_t bits;
+    uint32_t set;    /* FINAL label set (route.c); hold.c says what keeps it alive */
+    uint32_t record; /* low half of the ring sequence of its record */
+    uint32_t index;  /* in the record */
+    uint8_t kind;    /* enum item_kind: what `bits` are */
+    bool late;       /* was parked */
+};
+
+static_assert(sizeof(struct item) == 32, "PENDING_ITEMS_MAX of them are the memory of a domain");
+
+struct chunk {
+    struct chunk *next;
+    uint64_t reserved;
+    struct item items[CHUNK_ITEMS];
+};
+
+struct lane {
+    struct chunk *head, *tail;
+    uint32_t head_index;      /* first pending item in head */
+    uint32_t tail_count;      /* items in tail */
+    uint32_t count;           /* pending, in flight included */
+    uint32_t in_flight;       /* the first so many are in a batch */
+    int64_t waiting_since_ms; /* when the first one not in flight arrived */
+    struct position settled;  /* all its items before this are settled */
+    struct position
+        resumed;       /* `settled` at the start: what lies before it an earlier life settled */
+    uint16_t domain;   /* index in the destination */
+    uint16_t home;     /* endpoint */
+    uint16_t endpoint; /* where it is now: at home, or lent (lend.c) */
+    uint32_t unsure;   /* the first so many left in a request whose end is not known */
+    int64_t moved_ms;  /* last time that `endpoint` changed */
+    bool dirty;        /* settled moved since the last commit was built */
+};
+
+/* A record of which some item is not settled. */
+struct ring_record {
+    struct position at;
+    uint64_t offset;
+    uint32_t previous_crc;
+    uint32_t open; /* items not settled */
+    uint32_t late; /* of them, parked or once parked */
+    int64_t read_ms;
+};
+
+/* Sequence numbers first..next-1, in a power-of-two array. The front one has open > 0 or is the
+ * record being delivered. */
+struct ring {
+    struct ring_record *records;
+    uint32_t capacity;
+    uint64_t first, next;
+};
+
+struct parked {
+    uint64_t ref;
+    int64_t t_ms;
+    uint64_t bits;
+    uint64_t sequence; /* its record in the ring */
+    uint32_t index;
+    uint8_t kind; /* as of an item */
+    int64_t since_ms;
+};
+
+/* A place with what proves it (see store_watermark). */
+struct mark {
+    struct position at;
+    uint64_t offset;
+    uint32_t previous_crc;
+};
+
+/* ring.c */
+void ring_release(struct ring *ring);
+uint64_t ring_push(struct ring *ring, const struct mark *mark, int64_t now_ms);
+struct ring_record *ring_at(const struct ring *ring, uint64_t sequence);
+struct ring_record *ring_of(const struct ring *ring, uint32_t low); /* by the low half */
+/* Drops settled records at the front; `keep` is one that may not go (UINT64_MAX: none). */
+void ring_trim(struct ring *ring, uint64_t keep);
+
+/* lane.c */
+void lane_push(struct engine *engine, struct lane *lane, const struct item *item);
+void lane_drop(struct engine *engine, struct lane *lane, uint32_t count); /* from the front */
+struct lane_walk {
+    const struct chunk *chunk;
+    uint32_t index;
+};
+void lane_walk_start(struct lane_walk *walk, const struct lane *lane);
+const struct item *lane_walk_next(struct lane_walk *walk);
+/* Ms since its oldest pending item was read; 0: none. */
+int64_t lane_age_ms(const struct engine *engine, const struct destination *destination,
+                    const struct lane *lane);
+void lane_clear(struct engine *engine, struct lane *lane);
+void chunks_free(struct engine *engine);
+
+/* payload.c */
+struct payload *item_payload(const struct item *item);
+/* NULL: above PAYLOAD_BYTES_MAX, or a schema that remote write does not know. */
+struct payload *payload_histogram(struct engine *engine, const struct wal_histogram *histogram);
+struct payload *payload_exemplar(const struct wal_exemplar *exemplar);
+struct payload *payload_start(const struct wal_sample *sample);
+struct rw_exemplar payload_as_exemplar(const struct item *item);
+void payload_release(struct payload *payload);
+/* An item that a domain takes over, and gives up again. */
+void payload_take(struct domain *domain, const struct item *item);
+void payload_give(struct domain *domain, const struct item *item);
+static inline void item_take(struct domain *domain, const struct item *item)
+{
+    if (item->kind != ITEM_FLOAT) {
+        payload_take(domain, item);
+    }
+}
+static inline void item_give(struct domain *domain, const struct item *item)
+{
+    if (item->kind != ITEM_FLOAT) {
+        payload_give(domain, item);
+    }
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* readers.h - how the WAL is read: readers with their domains, the scan for places and series, the
+ * collection of series. Private to the engine, included by internal.h only. */
+#ifndef ENGINE_READERS_H
+#define ENGINE_READERS_H
+
+#include "items.h"
+
+#include <walship/tail.h>
+
+enum {
+    DECODE_ITEMS = 1024, /* samples decoded at a time */
+    DOMAINS_MAX = ENDPOINTS_MAX,
+    READERS_MAX = 64
+};
+
+static_assert(DECODE_ITEMS < PENDING_ITEMS_MAX / 4, "a chunk always fits an emptied domain");
+
+struct reader {
+    struct tail *tail;
+    bool past; /* in an earlier generation */
+    struct domain *domains[DOMAINS_MAX];
+    size_t domains_count;
+    bool has_record; /* out is a record of items, partly delivered */
+    struct tail_out out;
+    enum item_kind kind; /* of its items */
+    bool wanted;         /* of that kind: some domain takes them */
+    union {
+        struct wal_sample_iter samples;
+        struct wal_histogram_iter histograms;
+        struct wal_exemplar_iter exemplars;
+    } iter;
+    struct wal_sample samples[DECODE_ITEMS]; /* bits of other kinds: the payload, 0: none made */
+    uint32_t sets[DECODE_ITEMS];
+    size_t chunk_count;   /* decoded and not delivered to all yet */
+    uint32_t chunk_first; /* item index of samples[0] */
+    bool at_end;
+};
+
+enum scan_state { SCAN_DONE, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
+enum { SCAN_TRIES_MAX = 10, RETRY_IO_MS = 1000 };
+
+/* Loading series up to where the domains start, and finding their places on the way. */
+struct scan {
+    enum scan_state state;
+    struct tail *tail;
+    size_t past;           /* SCAN_PAST: index of the earlier generation */
+    struct position until; /* series up to here are wanted, also when all domains have a place */
+    uint32_t checkpoint;
+    uint32_t tries;
+    bool second;   /* a mark did not fit: new generation, unfitting marks get a fallback */
+    bool has_last; /* the last record seen */
+    uint32_t last_segment, last_records, last_crc;
+    struct mark behind; /* the place behind it; damage may follow there */
+    bool has_damage;    /* in damaged_segment, the last one that had any */
+    uint32_t damaged_segment;
+    bool waiting; /* a segment may be growing still (repair): since waiting_since_ms */
+    int64_t waiting_since_ms;
+    int64_t retry_at_ms;
+};
+
+/* Reading a new checkpoint to see which refs live on. */
+struct collect {
+    struct tail *tail;
+    bool seen_any;
+    uint32_t checkpoint; /* newest one dealt with */
+};
+
+/* kinds.c: records of items, of every kind */
+bool record_has_items(enum wal_type type);
+void record_begin(struct reader *reader);
+void record_decode(struct engine *engine, struct reader *reader); /* the next chunk */
+void record_end(struct reader *reader);                           /* also when there is none */
+/* Makes the item what this destination takes it as; false: it doesn't, and it is accounted for. */
+bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
+                struct item *item, const struct position *at);
+void kind_done(const struct item *item); /* after a true, when it is queued or not */
+
+/* reader.c */
+struct reader *reader_new(struct engine *engine, const struct mark *at);
+void reader_free(struct engine *engine, struct reader *reader);
+void reader_attach(struct reader *reader, struct domain *domain);
+void readers_run(struct engine *engine);
+void readers_place(struct engine *engine); /* gives placed domains with room a reader */
+void readers_drop_all(struct engine *engine);
+void series_apply(struct engine *engine, const struct tail_out *out, const struct position *at,
+                  struct reader *reader);
+
+/* scan.c */
+void scan_start(struct engine *engine);
+void scan_run(struct engine *engine);
+void collect_run(struct engine *engine);
+
+#endif

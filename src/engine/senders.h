@@ -1,0 +1,155 @@
+/* senders.h - endpoints with their batches: what is packed, encoded, admitted, sent, lent. Private
+ * to the engine, included by internal.h only. */
+#ifndef ENGINE_SENDERS_H
+#define ENGINE_SENDERS_H
+
+#include "items.h"
+
+#include <walship/endpoint.h>
+#include <walship/engine.h>
+#include <walship/identity.h>
+#include <walship/store.h>
+
+enum batch_state { BATCH_FREE, BATCH_READY, BATCH_SENT };
+
+struct batch_part {
+    uint16_t lane;
+    uint32_t count;
+};
+
+struct batch {
+    enum batch_state state;
+    uint64_t number; /* from the engine's count, for the trace and for order */
+    uint64_t id;     /* of its present request */
+    uint32_t attempts;
+    uint32_t samples; /* items of all kinds; of them: */
+    uint32_t histograms, exemplars;
+    enum rw_version version; /* of the body */
+    int64_t retry_at_ms;     /* not before */
+    int64_t newest_ms;       /* sample time */
+    struct batch_part parts[SHARDS_COUNT];
+    size_t parts_count;
+    uint64_t revision;           /* of the token its request carries */
+    int64_t begun_ms, posted_ms; /* its first request, its present one */
+    struct buf body;             /* kept until settled: a retry sends the same bytes (I2) */
+};
+
+/* How many requests in flight the load needs, from rates of the last half minute. */
+struct demand {
+    int64_t since_ms; /* this window; 0: none yet */
+    uint64_t acked, pending;
+    int64_t busy_ms; /* of its batches, from the first request to the ack; all windows */
+    int64_t busy_before_ms;
+    double in, out, busy; /* a second, smoothed */
+    double desired;
+};
+
+/* The content of a header's file, as last read. */
+struct header_file {
+    char *value; /* NULL: never read */
+    int64_t read_ms;
+};
+
+struct sender { /* an endpoint with its batches */
+    struct endpoint endpoint;
+    const struct conf_endpoint *conf;
+    struct header_file *header_files; /* one for each header of conf; owned, wiped */
+    struct identity *identity;        /* NULL: none needed; the registry's */
+    uint64_t refused_revision;        /* token that got a 401 and was not replaced since; 0: none */
+    struct batch batches[REQUESTS_IN_FLIGHT_MAX];
+    size_t batches_count;
+    uint32_t samples_max; /* of a batch; shrinks on 413 */
+    uint32_t shards;      /* at home here */
+    struct lending lending;
+    struct quota_account *quota;          /* the engine's */
+    uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
+    uint16_t trial_next;                  /* shard that the next trial begins its search with */
+    int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
+    uint64_t samples, requests, failures, retries, bytes;
+    uint64_t attempted, retried, failed; /* samples */
+    int64_t newest_acked_ms;
+    uint64_t token_revision;
+    int64_t token_since_ms; /* when that was first seen */
+    struct engine_durations durations;
+    struct demand demand;
+};
+
+/* pack.c, encode.c */
+bool pack_batch(struct engine *engine, struct destination *destination, struct sender *sender,
+                struct batch *batch);
+void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
+                 struct batch *batch, uint32_t samples);
+/* A batch that is not in flight is no more: its items wait again, in front of their lanes. */
+void pack_undo(const struct engine *engine, struct destination *destination, struct batch *batch);
+/* Monotonic ms when a partial batch of this sender is due; INT64_MAX: nothing waits. */
+int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
+                      const struct sender *sender);
+struct encode *encode_new(const struct hash_key *key);
+void encode_free(struct encode *encode);
+/* Fills batch->body from its parts; false: too big, *fitting says how many samples would do. */
+bool encode_batch(struct engine *engine, struct destination *destination, struct batch *batch,
+                  uint32_t *fitting);
+
+/* quota.c */
+struct shape { /* of the next batch */
+    uint32_t samples_max;
+    int64_t deadline_ms; /* how long an item may wait for it to fill */
+};
+void quotas_open(struct engine *engine, const struct store_image *image);
+void quotas_free(struct engine *engine);
+void quotas_run(struct engine *engine); /* first in a turn */
+/* When this batch (NULL: any) may go, by time alone; <= now: at once; INT64_MAX: not by time. */
+int64_t quota_ready(const struct engine *engine, const struct destination *destination,
+                    const struct sender *sender, const struct batch *batch);
+/* Something is due and its quota refuses it. */
+void quota_waits(const struct engine *engine, const struct sender *sender, int64_t until_ms);
+void quota_posted(const struct engine *engine, const struct destination *destination,
+                  const struct sender *sender, const struct batch *batch);
+void quota_answered(const struct engine *engine, const struct destination *destination,
+                    const struct sender *sender, const struct batch *batch,
+                    const struct http_result *result);
+/* Its own quota lets more through than it sends now: it may take over shards. */
+bool quota_has_room(const struct sender *sender);
+void quota_shape(const struct destination *destination, const struct sender *sender,
+                 struct shape *out);
+/* Rows of a commit, at most quotas_count of them; then how it ended. */
+size_t quotas_rows(struct engine *engine, struct store_quota *rows);
+void quotas_saved(struct engine *engine, bool durable);
+int64_t quotas_before(const struct engine *engine);
+
+/* lend.c */
+void lend_run(struct engine *engine);
+int64_t lend_deadline(const struct engine *engine);
+
+/* auth.c */
+bool auth_open(struct engine *engine, struct err *err);
+void auth_run(struct engine *engine);
+bool auth_result(struct engine *engine, const struct http_result *result); /* false: not its own */
+int64_t auth_deadline(const struct engine *engine);
+bool auth_ready(const struct engine *engine, const struct sender *sender);
+const char *auth_header(const struct engine *engine, struct sender *sender, struct batch *batch);
+void auth_refused(struct engine *engine, struct sender *sender, const struct batch *batch);
+
+/* send.c */
+struct batch *batch_ready(const struct engine *engine, const struct sender *sender);
+bool sender_may_send(const struct engine *engine, const struct sender *sender);
+void send_results(struct engine *engine);
+void send_batches(struct engine *engine);
+bool send_idle(const struct engine *engine); /* nothing in flight */
+
+/* headers.c: those of the configuration behind `*count`. False: a file can't be read yet. */
+bool headers_fill(struct engine *engine, struct sender *sender, struct http_header *out,
+                  size_t *count, struct err *err);
+void headers_forget(struct sender *sender);
+
+/* demand.c */
+void demand_begun(const struct engine *engine, struct sender *sender, struct batch *batch);
+void demand_answered(const struct engine *engine, struct sender *sender, const struct batch *batch);
+void demand_acked(const struct engine *engine, struct sender *sender, const struct batch *batch);
+void demand_run(struct engine *engine);
+
+/* stats.c */
+void endpoint_newest(const struct engine *engine, const struct destination *destination,
+                     const struct sender *sender, struct engine_endpoint_stats *out);
+
+#endif
