@@ -73,7 +73,7 @@ struct store_segment {
     uint32_t number;
     uint64_t device;
     uint64_t inode;
-    uint32_t first_crc; /* CRC-32C of its first record's decompressed bytes */
+    uint32_t first_crc; /* waldir_segment.identity: its first records, up to one with times */
 };
 
 /* Added to the ledger; the adapter merges it into an open row of the same destination, reason and

@@ -23,11 +23,12 @@ struct waldir;
 struct waldir_segment {
     uint32_t number;
     uint64_t device, inode;
-    uint64_t bytes; /* as last seen */
-    bool sealed;    /* a higher one exists and a later look showed no growth */
-    bool has_first_crc;
-    uint32_t first_crc; /* CRC-32C of the first record, decompressed; known once a tail read it */
-    bool pinned;        /* the directory no longer has it, a pin does */
+    uint64_t bytes;    /* as last seen */
+    bool sealed;       /* a higher one exists and a later look showed no growth */
+    bool has_identity; /* known once a tail read so far */
+    uint32_t identity; /* of its records from the first to the first that carries times: in two
+                        * lives of a WAL never the same */
+    bool pinned;       /* the directory no longer has it, a pin does */
 };
 
 /* `path` is the WAL directory, or the data directory that holds wal/. Fails with a sentence saying

@@ -308,6 +308,9 @@ int64_t engine_deadline(const struct engine *engine, int64_t now_ms)
     int64_t deadline = engine->stopping ? engine->stop_deadline_ms : engine->refresh_at_ms;
     deadline = earlier(deadline, auth_deadline(engine));
     deadline = earlier(deadline, pins_deadline(engine));
+    if (engine->scan.state != SCAN_DONE && !engine->stopping) {
+        deadline = earlier(deadline, engine->scan.retry_at_ms);
+    }
     deadline = earlier(deadline, lend_deadline(engine));
     if (engine->dirty && !engine->committing) {
         deadline = earlier(deadline, engine->commit_at_ms);

@@ -72,7 +72,7 @@ static bool known_in(struct engine *engine, uint32_t generation,
         const struct store_segment *saved = &engine->saved_segments[i];
         if (saved->generation == generation && saved->number == segment->number) {
             return same_file(segment, saved->device, saved->inode) &&
-                   (!segment->has_first_crc || segment->first_crc == saved->first_crc);
+                   (!segment->has_identity || segment->identity == saved->first_crc);
         }
     }
     return false;

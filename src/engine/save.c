@@ -81,26 +81,59 @@ static void rows_destination(struct destination *destination, struct rows *rows)
     }
 }
 
-/* Identities of the segments that a saved place may lie in; kept here too, for the scan. */
-static void rows_segments(struct engine *engine, struct rows *rows)
+/* The oldest generation that a place to be saved is of. */
+static uint32_t oldest_generation(const struct rows *rows, uint32_t now)
 {
-    for (size_t i = 0; i < waldir_count(engine->dir); i++) {
-        const struct waldir_segment *segment = waldir_at(engine->dir, i);
-        if (segment->has_first_crc) {
-            rows->segments[rows->segments_count++] =
-                (struct store_segment){waldir_generation(engine->dir), segment->number,
-                                       segment->device, segment->inode, segment->first_crc};
+    uint32_t oldest = now;
+    for (size_t i = 0; i < rows->watermarks_count; i++) {
+        uint32_t generation = rows->watermarks[i].at.generation;
+        oldest = generation < oldest ? generation : oldest;
+    }
+    return oldest;
+}
+
+/* What is said in this commit, and of earlier generations what a place still refers to. */
+static void segments_remember(struct engine *engine, const struct rows *rows, uint32_t oldest)
+{
+    struct store_segment *saved =
+        mem_grow(engine->saved_segments, engine->saved_segments_count + rows->segments_count + 1,
+                 sizeof *saved);
+    size_t kept = 0;
+    for (size_t i = 0; i < engine->saved_segments_count; i++) {
+        if (saved[i].generation >= oldest && saved[i].generation < waldir_generation(engine->dir)) {
+            saved[kept++] = saved[i];
         }
     }
-    if (engine->scan.state != SCAN_DONE) {
-        return; /* the scan compares with what was there before */
-    }
-    engine->saved_segments =
-        mem_grow(engine->saved_segments, rows->segments_count + 1, sizeof *engine->saved_segments);
-    engine->saved_segments_count = rows->segments_count;
     for (size_t i = 0; i < rows->segments_count; i++) {
-        engine->saved_segments[i] = rows->segments[i];
+        saved[kept++] = rows->segments[i];
     }
+    engine->saved_segments = saved;
+    engine->saved_segments_count = kept;
+}
+
+/* Identities of the segments that a saved place may lie in; kept here too, for the scan. Not while
+ * one runs: it compares with what was there before, and so must the one after a crash. */
+static void rows_segments(struct engine *engine, struct rows *rows, struct store_commit *commit)
+{
+    if (engine->scan.state != SCAN_DONE || waldir_count(engine->dir) == 0) {
+        return;
+    }
+    for (size_t i = 0; i < waldir_count(engine->dir); i++) {
+        const struct waldir_segment *segment = waldir_at(engine->dir, i);
+        if (segment->has_identity) {
+            rows->segments[rows->segments_count++] =
+                (struct store_segment){waldir_generation(engine->dir), segment->number,
+                                       segment->device, segment->inode, segment->identity};
+        }
+    }
+    uint32_t now = waldir_generation(engine->dir);
+    uint32_t oldest = oldest_generation(rows, now);
+    segments_remember(engine, rows, oldest);
+    commit->segments = rows->segments;
+    commit->segments_count = rows->segments_count;
+    commit->has_segments_before = true;
+    commit->segments_before = (struct position){
+        .generation = oldest, .segment = oldest == now ? waldir_at(engine->dir, 0)->number : 0};
 }
 
 static void rows_init(const struct engine *engine, struct rows *rows)
@@ -173,15 +206,12 @@ static void save_start(struct engine *engine)
         rows_destination(&engine->destinations[i], &rows);
         engine->committing_losses[i] = engine->destinations[i].losses_count;
     }
-    rows_segments(engine, &rows);
     struct store_commit commit = {.destinations = rows.destinations,
                                   .destinations_count = rows.destinations_count,
                                   .watermarks = rows.watermarks,
                                   .watermarks_count = rows.watermarks_count,
                                   .lanes = rows.lanes,
                                   .lanes_count = rows.lanes_count,
-                                  .segments = rows.segments,
-                                  .segments_count = rows.segments_count,
                                   .losses = rows.losses,
                                   .losses_count = rows.losses_count,
                                   .quotas = rows.quotas,
@@ -191,13 +221,7 @@ static void save_start(struct engine *engine)
                                   .adopt_new = engine->adopting ? engine->options.adopt_new : NULL,
                                   .forget = engine->forget,
                                   .discard_lanes = discard};
-    commit.has_segments_before = waldir_count(engine->dir) > 0;
-    if (commit.has_segments_before) {
-        /* of older generations only the numbers still on disk could matter, and they are said anew
-         */
-        commit.segments_before = (struct position){.generation = waldir_generation(engine->dir),
-                                                   .segment = waldir_at(engine->dir, 0)->number};
-    }
+    rows_segments(engine, &rows, &commit);
     engine->committing = engine->store->commit(engine->store, &commit);
     ASSERT(engine->committing); /* only one is ever under way */
     engine->pins.committing_low = rows_low(&rows);

@@ -110,25 +110,36 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
              LOG_STR("why", why));
 }
 
-static const struct store_segment *saved_segment(const struct engine *engine, uint32_t number)
+static const struct store_segment *saved_segment(const struct engine *engine, uint32_t generation,
+                                                 uint32_t number)
 {
-    const struct store_segment *newest = NULL;
     for (size_t i = 0; i < engine->saved_segments_count; i++) {
         const struct store_segment *segment = &engine->saved_segments[i];
-        if (segment->number == number &&
-            (newest == NULL || segment->generation >= newest->generation)) {
-            newest = segment;
+        if (segment->generation == generation && segment->number == number) {
+            return segment;
         }
     }
-    return newest;
+    return NULL;
 }
 
-/* Is segment `number` on disk the one that was read before, as far as its first record tells? */
-static bool same_segment(const struct engine *engine, uint32_t number)
+/* Is segment `number` on disk the one that was read in the mark's generation, as far as its first
+ * records tell? Then what it holds is what was read of it, or the beginning of that: Prometheus
+ * never adds to a segment after a restart. */
+static bool same_segment(const struct engine *engine, const struct mark *mark, uint32_t number)
 {
-    const struct store_segment *saved = saved_segment(engine, number);
+    const struct store_segment *saved = saved_segment(engine, mark->at.generation, number);
     const struct waldir_segment *now = waldir_find(engine->dir, number);
-    return saved != NULL && now != NULL && now->has_first_crc && saved->first_crc == now->first_crc;
+    return saved != NULL && now != NULL && now->has_identity && saved->first_crc == now->identity;
+}
+
+/* The start of a segment is proven by the one before it; where there is none on disk, nothing can
+ * be passed over. */
+static bool start_fits(const struct engine *engine, const struct mark *mark)
+{
+    ASSERT(mark->at.record == 0);
+    uint32_t number = mark->at.segment;
+    return number == 0 || waldir_count(engine->dir) == 0 ||
+           waldir_at(engine->dir, 0)->number >= number || same_segment(engine, mark, number - 1);
 }
 
 static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
@@ -140,6 +151,29 @@ static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
 static uint32_t first_segment(const struct engine *engine)
 {
     return waldir_count(engine->dir) == 0 ? 0 : waldir_at(engine->dir, 0)->number;
+}
+
+/* Where to begin when the mark's own place is gone: at its segment when that is still what was
+ * read, else behind the newest one below it that is, else at the oldest. */
+static struct mark nearest(const struct engine *engine, const struct mark *mark, bool *same)
+{
+    const struct scan *scan = &engine->scan;
+    size_t count = waldir_count(engine->dir);
+    size_t first = 0; /* index of the segment to begin with */
+    *same = false;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = waldir_at(engine->dir, i)->number;
+        if (number <= mark->at.segment && same_segment(engine, mark, number)) {
+            *same = true;
+            first = number < mark->at.segment ? i + 1 : i;
+        }
+    }
+    if (first < count) {
+        return mark_start_of(engine, waldir_at(engine->dir, first)->number);
+    }
+    bool read = count > 0 && scan->has_last &&
+                scan->last_segment == waldir_at(engine->dir, count - 1)->number;
+    return read ? scan->behind : mark_start_of(engine, first_segment(engine));
 }
 
 /* A saved place that can't be found. The first time the scan begins again under a new generation,
@@ -158,14 +192,14 @@ static void scan_mismatch(struct engine *engine, struct domain *domain)
         scan_start(engine);
         return;
     }
-    uint32_t segment = domain->next.at.segment;
-    bool same = same_segment(engine, segment);
-    struct mark at = mark_start_of(engine, same ? segment : first_segment(engine));
+    bool same;
+    struct mark at = nearest(engine, &domain->next, &same);
     LOG_ERROR(
         same
-            ? "the place in this segment is gone: sending the segment again from its start"
+            ? "the place in this WAL is gone: going on at the first segment that is not what was sent"
             : "this is another WAL than the saved state was made for: sending it from its oldest segment",
         LOG_STR("destination", domain->destination->conf->name), LOG_U64("segment", at.at.segment));
+    domain->next.at.item = 0; /* of a record that is gone */
     place(engine, domain, &at, same ? "segment changed" : "another WAL");
 }
 
@@ -184,14 +218,22 @@ static void scan_truncated(struct engine *engine, struct domain *domain, const s
 }
 
 /* Behind the record that proves the saved place, before whatever follows: a cursor must meet the
- * damage that lies there, or nobody would account for it. */
-static struct mark place_proven(const struct engine *engine, const struct mark *mark)
+ * damage that lies there, or nobody would account for it. What it met before the mark was saved,
+ * the mark's offset tells, and it is on the books already: damage ends at a page. `end`: what lies
+ * behind it in the segment. */
+static struct mark place_proven(const struct engine *engine, const struct mark *mark, uint64_t end)
 {
     if (mark->at.record == 0) {
         return mark_start_of(engine, mark->at.segment);
     }
     ASSERT(engine->scan.has_last && engine->scan.last_records == mark->at.record);
-    return engine->scan.behind;
+    struct mark at = engine->scan.behind;
+    bool beyond = mark->offset != TAIL_OFFSET_UNKNOWN && mark->offset > at.offset;
+    if (beyond && mark->offset <= end && mark->offset % WAL_PAGE_BYTES == 0 &&
+        mark->at.generation == waldir_generation(engine->dir)) {
+        at.offset = mark->offset;
+    }
+    return at;
 }
 
 /* The newest segment has fewer records than were read of it: it is being copied (repair), or bytes
@@ -231,14 +273,15 @@ static void scan_passed(struct engine *engine, struct domain *domain, const stru
         } else {
             scan_mismatch(engine, domain);
         }
-    } else if (!last_here && mark->at.record == 0) {
+    } else if (!last_here && mark->at.record == 0 && start_fits(engine, mark)) {
         struct mark start = mark_start_of(engine, mark->at.segment);
         place(engine, domain, &start, "empty segment");
     } else if (last_here && scan->last_records == mark->at.record &&
-               (mark->at.record == 0 || scan->last_crc == mark->previous_crc)) {
-        place(engine, domain, &scan->behind, "resumed");
+               scan->last_crc == mark->previous_crc) {
+        struct mark at = place_proven(engine, mark, segment->bytes);
+        place(engine, domain, &at, "resumed");
     } else if (last_here && scan->last_records < mark->at.record && !damaged &&
-               same_segment(engine, mark->at.segment)) {
+               same_segment(engine, mark, mark->at.segment)) {
         if (!scan->second) {
             scan_mismatch(engine,
                           domain); /* lane positions beyond the cut must not hide new items */
@@ -269,8 +312,9 @@ static bool scan_marks(struct engine *engine, const struct mark *here, bool end)
             } else if (domain->anchor != ANCHOR_MARK) {
                 continue;
             } else if (here->at.segment == mark->at.segment && here->at.record == mark->at.record) {
-                if (mark->at.record == 0 || here->previous_crc == mark->previous_crc) {
-                    struct mark at = place_proven(engine, mark);
+                if (mark->at.record == 0 ? start_fits(engine, mark)
+                                         : here->previous_crc == mark->previous_crc) {
+                    struct mark at = place_proven(engine, mark, here->offset);
                     place(engine, domain, &at, "resumed");
                 } else {
                     scan_mismatch(engine, domain);

@@ -25,6 +25,8 @@ struct dir_segment {
     struct waldir_segment seen; /* first: waldir_at gives it out */
     uint64_t file_bytes;        /* seen.bytes is less when frozen */
     uint64_t read_bytes;        /* a tail has read up to here: shorter now means replaced */
+    bool has_first_crc; /* of the first record, once a tail read it: the earliest proof that */
+    uint32_t first_crc; /* an inode number was used again */
     char name[DIR_NAME_BYTES];
 };
 
@@ -83,6 +85,7 @@ void dir_set_replaced(struct waldir *dir);
 /* Tails tell what they have read of the file that is known as `number`. */
 void dir_note_read(struct waldir *dir, uint32_t number, uint64_t bytes);
 void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc);
+void dir_note_identity(struct waldir *dir, uint32_t number, uint32_t crc);
 
 /* pins.c: */
 /* The segments that only pins have go into dir->next; sees files that are not the pinned ones. */

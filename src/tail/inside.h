@@ -37,6 +37,8 @@ struct tail {
     /* the file; fd < 0: none is open */
     int fd;
     uint64_t device, inode;
+    bool identifying; /* all records from the first on were read, none with a time yet */
+    uint32_t identity;
     bool failing; /* reading fails here since failing_ms */
     int64_t failing_ms;
     /* waiting */

@@ -88,8 +88,10 @@ static enum look segment_look(struct waldir *dir, struct dir_segment *segment,
     }
     bool known = before != NULL && same_file(before, segment);
     if (known) {
-        segment->seen.has_first_crc = before->seen.has_first_crc;
-        segment->seen.first_crc = before->seen.first_crc;
+        segment->has_first_crc = before->has_first_crc;
+        segment->first_crc = before->first_crc;
+        segment->seen.has_identity = before->seen.has_identity;
+        segment->seen.identity = before->seen.identity;
         segment->read_bytes = before->read_bytes;
     }
     if (dir->complete) {

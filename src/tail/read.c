@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <walship/crc32c.h>
+#include <walship/wal_record.h>
 
 /* What is known of the open file now. */
 static void file_known(const struct tail *tail, uint64_t *bytes, bool *sealed)
@@ -118,6 +119,34 @@ bool tail_window_fill(struct tail *tail, enum tail_status *status, struct err *e
     return false;
 }
 
+/* A Prometheus that begins anew with the same targets writes the same first series record, byte for
+ * byte: what tells two lives apart is the time in the first record that has one. */
+static bool has_time(struct view record)
+{
+    enum wal_type type = wal_record_type(record);
+    return type != WAL_SERIES && type != WAL_METADATA && type != WAL_TOMBSTONES &&
+           type != WAL_MMAP_MARKERS && type != WAL_UNKNOWN;
+}
+
+static void identify(struct tail *tail, const struct view *record, uint32_t crc)
+{
+    if (tail->record == 0) {
+        tail->identity = 0;
+        tail->identifying = true;
+    }
+    if (!tail->identifying) {
+        return;
+    }
+    uint32_t chain[2] = {tail->identity, crc};
+    tail->identity = crc32c(chain, sizeof chain);
+    if (has_time(*record)) {
+        tail->identifying = false;
+        if (tail_file_is(tail, dir_find(tail->dir, tail->segment))) {
+            dir_note_identity(tail->dir, tail->segment, tail->identity);
+        }
+    }
+}
+
 bool tail_take_record(struct tail *tail, const struct wal_read_out *read, struct tail_out *out,
                       enum tail_status *status)
 {
@@ -125,6 +154,7 @@ bool tail_take_record(struct tail *tail, const struct wal_read_out *read, struct
     if (tail->record == 0 && tail_file_is(tail, dir_find(tail->dir, tail->segment))) {
         dir_note_first(tail->dir, tail->segment, crc);
     }
+    identify(tail, &read->record, crc);
     out->at = tail_position(tail);
     out->previous_crc = tail->crc;
     out->crc = crc;

@@ -27,6 +27,7 @@ void tail_place(struct tail *tail, uint32_t segment)
     tail->ended = false;
     tail->waiting = false;
     tail->failing = false;
+    tail->identifying = false;
     if (!tail->is_checkpoint) { /* whose ordinals run through */
         tail->record = 0;
         tail->target = 0;

@@ -186,8 +186,10 @@ void waldir_set_generation(struct waldir *dir, uint32_t generation)
     dir->top = dir->has_top ? dir->now.segments[dir->now.count - 1].seen.number : 0;
     for (size_t i = 0; i < dir->now.count; i++) {
         dir->now.segments[i].read_bytes = 0;
-        dir->now.segments[i].seen.has_first_crc = false;
-        dir->now.segments[i].seen.first_crc = 0;
+        dir->now.segments[i].has_first_crc = false;
+        dir->now.segments[i].first_crc = 0;
+        dir->now.segments[i].seen.has_identity = false;
+        dir->now.segments[i].seen.identity = 0;
     }
 }
 
@@ -242,9 +244,22 @@ void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc)
     if (segment == NULL) {
         return;
     }
-    if (segment->seen.has_first_crc && segment->seen.first_crc != crc) {
+    if (segment->has_first_crc && segment->first_crc != crc) {
         dir_set_replaced(dir); /* an inode number used again: only the content tells */
     }
-    segment->seen.has_first_crc = true;
-    segment->seen.first_crc = crc;
+    segment->has_first_crc = true;
+    segment->first_crc = crc;
+}
+
+void dir_note_identity(struct waldir *dir, uint32_t number, uint32_t crc)
+{
+    struct dir_segment *segment = dir_find(dir, number);
+    if (segment == NULL) {
+        return;
+    }
+    if (segment->seen.has_identity && segment->seen.identity != crc) {
+        dir_set_replaced(dir);
+    }
+    segment->seen.has_identity = true;
+    segment->seen.identity = crc;
 }

@@ -323,16 +323,40 @@ static void do_roll(struct world *world)
     segment_open(world, world->segment + 1);
 }
 
+static void do_junk(struct world *world)
+{
+    static uint8_t page[WAL_PAGE_BYTES];
+    memset(page, 0xAA, sizeof page);
+    wal_writer_pad(&world->writer);
+    ck_assert(buf_append(&world->writer.bytes, page, sizeof page));
+    append(world);
+}
+
 /* As Prometheus: everything above goes, the segment is written anew with its first records. */
 static void do_repair(struct world *world, uint32_t segment, size_t keep)
 {
     char path[64];
-    ck_assert_uint_eq(segment, world->segment);
-    ck_assert_uint_le(keep, world->records_count);
-    world->writer.bytes.bytes = keep == 0 ? 0 : world->record_ends[keep - 1];
-    wal_writer_pad(&world->writer);
-    segment_path(world, segment, path, sizeof path);
-    fake_os_replace(world->os, path, world->writer.bytes.data, world->writer.bytes.bytes);
+    size_t bytes;
+    ck_assert_uint_le(segment, world->segment);
+    if (segment < world->segment) { /* all of it is kept; what is above goes */
+        ck_assert_uint_eq(keep, 0);
+        for (uint32_t i = segment + 1; i <= world->segment; i++) {
+            segment_path(world, i, path, sizeof path);
+            fake_os_unlink(world->os, path);
+        }
+        segment_path(world, segment, path, sizeof path);
+        bytes = (size_t)fake_os_bytes(world->os, path);
+        uint8_t *copy = mem_new(bytes, 1);
+        memcpy(copy, fake_os_data(world->os, path), bytes);
+        fake_os_replace(world->os, path, copy, bytes);
+        mem_free(copy);
+    } else {
+        ck_assert_uint_le(keep, world->records_count);
+        world->writer.bytes.bytes = keep == 0 ? 0 : world->record_ends[keep - 1];
+        wal_writer_pad(&world->writer);
+        segment_path(world, segment, path, sizeof path);
+        fake_os_replace(world->os, path, world->writer.bytes.data, world->writer.bytes.bytes);
+    }
     segment_open(world, segment + 1);
 }
 
@@ -541,6 +565,8 @@ static bool step_wal(struct world *world, const char *verb, char *line)
         do_record(world, line, strcmp(verb, "series") == 0);
     } else if (strcmp(verb, "roll") == 0) {
         do_roll(world);
+    } else if (strcmp(verb, "junk") == 0) {
+        do_junk(world);
     } else if (strcmp(verb, "remove") == 0) {
         char path[64];
         segment_path(world, (uint32_t)number(&line), path, sizeof path);

@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# repair.sh - the WAL directory gets another life under walship, by real Prometheus: bytes flipped in the newest, a middle
+# and a checkpoint segment, the newest segment cut below what was shipped (power loss), an emptied directory that begins
+# at 0 again, a directory restored from a copy. Each with walship running all the while, and with walship started
+# afterwards. Then, against `promtool tsdb dump` from before and after: nothing missing, nothing invented, nothing out
+# of order, and the log says what happened.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+top=$PWD/build/e2e/repair
+base=$top/base
+program=$PWD/build/peers/prom3/usr/bin/prometheus
+promtool=$PWD/build/peers/prom3/usr/bin/promtool
+scrapes=6 # seconds: a target's first scrape comes up to 5 s after the start
+trap stop_all EXIT
+
+if [ ! -x "$program" ] || [ ! -x "$promtool" ]; then
+    echo "SKIP repair: Prometheus 3 could not be had"
+    exit 77
+fi
+
+configure() {
+    cat >"$dir/prometheus.yml" <<YAML
+global: {scrape_interval: 200ms, scrape_timeout: 200ms}
+scrape_configs:
+- {job_name: exporter, static_configs: [{targets: ['127.0.0.1:$exporter_port']}]}
+YAML
+    cat >"$dir/emulator.yml" <<YAML
+listen_address: 127.0.0.1:$emulator_port
+database: $dir/received.db
+commit_interval: 0
+endpoints:
+- {name: a, path: /write/a}
+- {name: b, path: /write/b}
+YAML
+    cat >"$dir/walship.yml" <<YAML
+wal_dir: $dir/data
+state_dir: $dir/state
+listen_address: 127.0.0.1:$status_port
+start_at: oldest
+remote_write:
+- name: repair
+  endpoints:
+  - url: http://127.0.0.1:$emulator_port/write/a
+  - url: http://127.0.0.1:$emulator_port/write/b
+YAML
+}
+
+launch_prometheus() {
+    start "$dir/prometheus.log" "$program" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
+        --web.listen-address="127.0.0.1:$prometheus_port" "$@"
+    prometheus=$STARTED_PID
+    wait_for 60 answers "http://127.0.0.1:$prometheus_port/-/ready" || die "Prometheus did not start: $dir/prometheus.log"
+}
+
+launch_walship() {
+    start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
+    walship=$STARTED_PID
+}
+
+ports() { read -r prometheus_port emulator_port status_port < <(free_ports 3); }
+
+once() {
+    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >>"$dir/walship.log" 2>&1 ||
+        die "walship could not drain: $dir/walship.log"
+}
+
+# A WAL of several segments behind a checkpoint, all of it shipped.
+base_make() {
+    local i options
+    dir=$base
+    mkdir -p "$dir"
+    ports
+    configure
+    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
+    emulator=$STARTED_PID
+    for i in 1 2 3 4; do
+        options=()
+        [ "$i" -lt 4 ] || options=(--storage.tsdb.min-block-duration=8s --storage.tsdb.max-block-duration=8s)
+        launch_prometheus "${options[@]}"
+        [ "$i" -ne 1 ] || launch_walship
+        sleep "$scrapes"
+        stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
+    done
+    sleep 1
+    stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
+    once
+    stop "$emulator" TERM || die "the emulator did not stop cleanly"
+    [ -n "$(echo "$dir"/data/wal/checkpoint.*)" ] || die "Prometheus wrote no checkpoint"
+    [ "$(segments | wc -l)" -ge 3 ] || die "too few segments: $(segments | tr '\n' ' ')"
+    "$promtool" tsdb dump "$dir/data" >"$dir/before.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
+}
+
+segments() { find "$dir/data/wal" -maxdepth 1 -name '0*' -size +0 | sort; }
+
+# flip FILE: turns a byte in the middle of what was written.
+flip() {
+    python3 - "$1" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    data = file.read()
+    at = len(data.rstrip(b"\0")) // 2
+    file.seek(at)
+    file.write(bytes([data[at] ^ 0x40]))
+PY
+}
+
+# cut FILE: a third of what was written is gone.
+cut_file() {
+    python3 - "$1" <<'PY'
+import os, sys
+with open(sys.argv[1], "rb") as file:
+    bytes_written = len(file.read().rstrip(b"\0"))
+os.truncate(sys.argv[1], bytes_written * 2 // 3)
+PY
+}
+
+break_it() {
+    case $1 in
+    newest) flip "$(segments | tail -n 1)" ;;
+    middle) flip "$(segments | tail -n 2 | head -n 1)" ;;
+    checkpoint) flip "$(find "$dir"/data/wal/checkpoint.* -name '0*' | sort | tail -n 1)" ;;
+    powerloss) cut_file "$(segments | tail -n 1)" ;;
+    emptied) rm -rf "$dir"/data/* ;;
+    restored) rm -rf "$dir/data" && cp -a "$base/data" "$dir/data" ;;
+    esac
+}
+
+# run_one CASE alive|dead
+run_one() {
+    local case=$1 mode=$2
+    dir=$top/$case-$mode
+    mkdir -p "$dir"
+    cp -a "$base/data" "$base/state" "$base/received.db" "$dir/"
+    ports
+    configure
+    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
+    emulator=$STARTED_PID
+    launch_prometheus
+    launch_walship
+    sleep "$scrapes"
+    if [ "$case" = powerloss ]; then
+        stop "$prometheus" KILL 60 || true
+    else
+        stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
+    fi
+    sleep 1.5 # what it wrote last is on its way; the deadline of a batch is a second
+    if [ "$mode" = dead ]; then
+        stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
+        once
+    fi
+    "$promtool" tsdb dump "$dir/data" >"$dir/before.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
+    break_it "$case"
+    mv "$dir/walship.log" "$dir/walship.before.log"
+    launch_prometheus
+    [ "$mode" = alive ] || launch_walship
+    sleep "$scrapes"
+    stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
+    sleep 1
+    stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
+    cat "$dir/walship.before.log" >>"$dir/walship.log"
+    once
+    stop "$emulator" TERM || die "the emulator did not stop cleanly"
+    "$promtool" tsdb dump "$dir/data" >"$dir/after.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
+    sort -u "$base/before.txt" "$dir/before.txt" "$dir/after.txt" | awk '{print $NF "\t" $0}' | sort -s -n -k1,1 | cut -f2- >"$dir/all.txt"
+    scripts/reconcile --set --dump "$dir/all.txt" --db "$dir/received.db"
+    build/release/walship losses --config "$dir/walship.yml"
+}
+
+rm -rf "$top"
+mkdir -p "$top"
+read -r exporter_port < <(free_ports 1)
+start "$top/exporter.log" scripts/exporter --port "$exporter_port" --series 200 --churn 2
+base_make
+running=()
+for case in newest middle checkpoint powerloss emptied restored; do
+    for mode in alive dead; do
+        (run_one "$case" "$mode") >"$top/$case-$mode.log" 2>&1 &
+        running+=("$case-$mode:$!")
+    done
+done
+failed=0
+for one in "${running[@]}"; do
+    code=0
+    wait "${one#*:}" || code=$?
+    echo "== ${one%:*}: $([ "$code" -eq 0 ] && echo ok || echo "FAILED ($code)")"
+    grep -v ' Killed  ' "$top/${one%:*}.log" || true
+    [ "$code" -eq 0 ] || failed=1
+done
+exit "$failed"
