@@ -415,6 +415,10 @@ static bool scan_step(struct engine *engine)
     if (scan->state == SCAN_CHECKPOINT) {
         if (status == TAIL_RECORD) {
             scan_take(engine, &out, &lowest);
+        } else if (status == TAIL_DAMAGE) {
+            LOG_ERROR("damaged bytes in the checkpoint: items of series that only it has are lost",
+                      LOG_U64("checkpoint", scan->checkpoint),
+                      LOG_U64("bytes", out.damage_bytes), LOG_STR("why", out.damage_text));
         } else if (status == TAIL_WAIT) {
             checkpoint_end(engine);
         }
