@@ -132,14 +132,20 @@ static bool same_segment(const struct engine *engine, const struct mark *mark, u
     return saved != NULL && now != NULL && now->has_identity && saved->first_crc == now->identity;
 }
 
-/* The start of a segment is proven by the one before it; where there is none on disk, nothing can
- * be passed over. */
+/* The start of a segment is proven by the nearest one before it that has an identity; where there
+ * is none on disk, nothing can be passed over. */
 static bool start_fits(const struct engine *engine, const struct mark *mark)
 {
     ASSERT(mark->at.record == 0);
-    uint32_t number = mark->at.segment;
-    return number == 0 || waldir_count(engine->dir) == 0 ||
-           waldir_at(engine->dir, 0)->number >= number || same_segment(engine, mark, number - 1);
+    for (size_t i = waldir_count(engine->dir); i > 0; i--) {
+        const struct waldir_segment *segment = waldir_at(engine->dir, i - 1);
+        if (segment->number < mark->at.segment &&
+            (segment->has_identity ||
+             saved_segment(engine, mark->at.generation, segment->number) != NULL)) {
+            return same_segment(engine, mark, segment->number);
+        }
+    }
+    return true;
 }
 
 static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
@@ -417,8 +423,8 @@ static bool scan_step(struct engine *engine)
             scan_take(engine, &out, &lowest);
         } else if (status == TAIL_DAMAGE) {
             LOG_ERROR("damaged bytes in the checkpoint: items of series that only it has are lost",
-                      LOG_U64("checkpoint", scan->checkpoint),
-                      LOG_U64("bytes", out.damage_bytes), LOG_STR("why", out.damage_text));
+                      LOG_U64("checkpoint", scan->checkpoint), LOG_U64("bytes", out.damage_bytes),
+                      LOG_STR("why", out.damage_text));
         } else if (status == TAIL_WAIT) {
             checkpoint_end(engine);
         }
