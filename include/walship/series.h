@@ -26,6 +26,11 @@ bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
                    const struct position *at);
 /* The set id, or LABELS_NONE when no definition is at or before `at`. */
 uint32_t series_resolve(const struct series *series, uint64_t ref, const struct position *at);
+/* What each ref means just before `before`, as far as that was said at `from` or later. Nothing may
+ * be defined or collected meanwhile. */
+typedef void series_export_fn(void *context, uint64_t ref, uint32_t set);
+void series_export(const struct series *series, const struct position *from,
+                   const struct position *before, series_export_fn *each, void *context);
 size_t series_refs(const struct series *series);
 size_t series_bytes(const struct series *series); /* without the labels */
 

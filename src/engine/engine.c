@@ -142,6 +142,7 @@ void engine_free(struct engine *engine)
     }
     quotas_free(engine);
     identities_free(engine->identities);
+    waldir_free(engine->scan.series_dir);
     pins_release(engine);
     waldir_free(engine->dir);
     mem_free(engine->held); /* the labels go as a whole */

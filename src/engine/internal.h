@@ -16,6 +16,7 @@
 #include "pins.h"
 #include "readers.h"
 #include "senders.h"
+#include "snapshot.h"
 
 #include <walship/assert.h>
 #include <walship/engine.h>
@@ -117,6 +118,7 @@ struct engine {
     struct scan scan;
     struct collect collect;
     struct pins pins;
+    struct snapshots snapshots;
     uint32_t *held; /* label sets of items that were on their way at the last collection */
     size_t held_count;
     struct label *label_room;

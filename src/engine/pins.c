@@ -118,6 +118,9 @@ static void load_entry(void *context, const struct spool_entry *entry)
     struct engine *engine = context;
     struct pins *pins = &engine->pins;
     struct pin found;
+    if (snapshot_load(engine, entry)) {
+        return;
+    }
     if (!name_parse(entry->name, &found) || pins->count == PINS_MAX) {
         return;
     }
@@ -169,6 +172,7 @@ void pins_load(struct engine *engine, uint32_t *generation)
         LOG_ERROR("the spool can't be listed: what it keeps is not used",
                   LOG_STR("err", strerror(-status)), LOG_STR("spool_dir", pins->directory));
     }
+    snapshots_sort(engine);
     for (size_t i = 0; i < pins->count; i++) {
         const struct pin *pin = &pins->pins[i];
         *generation = pin->generation > *generation ? pin->generation : *generation;
@@ -202,4 +206,5 @@ void pins_release(struct engine *engine)
     }
     mem_free(pins->pins);
     pins->pasts_count = 0;
+    snapshots_release(engine);
 }

@@ -172,6 +172,9 @@ static void results(struct engine *engine)
     struct spool_result result;
     while (pins->spool->next_result(pins->spool, &result)) {
         pins->look = true;
+        if (snapshot_result(engine, &result)) {
+            continue;
+        }
         for (size_t i = 0; i < pins->count; i++) {
             if (pins->pins[i].job == result.id) {
                 pins->pins[i].job = 0;
@@ -225,6 +228,9 @@ static void discover(struct engine *engine)
 static bool pin_over(struct engine *engine, struct pin *pin)
 {
     if (pin->state == PIN_KEPT) {
+        if (!snapshot_covers(engine, pin->generation, pin->number)) {
+            return false; /* what was defined in it is not written yet */
+        }
         if (engine->now_ms >= pin->retry_ms) {
             pin_drop(engine, pin);
         } else {
@@ -293,6 +299,8 @@ void pins_run(struct engine *engine)
         i += pin_step(engine, &pins->pins[i]) ? 0 : 1;
     }
     pasts_run(engine);
+    snapshots_run(engine);
+    due(pins, snapshots_deadline(engine));
 }
 
 int64_t pins_deadline(const struct engine *engine)

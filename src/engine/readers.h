@@ -36,13 +36,16 @@ struct reader {
     bool at_end;
 };
 
-enum scan_state { SCAN_DONE, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
+enum scan_state { SCAN_DONE, SCAN_SERIES, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
 enum { SCAN_TRIES_MAX = 10, RETRY_IO_MS = 1000 };
 
 /* Loading series up to where the domains start, and finding their places on the way. */
 struct scan {
     enum scan_state state;
     struct tail *tail;
+    size_t series; /* SCAN_SERIES: index of the file */
+    struct waldir *series_dir;
+    struct position series_at;
     size_t past;           /* SCAN_PAST: index of the earlier generation */
     struct position until; /* series up to here are wanted, also when all domains have a place */
     uint32_t checkpoint;

@@ -1,11 +1,10 @@
 /* scan.c - before anything is read for sending: the series of the newest checkpoint, then those of
  * the segments up to where the domains start. On the way every saved place is verified by its
  * ordinal and the CRC of the record before it. The same pass serves the start and a new generation
- * (repair, restore, emptied directory). And the collection of series that a new checkpoint no
- * longer has. */
+ * (repair, restore, emptied directory). */
 #include "internal.h"
 
-enum { SCAN_STEPS = 4096, COLLECT_STEPS = 64, SCAN_WAIT_MS = 5000, SCAN_RETRY_MS = 100 };
+enum { SCAN_STEPS = 4096, SCAN_WAIT_MS = 5000, SCAN_RETRY_MS = 100 };
 
 static void scan_tail(struct engine *engine, struct tail *tail)
 {
@@ -13,6 +12,14 @@ static void scan_tail(struct engine *engine, struct tail *tail)
         tail_free(engine->scan.tail);
     }
     engine->scan.tail = tail;
+}
+
+static void scan_take(struct engine *engine, const struct tail_out *out, const struct position *at)
+{
+    uint64_t items;
+    if (wal_record_type(out->record) == WAL_SERIES && wal_record_check(out->record, &items)) {
+        series_apply(engine, out, at, NULL);
+    }
 }
 
 static void scan_live(struct engine *engine)
@@ -40,13 +47,53 @@ static void scan_past(struct engine *engine)
     }
 }
 
+/* What was kept of series, file by file; only at the start, since then the table has it. */
+static void scan_series(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    struct waldir *dir = snapshot_open(engine, scan->series, &scan->series_at);
+    scan_tail(engine, dir == NULL ? NULL : tail_new(dir));
+    waldir_free(scan->series_dir);
+    scan->series_dir = dir;
+    if (dir != NULL) {
+        scan->state = SCAN_SERIES;
+    } else {
+        scan_past(engine);
+    }
+}
+
 static void scan_begin(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
     scan->has_last = false;
     scan->has_damage = false;
     scan->past = 0;
-    scan_past(engine);
+    scan_series(engine);
+}
+
+/* True: all of it is read. */
+static bool scan_take_old(struct engine *engine, enum tail_status status,
+                          const struct tail_out *out, const struct position *at)
+{
+    if (status == TAIL_RECORD) {
+        scan_take(engine, out, at);
+    } else if (status == TAIL_DAMAGE) {
+        LOG_ERROR("what was kept in the spool is damaged", LOG_U64("generation", at->generation),
+                  LOG_U64("segment", at->segment), LOG_U64("bytes", out->damage_bytes));
+    }
+    return status == TAIL_WAIT;
+}
+
+/* Where the definitions of the checkpoint belong: as early as can be, unless there are older ones
+ * that they must not hide or replace. */
+static struct position checkpoint_place(const struct engine *engine)
+{
+    struct position at = {0};
+    if (engine->pins.pasts_count > 0 || engine->snapshots.has_base) {
+        at = (struct position){waldir_generation(engine->dir), engine->scan.checkpoint, UINT32_MAX,
+                               0};
+    }
+    return at;
 }
 
 /* A place in an earlier generation needs no search: the pins are its own files. It will go on at
@@ -361,14 +408,6 @@ static void scan_finish(struct engine *engine)
     engine->work_left = true;
 }
 
-static void scan_take(struct engine *engine, const struct tail_out *out, const struct position *at)
-{
-    uint64_t items;
-    if (wal_record_type(out->record) == WAL_SERIES && wal_record_check(out->record, &items)) {
-        series_apply(engine, out, at, NULL);
-    }
-}
-
 static void scan_failed(struct engine *engine, const struct err *err)
 {
     struct scan *scan = &engine->scan;
@@ -397,7 +436,6 @@ static void checkpoint_end(struct engine *engine)
 static bool scan_step(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
-    static const struct position lowest = {0};
     struct tail_out out;
     struct err err = {0};
     enum tail_status status = tail_next(scan->tail, &out, &err);
@@ -409,10 +447,15 @@ static bool scan_step(struct engine *engine)
         scan->retry_at_ms = engine->now_ms + SCAN_RETRY_MS;
         return false; /* not the end: what is there now is about to be told */
     }
+    if (scan->state == SCAN_SERIES) {
+        if (scan_take_old(engine, status, &out, &scan->series_at)) {
+            scan->series++;
+            scan_series(engine);
+        }
+        return true;
+    }
     if (scan->state == SCAN_PAST) {
-        if (status == TAIL_RECORD) {
-            scan_take(engine, &out, &out.at);
-        } else if (status == TAIL_WAIT) {
+        if (scan_take_old(engine, status, &out, &out.at)) {
             scan->past++;
             scan_past(engine);
         }
@@ -420,7 +463,8 @@ static bool scan_step(struct engine *engine)
     }
     if (scan->state == SCAN_CHECKPOINT) {
         if (status == TAIL_RECORD) {
-            scan_take(engine, &out, &lowest);
+            struct position place = checkpoint_place(engine);
+            scan_take(engine, &out, &place);
         } else if (status == TAIL_DAMAGE) {
             LOG_ERROR("damaged bytes in the checkpoint: items of series that only it has are lost",
                       LOG_U64("checkpoint", scan->checkpoint), LOG_U64("bytes", out.damage_bytes),
@@ -475,102 +519,4 @@ void scan_run(struct engine *engine)
         }
     }
     engine->work_left = true;
-}
-
-/* ---- collection ---- */
-
-static struct position slowest_watermark(const struct engine *engine)
-{
-    struct position slowest = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        const struct destination *destination = &engine->destinations[i];
-        for (size_t k = 0; k < destination->domains_count; k++) {
-            struct mark mark;
-            domain_watermark(destination->domains[k], &mark);
-            if (position_before(&mark.at, &slowest)) {
-                slowest = mark.at;
-            }
-        }
-    }
-    return slowest;
-}
-
-static void collect_start(struct engine *engine)
-{
-    struct collect *collect = &engine->collect;
-    uint32_t number;
-    if (!waldir_checkpoint(engine->dir, &number) ||
-        (collect->seen_any && number <= collect->checkpoint)) {
-        return;
-    }
-    struct position slowest = slowest_watermark(engine);
-    if (slowest.generation != waldir_generation(engine->dir) || slowest.segment <= number) {
-        return; /* somebody may still need what the checkpoint dropped */
-    }
-    collect->seen_any = true;
-    collect->checkpoint = number;
-    collect->tail = tail_new_checkpoint(engine->dir, number);
-    series_collect_begin(engine->series);
-}
-
-static void collect_take(struct engine *engine, const struct tail_out *out)
-{
-    struct wal_series_iter iter;
-    struct wal_series found;
-    uint64_t items;
-    if (wal_record_type(out->record) != WAL_SERIES || !wal_record_check(out->record, &items)) {
-        return;
-    }
-    wal_series_init(&iter, out->record);
-    while (wal_series_next(&iter, engine->label_room, &found)) {
-        series_collect_mark(engine->series, found.ref);
-    }
-}
-
-static void collect_end(struct engine *engine)
-{
-    struct position before = {.generation = waldir_generation(engine->dir),
-                              .segment = engine->collect.checkpoint + 1};
-    struct position slowest = slowest_watermark(engine);
-    if (position_before(&slowest, &before)) {
-        before = slowest;
-    }
-    sets_hold(engine);
-    size_t removed = series_collect_end(engine->series, &before, NULL, NULL);
-    routes_sweep(engine);
-    LOG_DEBUG("series collected", LOG_U64("checkpoint", engine->collect.checkpoint),
-              LOG_U64("removed", removed), LOG_U64("left", series_refs(engine->series)));
-    tail_free(engine->collect.tail);
-    engine->collect.tail = NULL;
-}
-
-void collect_run(struct engine *engine)
-{
-    struct collect *collect = &engine->collect;
-    if (engine->scan.state != SCAN_DONE) {
-        return;
-    }
-    if (collect->tail == NULL) {
-        collect_start(engine);
-    }
-    for (int i = 0; collect->tail != NULL && i < COLLECT_STEPS; i++) {
-        struct tail_out out;
-        struct err err = {0};
-        switch (tail_next(collect->tail, &out, &err)) {
-        case TAIL_RECORD:
-            collect_take(engine, &out);
-            break;
-        case TAIL_WAIT:
-            collect_end(engine);
-            return;
-        case TAIL_GAP:
-        case TAIL_DAMAGE: /* then the list is not whole: collect nothing this time */
-        case TAIL_FAILED:
-            LOG_DEBUG("a checkpoint can't be read, nothing collected", LOG_STR("err", err.text));
-            tail_free(collect->tail);
-            collect->tail = NULL;
-            return;
-        }
-    }
-    engine->work_left = engine->work_left || collect->tail != NULL;
 }

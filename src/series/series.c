@@ -208,6 +208,23 @@ uint32_t series_resolve(const struct series *series, uint64_t ref, const struct 
     return LABELS_NONE;
 }
 
+void series_export(const struct series *series, const struct position *from,
+                   const struct position *before, series_export_fn *each, void *context)
+{
+    size_t cursor = 0;
+    uint64_t ref;
+    uint32_t index;
+    while (refmap_each(series->newest, &cursor, &ref, &index)) {
+        while (index != DEFINITION_NONE &&
+               !position_before(&definition_of(series, index)->at, before)) {
+            index = definition_of(series, index)->older;
+        }
+        if (index != DEFINITION_NONE && !position_before(&definition_of(series, index)->at, from)) {
+            each(context, ref, definition_of(series, index)->set);
+        }
+    }
+}
+
 size_t series_refs(const struct series *series)
 {
     return refmap_count(series->newest);

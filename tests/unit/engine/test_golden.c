@@ -8,13 +8,12 @@
 #include <walship/mem.h>
 
 static const char *const traces[] = {
-    "steady",       "retry",       "ambiguous",   "restart",      "parked",
-    "too_big",      "repair",      "emptied",     "isolation",    "truncated",
-    "kept_linked",  "kept_copied", "kept_repair", "start_now",    "start_ago",
-    "once",         "another",     "rename",      "commit_fails", "checkpoint",
-    "catching_up",  "pinned",      "stop",        "token",        "token_fails",
-    "unauthorized", "revoked",     "final",       "lent",         "relabel",
-    "quota",        "learned",     "kinds",       "emptied_same", "repaired_middle",
+    "steady",      "retry",        "ambiguous",    "restart",     "parked",       "too_big",
+    "repair",      "emptied",      "isolation",    "truncated",   "kept_linked",  "kept_copied",
+    "kept_repair", "kept_series",  "start_now",    "start_ago",   "once",         "another",
+    "rename",      "commit_fails", "checkpoint",   "catching_up", "pinned",       "stop",
+    "token",       "token_fails",  "unauthorized", "revoked",     "final",        "lent",
+    "relabel",     "quota",        "learned",      "kinds",       "emptied_same", "repaired_middle",
     "damage"};
 
 static void replay(struct world *world, FILE *file, struct buf *is)

@@ -1,0 +1,389 @@
+/* snapshot.c - the definitions that pinned segments need.
+ *
+ * A pinned item may refer to a series whose record lies in a segment that is gone, or in a
+ * checkpoint that Prometheus has replaced. So once there is a lag, all definitions made before the
+ * lowest pin are written to the spool, and before a pin goes those that were made in it: the files
+ * and the pins together always define everything pinned. They are WAL records, in files named by
+ * the segment before which they were made, and are read as a directory of one segment. With the
+ * lag they go. */
+#include "snapshot.h"
+
+#include "internal.h"
+
+#include <walship/wal_frame.h>
+
+enum { PIECE_BYTES_MAX = SNAPSHOT_PIECE_BYTES + SNAPSHOT_RECORD_BYTES + 3 * LABELS_BYTES_MAX };
+
+static const char *file_name(const struct snapshot_file *file, char *out)
+{
+    int bytes = snprintf(out, SPOOL_NAME_BYTES, "%u-%08u.%s", file->generation, file->segment,
+                         file->full ? "series" : "delta");
+    ASSERT(bytes > 0 && bytes < SPOOL_NAME_BYTES);
+    return out;
+}
+
+static struct position file_position(const struct snapshot_file *file)
+{
+    return (struct position){.generation = file->generation, .segment = file->segment};
+}
+
+/* ---- an earlier life ---- */
+
+bool snapshot_load(struct engine *engine, const struct spool_entry *entry)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    char again[SPOOL_NAME_BYTES];
+    char kind[8];
+    struct snapshot_file file = {.bytes = entry->bytes};
+    if (sscanf(entry->name, "%u-%08u.%7s", &file.generation, &file.segment, kind) != 3) {
+        return false;
+    }
+    file.full = strcmp(kind, "series") == 0;
+    if (strcmp(file_name(&file, again), entry->name) != 0) {
+        return false;
+    }
+    if (snapshots->count < SNAPSHOT_FILES_MAX && file.generation > 0) {
+        snapshots->files[snapshots->count++] = file;
+    }
+    return true;
+}
+
+/* By place; what holds all of it before what adds to it. */
+static int file_order(const void *left, const void *right)
+{
+    const struct snapshot_file *a = left;
+    const struct snapshot_file *b = right;
+    struct position at_a = file_position(a);
+    struct position at_b = file_position(b);
+    int order = position_compare(&at_a, &at_b);
+    return order != 0 ? order : (int)b->full - (int)a->full;
+}
+
+void snapshots_sort(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    if (snapshots->count > 1) {
+        qsort(snapshots->files, snapshots->count, sizeof snapshots->files[0], file_order);
+    }
+    for (size_t i = 0; i < snapshots->count; i++) {
+        snapshots->has_base = snapshots->has_base || snapshots->files[i].full;
+        snapshots->covered = file_position(&snapshots->files[i]);
+    }
+    snapshots->loaded = snapshots->count;
+}
+
+struct waldir *snapshot_open(struct engine *engine, size_t index, struct position *at)
+{
+    const struct snapshots *snapshots = &engine->snapshots;
+    char name[SPOOL_NAME_BYTES];
+    bool changed;
+    bool replaced;
+    struct err ignored;
+    if (index >= snapshots->loaded) {
+        return NULL;
+    }
+    const struct snapshot_file *file = &snapshots->files[index];
+    struct waldir *dir = waldir_new_past(engine->os, file->generation);
+    char *path = mem_format("%s/%s", engine->pins.directory, file_name(file, name));
+    struct waldir_pin pin = {.number = file->segment, .path = path};
+    waldir_pin(dir, &pin);
+    mem_free(path);
+    bool ok = waldir_refresh(dir, &changed, &replaced, &ignored);
+    ASSERT(ok && !replaced);
+    /* below all that the segment itself says */
+    *at = (struct position){file->generation, file->segment, UINT32_MAX, 0};
+    if (file->segment > 0) {
+        at->segment--;
+    } else {
+        at->generation--;
+        at->segment = UINT32_MAX;
+    }
+    return dir;
+}
+
+/* ---- writing ---- */
+
+static void items_release(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    bool gone = false;
+    for (size_t i = 0; i < snapshots->items_count; i++) {
+        gone = labels_release(engine->labels, snapshots->items[i].set) || gone;
+    }
+    if (gone) {
+        routes_sweep(engine);
+    }
+    mem_free(snapshots->items);
+    snapshots->items = NULL;
+    snapshots->items_count = 0;
+    snapshots->items_capacity = 0;
+    snapshots->items_done = 0;
+}
+
+static void definition_take(void *context, uint64_t ref, uint32_t set)
+{
+    struct engine *engine = context;
+    struct snapshots *snapshots = &engine->snapshots;
+    if (snapshots->items_count == snapshots->items_capacity) {
+        snapshots->items_capacity = snapshots->items_capacity * 2 + 1024;
+        snapshots->items =
+            mem_grow(snapshots->items, snapshots->items_capacity, sizeof *snapshots->items);
+    }
+    labels_retain(engine->labels, set);
+    snapshots->items[snapshots->items_count++] = (struct snapshot_item){ref, set};
+}
+
+static void write_begin(struct engine *engine, const struct position *target, bool full)
+{
+    static const struct position lowest = {0};
+    struct snapshots *snapshots = &engine->snapshots;
+    ASSERT(!snapshots->writing && snapshots->items_count == 0);
+    snapshots->writing = true;
+    snapshots->begun = false;
+    snapshots->abandoned = false;
+    snapshots->full = full;
+    snapshots->target = *target;
+    series_export(engine->series, full ? &lowest : &snapshots->covered, target, definition_take,
+                  engine);
+}
+
+static struct snapshot_file file_written(const struct snapshots *snapshots)
+{
+    return (struct snapshot_file){.generation = snapshots->target.generation,
+                                  .segment = snapshots->target.segment,
+                                  .full = snapshots->full};
+}
+
+/* Records of the next items, until the piece is large enough. */
+static void piece_fill(struct engine *engine, struct buf *piece)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    struct buf record;
+    bool ok = true;
+    buf_init(&record, PIECE_BYTES_MAX);
+    while (snapshots->items_done < snapshots->items_count && piece->bytes < SNAPSHOT_PIECE_BYTES) {
+        const struct snapshot_item *item = &snapshots->items[snapshots->items_done++];
+        size_t count = labels_get(engine->labels, item->set, engine->label_room, LABELS_COUNT_MAX);
+        ok = ok && wal_frame_series(&record, item->ref, engine->label_room, count);
+        bool last = snapshots->items_done == snapshots->items_count;
+        if (record.bytes >= SNAPSHOT_RECORD_BYTES || last) {
+            ok = ok && wal_frame_record(piece, &record);
+            buf_clear(&record);
+        }
+    }
+    ok = ok && (record.bytes == 0 || wal_frame_record(piece, &record)) && wal_frame_pad(piece);
+    ASSERT(ok); /* the limits leave room */
+    buf_release(&record);
+}
+
+static void piece_write(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    struct snapshot_file file = file_written(snapshots);
+    char name[SPOOL_NAME_BYTES];
+    struct buf piece;
+    buf_init(&piece, PIECE_BYTES_MAX);
+    size_t done = snapshots->items_done;
+    piece_fill(engine, &piece);
+    struct spool_job job = {.kind = SPOOL_WRITE,
+                            .id = engine->pins.jobs + 1,
+                            .name = file_name(&file, name),
+                            .bytes = piece.data,
+                            .count = piece.bytes,
+                            .first = !snapshots->begun,
+                            .last = snapshots->items_done == snapshots->items_count};
+    if (engine->pins.spool->submit(engine->pins.spool, &job)) {
+        snapshots->job = ++engine->pins.jobs;
+        snapshots->begun = true;
+    } else {
+        snapshots->items_done = done;
+    }
+    buf_release(&piece);
+}
+
+static void file_drop(struct engine *engine, struct snapshot_file *file)
+{
+    char name[SPOOL_NAME_BYTES];
+    struct spool_job job = {
+        .kind = SPOOL_DROP, .id = engine->pins.jobs + 1, .name = file_name(file, name)};
+    if (file->job == 0 && engine->pins.spool->submit(engine->pins.spool, &job)) {
+        file->job = ++engine->pins.jobs;
+    }
+}
+
+static void write_end(struct engine *engine, const struct spool_result *result)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    struct snapshot_file file = file_written(snapshots);
+    file.bytes = result->bytes;
+    ASSERT(snapshots->count < SNAPSHOT_FILES_MAX);
+    trace_line(engine, "series before %u/%u: %zu kept%s", file.generation, file.segment,
+               snapshots->items_count, file.full ? ", all" : "");
+    snapshots->files[snapshots->count++] = file;
+    snapshots->covered = snapshots->target;
+    snapshots->has_base = snapshots->has_base || file.full;
+    snapshots->writing = false;
+    items_release(engine);
+}
+
+static void write_failed(struct engine *engine, const struct spool_result *result)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    snapshots->writing = false;
+    snapshots->retry_ms = engine->now_ms + PIN_RETRY_MS;
+    engine->pins.failures++;
+    items_release(engine);
+    LOG_ERROR("the series of kept segments can't be saved, trying again; a restart now could not "
+              "name all of what is kept",
+              LOG_STR("err", strerror(result->error)),
+              LOG_STR("spool_dir", engine->pins.directory));
+}
+
+/* False: nothing of it is under this id. */
+static bool drop_result(struct snapshots *snapshots, const struct spool_result *result)
+{
+    for (size_t i = 0; i < snapshots->count; i++) {
+        struct snapshot_file *file = &snapshots->files[i];
+        if (file->job != result->id) {
+            continue;
+        }
+        file->job = 0;
+        if (result->status == SPOOL_DONE) {
+            snapshots->count--;
+            memmove(file, file + 1, (snapshots->count - i) * sizeof *file);
+        }
+        return true;
+    }
+    return false;
+}
+
+bool snapshot_result(struct engine *engine, const struct spool_result *result)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    if (result->id != snapshots->job) {
+        return drop_result(snapshots, result);
+    }
+    snapshots->job = 0;
+    if (result->status != SPOOL_DONE) {
+        write_failed(engine, result);
+    } else if (snapshots->abandoned) {
+        snapshots->writing = false;
+        items_release(engine);
+    } else if (snapshots->items_done == snapshots->items_count) {
+        write_end(engine, result);
+    }
+    return true;
+}
+
+/* ---- when ---- */
+
+static bool is_lagging(const struct engine *engine)
+{
+    const struct position *low = &engine->pins.low;
+    size_t count = waldir_count(engine->dir);
+    return engine->pins.has_low && count > 0 &&
+           (low->generation < waldir_generation(engine->dir) ||
+            low->segment < waldir_at(engine->dir, count - 1)->number);
+}
+
+/* All that a full one made needless: what stands before the last full one. */
+static void files_drop(struct engine *engine, bool all)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    size_t keep = all ? snapshots->count : 0;
+    for (size_t i = snapshots->count; !all && i > 0 && keep == 0; i--) {
+        keep = snapshots->files[i - 1].full ? i - 1 : 0;
+    }
+    for (size_t i = 0; i < keep; i++) {
+        file_drop(engine, &snapshots->files[i]);
+    }
+}
+
+static bool wants_full(const struct snapshots *snapshots)
+{
+    uint64_t base_bytes = 0;
+    uint64_t delta_bytes = 0;
+    size_t deltas = 0;
+    for (size_t i = 0; i < snapshots->count; i++) {
+        const struct snapshot_file *file = &snapshots->files[i];
+        deltas = file->full ? 0 : deltas + 1;
+        delta_bytes = file->full ? 0 : delta_bytes + file->bytes;
+        base_bytes = file->full ? file->bytes : base_bytes;
+    }
+    return !snapshots->has_base || deltas >= SNAPSHOT_DELTAS_MAX || delta_bytes > 2 * base_bytes;
+}
+
+static void lag_over(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    snapshots->has_base = false;
+    snapshots->covered = (struct position){0};
+    snapshots->abandoned = true;
+    if (snapshots->writing && snapshots->job == 0) {
+        snapshots->writing = false;
+        items_release(engine);
+    }
+    files_drop(engine, true);
+}
+
+/* The segment of the lowest place that is needed: what was defined before it is to be kept. */
+static struct position low_segment(const struct engine *engine)
+{
+    const struct position *low = &engine->pins.low;
+    return (struct position){.generation = low->generation, .segment = low->segment};
+}
+
+/* When a write may begin; what is under way comes back as a result. */
+int64_t snapshots_deadline(const struct engine *engine)
+{
+    const struct snapshots *snapshots = &engine->snapshots;
+    struct position target = low_segment(engine);
+    if (!snapshots->lagging || snapshots->writing ||
+        (snapshots->has_base && !position_before(&snapshots->covered, &target))) {
+        return INT64_MAX;
+    }
+    int64_t at_ms = snapshots->has_base ? 0 : snapshots->lagging_ms + PIN_LAG_MS;
+    return snapshots->retry_ms > at_ms ? snapshots->retry_ms : at_ms;
+}
+
+void snapshots_run(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    bool was = snapshots->lagging;
+    if (engine->scan.state != SCAN_DONE) {
+        return; /* the table is not whole */
+    }
+    snapshots->lagging = is_lagging(engine);
+    snapshots->lagging_ms = was ? snapshots->lagging_ms : engine->now_ms;
+    if (!snapshots->lagging) {
+        lag_over(engine);
+        return;
+    }
+    struct position target = low_segment(engine);
+    bool due = engine->now_ms >= snapshots_deadline(engine);
+    if (due && snapshots->count < SNAPSHOT_FILES_MAX) {
+        write_begin(engine, &target, wants_full(snapshots));
+    }
+    if (snapshots->writing && !snapshots->full && snapshots->items_count == 0) {
+        snapshots->writing = false; /* nothing was defined there */
+        snapshots->covered = snapshots->target;
+        engine->pins.look = true;
+    }
+    if (snapshots->writing && snapshots->job == 0) {
+        piece_write(engine);
+    }
+    files_drop(engine, false);
+}
+
+bool snapshot_covers(const struct engine *engine, uint32_t generation, uint32_t segment)
+{
+    const struct snapshots *snapshots = &engine->snapshots;
+    struct position behind = {.generation = generation, .segment = segment + 1};
+    return !is_lagging(engine) ||
+           (snapshots->has_base && !position_before(&snapshots->covered, &behind));
+}
+
+void snapshots_release(struct engine *engine)
+{
+    items_release(engine);
+}

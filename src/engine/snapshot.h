@@ -1,0 +1,59 @@
+/* snapshot.h - what of series has to outlive Prometheus' checkpoints, for the files of this folder
+ * only. */
+#ifndef ENGINE_SNAPSHOT_H
+#define ENGINE_SNAPSHOT_H
+
+#include <walship/spool.h>
+#include <walship/tail.h>
+
+enum {
+    SNAPSHOT_FILES_MAX = 64,
+    SNAPSHOT_DELTAS_MAX = 16, /* then all is written anew */
+    SNAPSHOT_RECORD_BYTES = 64 << 10,
+    SNAPSHOT_PIECE_BYTES = 1 << 20
+};
+
+/* Definitions that were made before the segment: all of them, or those since the file before. */
+struct snapshot_file {
+    uint32_t generation, segment;
+    bool full;
+    uint64_t bytes;
+    uint64_t job; /* it is being dropped; 0: not */
+};
+
+struct snapshot_item {
+    uint64_t ref;
+    uint32_t set;
+};
+
+struct snapshots {
+    struct snapshot_file files[SNAPSHOT_FILES_MAX]; /* ascending */
+    size_t count;
+    size_t loaded; /* how many of them an earlier life left, to be read by the scan */
+    bool has_base;
+    struct position covered; /* what was defined before it is in the files */
+    bool lagging;
+    int64_t lagging_ms; /* since when */
+    int64_t retry_ms;
+    /* the one being written */
+    bool writing, full, begun, abandoned;
+    struct position target;
+    uint64_t job;
+    struct snapshot_item *items; /* each holds its set */
+    size_t items_count, items_capacity, items_done;
+};
+
+struct engine;
+
+bool snapshot_load(struct engine *engine, const struct spool_entry *entry); /* false: not one */
+void snapshots_sort(struct engine *engine);                                 /* after all loads */
+/* A tail on what the scan is to read next, and where its definitions belong; NULL: no more. */
+struct waldir *snapshot_open(struct engine *engine, size_t index, struct position *at);
+void snapshots_run(struct engine *engine);
+int64_t snapshots_deadline(const struct engine *engine);
+bool snapshot_result(struct engine *engine, const struct spool_result *result);
+/* May the pin of this segment go, as far as definitions are concerned? */
+bool snapshot_covers(const struct engine *engine, uint32_t generation, uint32_t segment);
+void snapshots_release(struct engine *engine);
+
+#endif
