@@ -16,7 +16,7 @@ void demand_begun(const struct engine *engine, struct sender *sender, struct bat
     if (batch->attempts == 0) {
         batch->begun_ms = engine->now_ms;
     }
-    sender->attempted += batch->samples;
+    sender->attempted += batch->carried;
 }
 
 void demand_answered(const struct engine *engine, struct sender *sender, const struct batch *batch)

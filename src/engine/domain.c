@@ -140,6 +140,15 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
     domain->next.at.item = at.item + 1;
 }
 
+void domain_at_end(struct domain *domain, bool at_end)
+{
+    domain->at_end = at_end;
+    if (at_end && domain->doubting) {
+        domain->doubting = false; /* what comes now was written in this life */
+        domain->doubt_end = domain->next.at;
+    }
+}
+
 void domain_record_done(struct domain *domain, const struct mark *next)
 {
     domain->next = *next;

@@ -107,20 +107,26 @@ static void groups_make(struct encode *encode, const struct destination *destina
     batch->newest_ms = INT64_MIN;
     batch->histograms = 0;
     batch->exemplars = 0;
+    uint32_t place = 0;
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane_walk walk;
         lane_walk_start(&walk, &destination->lanes[batch->parts[i].lane]);
         for (uint32_t k = 0; k < batch->parts[i].count; k++) {
             const struct item *item = lane_walk_next(&walk);
-            group_add(encode, item);
             if (item->t_ms > batch->newest_ms && item->kind != ITEM_EXEMPLAR) {
                 batch->newest_ms = item->t_ms;
             }
-            batch->histograms += item->kind == ITEM_HISTOGRAM;
-            batch->exemplars += item->kind == ITEM_EXEMPLAR;
+            if (batch->sift == NULL || sift_wants(batch->sift, place)) {
+                group_add(encode, item);
+                batch->histograms += item->kind == ITEM_HISTOGRAM;
+                batch->exemplars += item->kind == ITEM_EXEMPLAR;
+            }
+            place++;
         }
     }
-    ASSERT(encode->items_count == batch->samples);
+    ASSERT(place == batch->samples && encode->items_count > 0);
+    ASSERT(batch->sift != NULL || encode->items_count == batch->samples);
+    batch->carried = encode->items_count;
 }
 
 static bool series_write(struct encode *encode, enum rw_version version,
@@ -245,16 +251,16 @@ bool encode_batch(struct engine *engine, struct destination *destination, struct
     groups_make(encode, destination, batch);
     batch->version = destination->conf->protobuf;
     if (!groups_write(engine, batch->version)) {
-        ASSERT(batch->samples > 1); /* limits.h: one item always fits */
-        *fitting = batch->samples / 2;
+        ASSERT(batch->carried > 1); /* limits.h: one item always fits */
+        *fitting = batch->carried / 2;
         return false;
     }
     bool compressed = rw_compress(&encode->raw, &encode->compressed);
     ASSERT(compressed);
     size_t bytes = encode->compressed.bytes;
     size_t bytes_max = destination->conf->queue.max_bytes_per_send;
-    if (bytes > bytes_max && batch->samples > 1) {
-        uint64_t wanted = (uint64_t)batch->samples * bytes_max / bytes * 9 / 10;
+    if (bytes > bytes_max && batch->carried > 1) {
+        uint64_t wanted = (uint64_t)batch->carried * bytes_max / bytes * 9 / 10;
         *fitting = wanted == 0 ? 1 : (uint32_t)wanted;
         return false;
     }

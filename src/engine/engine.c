@@ -53,6 +53,7 @@ static void senders_init(struct engine *engine, struct destination *destination)
         struct endpoint_conf endpoint = {.min_backoff_ms = conf->queue.min_backoff_ms,
                                          .max_backoff_ms = conf->queue.max_backoff_ms,
                                          .in_flight_max = slots,
+                                         .gives_up_on_429 = !conf->queue.retry_on_http_429,
                                          .shown = conf->endpoints[i].shown};
         endpoint_init(&sender->endpoint, &endpoint, engine->os->random(engine->os));
         lending_init(&sender->lending, 0);
@@ -113,6 +114,7 @@ static void destination_release(struct engine *engine, struct destination *desti
                 engine->http->cancel(engine->http, batch->id);
             }
             buf_release(&batch->body);
+            sift_free(batch->sift);
         }
         headers_forget(sender);
     }
@@ -120,6 +122,7 @@ static void destination_release(struct engine *engine, struct destination *desti
         mem_free((void *)(uintptr_t)destination->losses[i].detail);
     }
     mem_free(destination->losses);
+    mem_free(destination->quarantine.bans); /* the labels go as a whole */
     mem_free(destination->senders);
     routes_release(engine, destination);
 }

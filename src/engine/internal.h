@@ -17,6 +17,7 @@
 #include "readers.h"
 #include "senders.h"
 #include "snapshot.h"
+#include "verdict.h"
 
 #include <walship/assert.h>
 #include <walship/engine.h>
@@ -55,9 +56,11 @@ struct domain {
     bool has_record_entry;
     bool at_end;
     struct ring ring;
-    uint32_t pending;       /* items in its lanes */
-    size_t payload_bytes;   /* of its items, the parked ones too */
-    int64_t newest_read_ms; /* sample time */
+    bool doubting; /* an earlier life may have sent what is read, till the end of the WAL is met */
+    struct position doubt_end; /* else: what lies before this */
+    uint32_t pending;          /* items in its lanes */
+    size_t payload_bytes;      /* of its items, the parked ones too */
+    int64_t newest_read_ms;    /* sample time */
     uint64_t stalls;
     uint32_t late_open;    /* unsettled items that are or were parked */
     struct parked *parked; /* oldest first */
@@ -92,6 +95,7 @@ struct destination {
     uint64_t lost[LOSS_REASONS];
     struct store_loss *losses; /* not committed yet; details owned */
     size_t losses_count, losses_capacity;
+    struct quarantine quarantine;
     int64_t first_start_ms, start_from_ms;
     int64_t newest_read_ms;
     struct quota_account *quota; /* shared by its endpoints, or with its group; NULL: none */
@@ -179,6 +183,7 @@ bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
                      const struct position *at);
 /* An item of a series that goes nowhere (route->end says why) is accounted for. */
 void domain_end_item(struct engine *engine, struct domain *domain, const struct ended *ended);
+void domain_at_end(struct domain *domain, bool at_end);
 void domain_record_done(struct domain *domain, const struct mark *next);
 bool domain_has_room(const struct domain *domain, size_t items);
 void domain_deliver(struct engine *engine, struct domain *domain, struct reader *reader);

@@ -68,6 +68,7 @@ struct lane {
     uint16_t domain;   /* index in the destination */
     uint16_t home;     /* endpoint */
     uint16_t endpoint; /* where it is now: at home, or lent (lend.c) */
+    uint32_t failures; /* of the batch it was last in, when that was undone */
     uint32_t unsure;   /* the first so many left in a request whose end is not known */
     int64_t moved_ms;  /* last time that `endpoint` changed */
     bool dirty;        /* settled moved since the last commit was built */

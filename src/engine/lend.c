@@ -143,7 +143,7 @@ static size_t batches_lend(struct engine *engine, struct destination *destinatio
         memcpy(parts, batch->parts, count * sizeof *parts);
         trace_line(engine, "%s: batch %llu is taken apart", sender->conf->shown,
                    (unsigned long long)batch->number);
-        pack_undo(engine, destination, batch);
+        pack_undo(engine, destination, sender, batch);
         for (size_t k = 0; k < count; k++) {
             struct lane *lane = &destination->lanes[parts[k].lane];
             uint16_t to;

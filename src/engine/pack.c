@@ -106,6 +106,8 @@ static void batch_take(struct destination *destination, struct batch *batch, uin
     ASSERT(lane->in_flight == 0 && count > 0 && count <= lane->count); /* I2 */
     lane->in_flight = count;
     batch->parts[batch->parts_count++] = (struct batch_part){number, count};
+    batch->failures = lane->failures > batch->failures ? lane->failures : batch->failures;
+    lane->failures = 0;
     batch->samples += count;
 }
 
@@ -131,8 +133,12 @@ static void batch_encode(struct engine *engine, struct destination *destination,
                          struct batch *batch)
 {
     uint32_t fitting;
-    while (!encode_batch(engine, destination, batch, &fitting)) {
+    batch->carried = 0;
+    while (verdict_prepare(engine, destination, batch) &&
+           !encode_batch(engine, destination, batch, &fitting)) {
         ASSERT(fitting > 0 && fitting < batch->samples);
+        sift_free(batch->sift);
+        batch->sift = NULL;
         batch_cut(destination, batch, fitting);
     }
 }
@@ -148,6 +154,7 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
     qsort(choice.lanes, choice.count, sizeof choice.lanes[0], candidate_compare);
     batch->parts_count = 0;
     batch->samples = 0;
+    batch->failures = 0;
     for (size_t i = 0; i < choice.count && batch->samples < choice.shape.samples_max; i++) {
         uint32_t room = choice.shape.samples_max - batch->samples;
         uint32_t waiting = choice.lanes[i].waiting;
@@ -156,20 +163,27 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
     batch->state = BATCH_READY;
     batch->attempts = 0;
     batch->retry_at_ms = 0;
+    batch->refusals = 0;
+    batch->maybe = false;
     batch_encode(engine, destination, batch);
     return true;
 }
 
-void pack_undo(const struct engine *engine, struct destination *destination, struct batch *batch)
+void pack_undo(struct engine *engine, struct destination *destination, struct sender *sender,
+               struct batch *batch)
 {
     int64_t due_ms = engine->now_ms - destination->conf->queue.batch_send_deadline_ms;
     ASSERT(batch->state == BATCH_READY);
+    if (batch->sift != NULL) {
+        verdict_leave(engine, destination, sender, batch);
+    }
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane *lane = &destination->lanes[batch->parts[i].lane];
         ASSERT(lane->in_flight == batch->parts[i].count);
         lane->in_flight = 0;
+        lane->failures = batch->failures; /* a poison body does not get well by moving */
         lane->waiting_since_ms = due_ms;
-        if (batch->attempts > 0 && lane->unsure < batch->parts[i].count) {
+        if ((batch->attempts > 0 || batch->maybe) && lane->unsure < batch->parts[i].count) {
             lane->unsure = batch->parts[i].count;
         }
     }
@@ -177,6 +191,27 @@ void pack_undo(const struct engine *engine, struct destination *destination, str
     batch->samples = 0;
     buf_release(&batch->body);
     batch->state = BATCH_FREE;
+}
+
+void pack_halve(struct engine *engine, struct destination *destination, struct batch *batch)
+{
+    uint32_t samples = 0;
+    ASSERT(batch->state == BATCH_READY && batch->sift == NULL && batch->parts_count > 1);
+    for (size_t i = 0; i < batch->parts_count / 2; i++) {
+        samples += batch->parts[i].count;
+    }
+    batch_cut(destination, batch, samples);
+    batch_encode(engine, destination, batch);
+}
+
+void pack_trim(struct engine *engine, struct destination *destination, struct batch *batch,
+               uint32_t samples)
+{
+    ASSERT(batch->state == BATCH_READY && samples > 0);
+    if (batch->sift == NULL && !batch->maybe && batch->samples > samples) {
+        batch_cut(destination, batch, samples);
+        batch_encode(engine, destination, batch);
+    }
 }
 
 void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,

@@ -169,7 +169,7 @@ static struct quota_amount cost_of(const struct batch *batch)
     struct quota_amount cost = {{1, 0, 0}};
     if (batch != NULL) {
         cost.of[QUOTA_BYTES] = batch->body.bytes;
-        cost.of[QUOTA_SAMPLES] = batch->samples;
+        cost.of[QUOTA_SAMPLES] = batch->carried;
     }
     return cost;
 }

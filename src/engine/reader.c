@@ -291,7 +291,7 @@ void readers_run(struct engine *engine)
             continue;
         }
         for (size_t k = 0; k < reader->domains_count; k++) {
-            reader->domains[k]->at_end = at_end;
+            domain_at_end(reader->domains[k], at_end);
         }
     }
 }

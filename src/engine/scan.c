@@ -149,6 +149,7 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
     domain->next.at.item = item;
     domain->next.at.generation = waldir_generation(engine->dir);
     domain->anchor = ANCHOR_PLACED;
+    domain->doubting = true;
     engine->dirty = true;
     trace_line(engine, "%s: starts at segment %u record %u, %s", domain->destination->conf->name,
                at->at.segment, at->at.record, why);

@@ -2,7 +2,13 @@
  * stay busy until the batch is settled, so nothing can overtake (I2). */
 #include "internal.h"
 
-enum { ID_DESTINATION = 16, ID_SENDER = 8, ID_SERIAL = 24, ALONE_TOO_BIG_MS = 60000 };
+enum {
+    ID_DESTINATION = 16,
+    ID_SENDER = 8,
+    ID_SERIAL = 24,
+    ALONE_TOO_BIG_MS = 60000,
+    PROBE_SAMPLES_MAX = 100
+};
 static_assert(DESTINATIONS_MAX <= 256 && ENDPOINTS_MAX <= 256 && REQUESTS_IN_FLIGHT_MAX <= 256,
               "the id of a batch names its place in three bytes");
 
@@ -44,7 +50,7 @@ static void batch_acked(struct engine *engine, struct destination *destination,
 static void batch_too_big(struct engine *engine, struct destination *destination,
                           struct sender *sender, struct batch *batch)
 {
-    if (batch->samples == 1) {
+    if (batch->carried == 1 || batch->sift != NULL) {
         LOG_ERROR("the endpoint refuses even a single sample as too big; trying again each minute",
                   LOG_STR("endpoint", sender_name(sender)));
         batch->retry_at_ms = engine->now_ms + ALONE_TOO_BIG_MS;
@@ -55,48 +61,100 @@ static void batch_too_big(struct engine *engine, struct destination *destination
              LOG_U64("samples", batch->samples));
 }
 
+/* Twice the wait with each failure; never longer than the endpoint's own, which is jittered. */
+static int64_t batch_wait_ms(const struct destination *destination, const struct batch *batch)
+{
+    const struct conf_queue *queue = &destination->conf->queue;
+    int64_t wait_ms = queue->min_backoff_ms;
+    uint32_t failures = verdict_failures(batch);
+    for (uint32_t i = 1; i < failures && wait_ms < queue->max_backoff_ms; i++) {
+        wait_ms *= 2;
+    }
+    return (wait_ms < queue->max_backoff_ms ? wait_ms : queue->max_backoff_ms) / 2;
+}
+
+static void answer_trace(const struct engine *engine, const struct sender *sender,
+                         const struct batch *batch, const struct http_result *result)
+{
+    trace_line(engine, "%s: batch %llu, %s %d -> %s until %lld", sender_name(sender),
+               (unsigned long long)batch->number,
+               result->outcome == HTTP_ANSWERED ? "answer" : "no answer", result->status,
+               endpoint_state_name(sender->endpoint.state),
+               (long long)sender->endpoint.retry_at_ms);
+}
+
+static void batch_taken(struct engine *engine, struct destination *destination,
+                        struct sender *sender, struct batch *batch, int status)
+{
+    trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender),
+               (unsigned long long)batch->number, status, batch->carried);
+    sender->acks++;
+    demand_acked(engine, sender, batch);
+    if (batch->sift != NULL) {
+        verdict_acked(engine, destination, sender, batch);
+    } else {
+        batch_acked(engine, destination, sender, batch);
+    }
+}
+
+static void batch_failed(struct engine *engine, struct destination *destination,
+                         struct sender *sender, struct batch *batch, enum verdict verdict)
+{
+    sender->failures++;
+    sender->retried += batch->carried;
+    if (verdict == VERDICT_FAILED) {
+        verdict_failed(engine, destination, sender, batch);
+        if (batch->state == BATCH_READY) {
+            batch->retry_at_ms = engine->now_ms + batch_wait_ms(destination, batch);
+        }
+    }
+}
+
 static void batch_answered(struct engine *engine, struct destination *destination,
                            struct sender *sender, struct batch *batch,
                            const struct http_result *result)
 {
     int64_t wall_ms = engine->os->wall_ms(engine->os);
-    unsigned long long serial = batch->number;
     batch->state = BATCH_READY;
+    batch->maybe = batch->maybe || result->repeated;
     demand_answered(engine, sender, batch);
     quota_answered(engine, destination, sender, batch, result);
     if (result->outcome == HTTP_ANSWERED && result->status == 401) {
         auth_refused(engine, sender, batch);
     }
-    switch (endpoint_answered(&sender->endpoint, result, engine->now_ms, wall_ms)) {
+    enum verdict verdict = endpoint_answered(&sender->endpoint, result, engine->now_ms, wall_ms);
+    switch (verdict) {
     case VERDICT_ACKED:
-        trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender), serial,
-                   result->status, batch->samples);
-        demand_acked(engine, sender, batch);
-        batch_acked(engine, destination, sender, batch);
+        batch_taken(engine, destination, sender, batch, result->status);
         return;
     case VERDICT_RETRY:
     case VERDICT_FAILED:
-        sender->failures++;
-        sender->retried += batch->samples;
-        trace_line(engine, "%s: batch %llu, %s %d -> %s until %lld", sender_name(sender), serial,
-                   result->outcome == HTTP_ANSWERED ? "answer" : "no answer", result->status,
-                   endpoint_state_name(sender->endpoint.state),
-                   (long long)sender->endpoint.retry_at_ms);
+        answer_trace(engine, sender, batch, result);
+        batch_failed(engine, destination, sender, batch, verdict);
         return;
     case VERDICT_REFUSED:
     case VERDICT_THERE:
     case VERDICT_THERE_TAKEN:
+        trace_line(engine, "%s: batch %llu, %d -> %u refused%s", sender_name(sender),
+                   (unsigned long long)batch->number, result->status, batch->carried,
+                   verdict == VERDICT_REFUSED ? "" : " for their time");
+        verdict_refused(engine, destination, sender, batch, verdict);
+        return;
     case VERDICT_GIVEN_UP:
         sender->failures++;
-        endpoint_hold(&sender->endpoint, engine->now_ms);
+        answer_trace(engine, sender, batch, result);
+        verdict_given_up(engine, destination, sender, batch);
         return;
     case VERDICT_SMALLER:
         sender->failures++;
-        trace_line(engine, "%s: batch %llu, %d -> smaller", sender_name(sender), serial,
-                   result->status);
-        batch_too_big(engine, destination, sender, batch);
+        trace_line(engine, "%s: batch %llu, %d -> smaller", sender_name(sender),
+                   (unsigned long long)batch->number, result->status);
+        if (!verdict_smaller(engine, destination, sender, batch)) {
+            batch_too_big(engine, destination, sender, batch);
+        }
         return;
     }
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
 void send_results(struct engine *engine)
@@ -164,7 +222,7 @@ static void batch_post(struct engine *engine, struct destination *destination,
     endpoint_sent(&sender->endpoint, batch->id, engine->now_ms);
     trace_line(engine, "%s: batch %llu, %zu shards, %u samples, attempt %u -> post",
                sender_name(sender), (unsigned long long)batch->number, batch->parts_count,
-               batch->samples, batch->attempts);
+               batch->carried, batch->attempts);
     if (!complete || !engine->http->post(engine->http, &request, &err)) {
         struct http_result refused = {.id = batch->id, .outcome = HTTP_NOT_SENT, .error = err.text};
         batch_answered(engine, destination, sender, batch, &refused);
@@ -176,18 +234,30 @@ bool sender_may_send(const struct engine *engine, const struct sender *sender)
     return endpoint_may_send(&sender->endpoint, engine->now_ms) && auth_ready(engine, sender);
 }
 
-/* The one that waits longest for its next try; NULL: none may go now. */
+/* Which of two waiting batches goes first: the older one, but as a probe the one that failed less
+ * often, so that a poison body does not make a sound endpoint look dead. */
+static bool goes_before(const struct sender *sender, const struct batch *a, const struct batch *b)
+{
+    uint32_t a_failures = a->failures + a->refusals;
+    uint32_t b_failures = b->failures + b->refusals;
+    if (sender->endpoint.state != ENDPOINT_OPEN && a_failures != b_failures) {
+        return a_failures < b_failures;
+    }
+    return a->number < b->number;
+}
+
+/* NULL: none may go now. */
 struct batch *batch_ready(const struct engine *engine, const struct sender *sender)
 {
-    const struct batch *oldest = NULL;
+    const struct batch *first = NULL;
     for (size_t i = 0; i < sender->batches_count; i++) {
         const struct batch *batch = &sender->batches[i];
         if (batch->state == BATCH_READY && batch->retry_at_ms <= engine->now_ms &&
-            (oldest == NULL || batch->number < oldest->number)) {
-            oldest = batch;
+            (first == NULL || goes_before(sender, batch, first))) {
+            first = batch;
         }
     }
-    return (struct batch *)(uintptr_t)oldest;
+    return (struct batch *)(uintptr_t)first;
 }
 
 static struct batch *batch_new(struct engine *engine, struct destination *destination,
@@ -198,11 +268,14 @@ static struct batch *batch_new(struct engine *engine, struct destination *destin
         if (batch->state != BATCH_FREE) {
             continue;
         }
-        if (!pack_batch(engine, destination, sender, batch)) {
-            return NULL;
+        while (pack_batch(engine, destination, sender, batch)) {
+            batch->number = ++engine->next_batch;
+            if (batch->carried > 0) {
+                return batch;
+            }
+            verdict_finish(engine, destination, sender, batch); /* quarantined, all of it */
         }
-        batch->number = ++engine->next_batch;
-        return batch;
+        return NULL;
     }
     return NULL;
 }
@@ -211,10 +284,15 @@ static struct batch *batch_new(struct engine *engine, struct destination *destin
 static struct batch *batch_next(struct engine *engine, struct destination *destination,
                                 struct sender *sender)
 {
+    enum { FAILED_OFTEN = 3 };
     struct batch *batch = batch_ready(engine, sender);
     int64_t at_ms = quota_ready(engine, destination, sender, batch);
-    if (batch == NULL && at_ms <= engine->now_ms) {
-        batch = batch_new(engine, destination, sender);
+    /* a probe that has failed often lets a new batch go first */
+    bool steps_back = batch != NULL && sender->endpoint.state != ENDPOINT_OPEN &&
+                      batch->failures + batch->refusals >= FAILED_OFTEN;
+    if ((batch == NULL || steps_back) && at_ms <= engine->now_ms) {
+        struct batch *fresh = batch_new(engine, destination, sender);
+        batch = fresh != NULL ? fresh : batch;
         at_ms = batch == NULL ? at_ms : quota_ready(engine, destination, sender, batch);
     }
     if (at_ms <= engine->now_ms) {
@@ -234,6 +312,9 @@ static void sender_run(struct engine *engine, struct destination *destination,
         struct batch *batch = batch_next(engine, destination, sender);
         if (batch == NULL) {
             break;
+        }
+        if (sender->endpoint.state == ENDPOINT_HELD) {
+            pack_trim(engine, destination, batch, PROBE_SAMPLES_MAX);
         }
         batch_post(engine, destination, sender, batch);
     }

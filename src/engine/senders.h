@@ -31,6 +31,10 @@ struct batch {
     size_t parts_count;
     uint64_t revision;           /* of the token its request carries */
     int64_t begun_ms, posted_ms; /* its first request, its present one */
+    uint32_t carried;            /* items in the body; all of them but for a sifted batch */
+    struct sift *sift;           /* sift.h; NULL: its items share one end */
+    uint32_t failures, refusals; /* 5xx, timeouts and resets; times that all of it was refused */
+    bool maybe;                  /* it may have been delivered: an end was ambiguous */
     struct buf body;             /* kept until settled: a retry sends the same bytes (I2) */
 };
 
@@ -50,6 +54,13 @@ struct header_file {
     int64_t read_ms;
 };
 
+/* Series that are refused again and again: quarantine.c. */
+enum { BANS_MAX = 1024 }; /* a destination */
+struct quarantine {
+    struct ban *bans; /* sorted by set */
+    size_t count, banned;
+};
+
 struct sender { /* an endpoint with its batches */
     struct endpoint endpoint;
     const struct conf_endpoint *conf;
@@ -65,6 +76,7 @@ struct sender { /* an endpoint with its batches */
     uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
     uint16_t trial_next;                  /* shard that the next trial begins its search with */
     int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
+    uint64_t acks;                        /* requests taken */
     uint64_t samples, requests, failures, retries, bytes;
     uint64_t attempted, retried, failed; /* samples */
     int64_t newest_acked_ms;
@@ -77,10 +89,16 @@ struct sender { /* an endpoint with its batches */
 /* pack.c, encode.c */
 bool pack_batch(struct engine *engine, struct destination *destination, struct sender *sender,
                 struct batch *batch);
+/* No more than so many samples, unless some may have been delivered: a probe is small. */
+void pack_trim(struct engine *engine, struct destination *destination, struct batch *batch,
+               uint32_t samples);
+/* A batch of several lanes keeps half of them. */
+void pack_halve(struct engine *engine, struct destination *destination, struct batch *batch);
 void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
                  struct batch *batch, uint32_t samples);
 /* A batch that is not in flight is no more: its items wait again, in front of their lanes. */
-void pack_undo(const struct engine *engine, struct destination *destination, struct batch *batch);
+void pack_undo(struct engine *engine, struct destination *destination, struct sender *sender,
+               struct batch *batch);
 /* Monotonic ms when a partial batch of this sender is due; INT64_MAX: nothing waits. */
 int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
                       const struct sender *sender);

@@ -252,6 +252,9 @@ void fake_http_run(struct fake_http *http)
     struct fake_request *request;
     while ((request = next_delivery(http)) != NULL) {
         request->delivered = true;
+        if (http->hooks.judged != NULL) {
+            http->hooks.judged(http->hooks.context, request);
+        }
         receiver_store(http, request);
         if (http->hooks.delivered != NULL) {
             http->hooks.delivered(http->hooks.context, request);
@@ -280,7 +283,7 @@ static void result_fill(struct fake_http *http, const struct fake_request *reque
         return;
     }
     out->status = plan->status;
-    out->body = plan->status >= 300 ? "no" : "";
+    out->body = plan->status < 300 ? "" : plan->body[0] != '\0' ? plan->body : "no";
     out->body_bytes = strlen(out->body);
     if (plan->retry_after[0] != '\0') {
         out->retry_after = request->plan.retry_after;

@@ -29,6 +29,7 @@ struct fake_plan {
     int64_t deliver_ms;   /* after the post */
     int64_t result_ms;    /* after the post */
     char retry_after[40]; /* "" for none */
+    char body[64];        /* "": "no" for a status from 300 on */
 };
 
 struct fake_sample {
@@ -63,6 +64,8 @@ struct fake_request {
 struct fake_http_hooks {
     void *context;
     void (*plan)(void *context, const struct fake_request *request, struct fake_plan *out);
+    /* When it arrives: may change status, body and which samples are kept. */
+    void (*judged)(void *context, struct fake_request *request);
     void (*posted)(void *context, const struct fake_request *request);
     void (*delivered)(void *context, const struct fake_request *request);
     void (*ended)(void *context, const struct fake_request *request);

@@ -91,7 +91,7 @@ static int64_t on_log_clock(void *context)
 
 static void seams_make(struct world *world)
 {
-    struct fake_http_hooks http = {world, on_plan, on_posted, on_delivered, on_ended};
+    struct fake_http_hooks http = {world, on_plan, NULL, on_posted, on_delivered, on_ended};
     struct fake_store_hooks store = {world, on_commit, on_commit_taken, on_commit_applied};
     world->http = fake_http_new(&world->now_ms, world->oracle.ids, &http);
     world->store = fake_store_new(&world->now_ms, &store);

@@ -16,6 +16,10 @@ static const char *const traces[] = {
     "relabel",     "quota",        "learned",      "kinds",       "emptied_same", "repaired_middle",
     "damage"};
 
+static const char *const refusals[] = {
+    "poison",       "poison_series", "already_there", "already_there_not", "already_there_restart",
+    "partly_taken", "stumbles",      "refuses_all",   "given_up"};
+
 static void replay(struct world *world, FILE *file, struct buf *is)
 {
     char line[1000];
@@ -32,9 +36,9 @@ static void replay(struct world *world, FILE *file, struct buf *is)
     }
 }
 
-START_TEST(the_traces_are_as_written)
+static void trace_check(const char *name)
 {
-    char *path = mem_format("%s/tests/golden/engine/%s.txt", WALSHIP_SOURCE_DIR, traces[_i]);
+    char *path = mem_format("%s/tests/golden/engine/%s.txt", WALSHIP_SOURCE_DIR, name);
     struct world world;
     struct buf is;
     buf_init(&is, WORLD_TEXT_BYTES_MAX);
@@ -59,12 +63,24 @@ START_TEST(the_traces_are_as_written)
     mem_free(path);
 }
 
+START_TEST(the_traces_are_as_written)
+{
+    trace_check(traces[_i]);
+}
+
+START_TEST(the_traces_of_refusals_are_as_written)
+{
+    trace_check(refusals[_i]);
+}
+
 Suite *suite_golden(void);
 Suite *suite_golden(void)
 {
     Suite *suite = suite_create("engine golden traces");
     TCase *tcase = tcase_create("traces");
     tcase_add_loop_test(tcase, the_traces_are_as_written, 0, (int)ARRAY_COUNT(traces));
+    tcase_add_loop_test(tcase, the_traces_of_refusals_are_as_written, 0,
+                        (int)ARRAY_COUNT(refusals));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -72,7 +72,8 @@ void world_init(struct world *world)
     world->ids = label_ids_new();
     struct fake_store_hooks hooks = {.context = world, .plan = plan_commit};
     world->store = fake_store_new(&world->now_ms, &hooks);
-    world->http = fake_http_new(&world->now_ms, world->ids, NULL);
+    struct fake_http_hooks judged = {.context = world, .judged = world_judged};
+    world->http = fake_http_new(&world->now_ms, world->ids, &judged);
     token_door_init(&world->door, &world->http->seam, &world->now_ms);
     fake_os_mkdir(world->os, "/wal");
     wal_writer_init(&world->writer, WAL_WRITER_PLAIN);
@@ -112,6 +113,9 @@ void world_release(struct world *world)
     mem_free(world->conf.wal_dir);
     wal_writer_release(&world->writer);
     fake_http_free(world->http);
+    for (size_t i = 0; i < ARRAY_COUNT(world->judges); i++) {
+        fake_judge_release(&world->judges[i]);
+    }
     fake_store_free(world->store);
     fake_spool_free(world->spool);
     mem_free(world->conf.spool_dir);
@@ -173,7 +177,8 @@ static void do_destination(struct world *world, char *line)
                                                        .max_bytes_per_send = 1 << 20,
                                                        .batch_send_deadline_ms = 100,
                                                        .min_backoff_ms = 100,
-                                                       .max_backoff_ms = 1000}};
+                                                       .max_backoff_ms = 1000,
+                                                       .retry_on_http_429 = true}};
     destination->endpoints = mem_new(8, sizeof *destination->endpoints);
     char *urls = word(&line);
     for (char *url = urls; url != NULL && *url != 0;) {
@@ -455,11 +460,16 @@ static void do_stats(struct world *world)
 {
     for (size_t i = 0; i < world->conf.destinations_count; i++) {
         struct engine_destination_stats s;
+        char there[40] = "";
         engine_destination_stats(world->engine, i, &s);
+        if (s.counts[STORE_ALREADY_THERE] > 0) {
+            (void)snprintf(there, sizeof there, ", already there %" PRIu64,
+                           s.counts[STORE_ALREADY_THERE]);
+        }
         print(world,
-              "          %s: read %" PRIu64 ", acked %" PRIu64 ", dropped %" PRIu64
+              "          %s: read %" PRIu64 ", acked %" PRIu64 "%s, dropped %" PRIu64
               ", lost %" PRIu64 ", pending %" PRIu64 ", parked %" PRIu64 ", watermark %u/%u/%u\n",
-              s.name, s.counts[STORE_READ], s.counts[STORE_ACKED], s.counts[STORE_DROPPED],
+              s.name, s.counts[STORE_READ], s.counts[STORE_ACKED], there, s.counts[STORE_DROPPED],
               s.counts[STORE_LOST], s.pending, s.parked, s.watermark.generation,
               s.watermark.segment, s.watermark.record);
     }
@@ -608,6 +618,8 @@ static bool step_world(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "authorization") == 0) {
         print(world, "          %s, token requests %u\n", world->door.last_authorization,
               world->door.asked);
+    } else if (strcmp(verb, "no429") == 0) {
+        world->destinations[0].queue.retry_on_http_429 = false;
     } else if (strcmp(verb, "commits") == 0) {
         world->commits_fail = strcmp(word(&line), "fail") == 0;
     } else {
@@ -620,8 +632,8 @@ void world_step(struct world *world, char *line)
 {
     char *verb = word(&line);
     ck_assert_ptr_nonnull(verb);
-    if (step_wal(world, verb, line) || step_spool(world, verb, line) ||
-        step_world(world, verb, line)) {
+    if (world_judge_step(world, verb, line) || step_wal(world, verb, line) ||
+        step_spool(world, verb, line) || step_world(world, verb, line)) {
         return;
     }
     if (strcmp(verb, "start") == 0) {

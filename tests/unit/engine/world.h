@@ -27,6 +27,10 @@
  *     checkpoint N REF NAME [...]         checkpoint.N with these series; segments <= N go
  *     answer URL STATUS [RETRY_AFTER]     the next answer of this endpoint (may be queued)
  *     lose URL | refuse URL               delivered but unanswered | connection refused
+ *     dislike URL refuse|fail NAME [T]    400 or 500 for ever to what holds this
+ *     order URL whole|keep|any            in order only: all or nothing, or what fits
+ *     refuse-all URL | like-all URL
+ *     no429 NAME                          retry_on_http_429: false (before start)
  *     commits fail | commits work
  *     run MS                              turns until so much later
  *     stop | crash
@@ -40,6 +44,7 @@
 #define TEST_ENGINE_WORLD_H
 
 #include "fake_http.h"
+#include "fake_judge.h"
 #include "fake_os.h"
 #include "fake_spool.h"
 #include "fake_store.h"
@@ -53,7 +58,8 @@ enum { WORLD_DESTINATIONS_MAX = 4, WORLD_RECORDS_MAX = 256, WORLD_TEXT_BYTES_MAX
 struct world {
     struct fake_os *os;
     struct fake_http *http;
-    struct token_door door; /* in front of http */
+    struct token_door door;      /* in front of http */
+    struct fake_judge judges[8]; /* by receiver */
     struct fake_store *store;
     struct fake_spool *spool; /* NULL: none */
     struct label_ids *ids;
@@ -80,5 +86,9 @@ bool world_kinds_option(struct conf_destination *destination, const char *option
 void world_log(struct world *world, const struct buf *record);
 /* One line without "> " and line end. */
 void world_step(struct world *world, char *line);
+
+/* world_judge.c */
+void world_judged(void *world, struct fake_request *request);
+bool world_judge_step(struct world *world, const char *verb, const char *line);
 
 #endif

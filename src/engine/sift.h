@@ -1,0 +1,102 @@
+/* sift.h - what is known of a batch whose items do not share one end. */
+#ifndef ENGINE_SIFT_H
+#define ENGINE_SIFT_H
+
+#include "internal.h"
+
+enum fate {
+    FATE_OPEN,
+    FATE_ACKED,
+    FATE_THERE,   /* already there */
+    FATE_REFUSED, /* alone, or with the rest of its series: lost */
+    FATE_FAILED,  /* the same, by 5xx, timeouts and resets */
+    FATE_LATE,    /* the same, for its time: says nothing against its series */
+    FATE_BANNED,  /* of a quarantined series: lost without a request */
+    FATE_APART    /* of a quarantined series whose time has come: sent behind all others */
+};
+
+enum piece {
+    PIECE_FRONT,  /* the first so many open items */
+    PIECE_SERIES, /* the open items of one series */
+    PIECE_ITEM,   /* one open item, the first open one of its series */
+    PIECE_OTHERS, /* the open items of all series that the failing front does not hold */
+    PIECE_APART   /* the items of one quarantined series */
+};
+
+enum { NOBODY = UINT32_MAX, WITNESSES = 3, ALONE_MAX = 16 };
+
+/* Refused alone, with nothing taken since. */
+struct alone {
+    uint32_t place;
+    bool series;   /* it was the rest of its series */
+    uint64_t acks; /* the sender's then */
+};
+
+/* Items by their place in the batch: part by part, in lane order. */
+struct sift {
+    uint32_t items;
+    uint32_t *sets;
+    uint32_t *next;  /* of the same series; NOBODY: none */
+    uint32_t *heads; /* the first of the series */
+    uint8_t *fates;
+    uint8_t *wanted; /* in the present piece */
+    uint8_t *region; /* what the witnesses speak for */
+    uint32_t *open;  /* places, rising; those of postponed series behind the others */
+    uint32_t open_count;
+    uint32_t postponed;
+    uint32_t suspect; /* the first so many of `open` were refused together; 0: unknown */
+    enum piece piece;
+    uint32_t place; /* what the piece is about, but for PIECE_FRONT */
+    uint32_t wanted_count;
+    uint32_t piece_max; /* after a 413; 0: none */
+    uint32_t series;    /* an item whose series is asked for next, or NOBODY */
+    bool asking;        /* witnesses, and the next one is: */
+    uint32_t witness;
+    uint32_t heard[WITNESSES]; /* heads of their series */
+    uint32_t heard_count;
+    bool one_lane; /* the batch has but one */
+    bool by_lane;  /* delivered up to some place of the lane, not whole or not at all */
+    struct alone alone[ALONE_MAX];
+    uint32_t alone_count;
+    bool taken;           /* something of this batch was */
+    uint32_t others;      /* PIECE_OTHERS is to be next, for a front of so many; 0: no */
+    uint32_t failures;    /* of the present piece, in a row */
+    uint64_t acks_before; /* the sender's, when the present piece began to fail */
+    bool maybe;           /* the present piece may have been delivered before */
+    char words[ENDPOINT_ERROR_BYTES_MAX]; /* of the last refusal */
+};
+
+/* sift.c: the pieces */
+struct sift *sift_new(const struct destination *destination, const struct batch *batch);
+void sift_compact(struct sift *sift); /* after fates were changed */
+/* Gives all items of `chosen` (or of the piece, when NULL) this fate, and forgets the piece. */
+void sift_settle(struct sift *sift, const uint8_t *chosen, enum fate fate);
+void sift_alone_tidy(struct sift *sift);
+void sift_want(struct sift *sift, enum piece piece, uint32_t place);
+uint32_t sift_first_open(const struct sift *sift, uint32_t place);
+
+/* sift_blame.c; acks: of the sender, how many requests were taken so far */
+enum choice {
+    CHOICE_PIECE,
+    CHOICE_WAIT, /* a piece, but nothing was taken since it was refused */
+    CHOICE_NONE  /* all items have their end */
+};
+enum choice sift_choose(struct sift *sift, uint64_t acks);
+struct refusal_seen {
+    enum fate why; /* REFUSED, FAILED or LATE */
+    uint64_t acks;
+    bool sure; /* need not be asked again */
+};
+void sift_refused(struct sift *sift, const struct refusal_seen *seen);
+/* True: another piece is to be chosen; false: the same again. */
+bool sift_failed(struct sift *sift, uint64_t acks);
+
+/* sift_there.c */
+/* The present piece was refused for its time, and may have been delivered before. */
+void there_begin(struct sift *sift, bool by_lane);
+void there_taken(struct sift *sift);   /* the witness was taken: not all is there */
+void there_refused(struct sift *sift); /* the witness is there */
+/* The item stands alone, in the search that follows. */
+void there_alone(struct sift *sift, uint32_t place);
+
+#endif

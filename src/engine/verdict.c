@@ -1,0 +1,412 @@
+/* verdict.c - what an answer makes of a batch that was not simply taken: it is sifted (sift.c),
+ * waits, or is lost. Whatever the pieces bring, the account is made when the last of them is
+ * settled, and all lanes of the batch in one step (I3): a crash before that begins anew. */
+#include "sift.h"
+
+enum {
+    FAILURES_MAX = 8, /* of a whole batch, before it is sifted */
+    REFUSALS_MAX = 3, /* of all of a batch, with nothing else taken: the endpoint is held */
+    WAIT_MS = 500,    /* for others to be taken; doubled so often: */
+    WAIT_DOUBLINGS = 6,
+    DETAILS_MAX = 16 /* series that are named in the ledger, of one batch */
+};
+
+static const char *shown(const struct sender *sender)
+{
+    return sender->conf->shown;
+}
+
+/* ---- the account of a sifted batch ---- */
+
+static bool is_lost(enum fate fate)
+{
+    return fate == FATE_REFUSED || fate == FATE_FAILED || fate == FATE_BANNED || fate == FATE_LATE;
+}
+
+/* What each series lost, by the head's place. */
+static struct loss *losses_sum(const struct destination *destination, const struct batch *batch)
+{
+    const struct sift *sift = batch->sift;
+    struct loss *losses = mem_new(sift->items, sizeof *losses);
+    uint32_t place = 0;
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        const struct lane *lane = &destination->lanes[batch->parts[i].lane];
+        const struct domain *domain = destination->domains[lane->domain];
+        struct lane_walk walk;
+        lane_walk_start(&walk, lane);
+        for (uint32_t k = 0; k < batch->parts[i].count; k++, place++) {
+            const struct item *item = lane_walk_next(&walk);
+            struct loss *loss = &losses[sift->heads[place]];
+            if (!is_lost((enum fate)sift->fates[place])) {
+                continue;
+            }
+            struct position at = ring_of(&domain->ring, item->record)->at;
+            at.item = item->index;
+            bool first = loss->items++ == 0;
+            loss->from = first || position_before(&at, &loss->from) ? at : loss->from;
+            loss->to = first || position_before(&loss->to, &at) ? at : loss->to;
+            loss->time_min_ms =
+                first || item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
+            loss->time_max_ms =
+                first || item->t_ms > loss->time_max_ms ? item->t_ms : loss->time_max_ms;
+        }
+    }
+    return losses;
+}
+
+/* Labels and the receiver's words, for the ledger. */
+static char *detail_of(struct engine *engine, uint32_t set, const char *words)
+{
+    enum { DETAIL_BYTES_MAX = 1000 };
+    struct label *labels = engine->label_room;
+    struct buf text;
+    buf_init(&text, 2 * LABELS_BYTES_MAX);
+    size_t count = labels_get(engine->labels, set, labels, LABELS_FINAL_MAX);
+    bool fits = buf_format(&text, "%s: ", words) && labels_format(labels, count, &text);
+    if (text.bytes > DETAIL_BYTES_MAX || !fits) {
+        text.bytes = text.bytes < DETAIL_BYTES_MAX ? text.bytes : DETAIL_BYTES_MAX;
+    }
+    for (size_t i = 0; i < text.bytes; i++) {
+        text.data[i] = text.data[i] < ' ' || text.data[i] == 0x7f ? '?' : text.data[i];
+    }
+    char *detail = mem_format("%.*s", (int)text.bytes, (const char *)text.data);
+    buf_release(&text);
+    return detail;
+}
+
+static void series_lost(struct engine *engine, struct destination *destination,
+                        const struct sift *sift, struct loss *loss, uint32_t place, bool named)
+{
+    uint32_t set = sift->sets[place];
+    enum fate fate = FATE_OPEN;
+    for (uint32_t i = place; i != NOBODY && !is_lost(fate); i = sift->next[i]) {
+        fate = (enum fate)sift->fates[i];
+    }
+    const char *words = sift->words;
+    loss->reason = fate == FATE_FAILED ? LOSS_SERVER_ERROR : LOSS_REJECTED;
+    loss->series = 1;
+    if (fate == FATE_BANNED) {
+        words = quarantine_words(destination, set, &loss->reason);
+    } else if (fate != FATE_LATE) {
+        struct refused_series refused = {set, (uint32_t)loss->items, loss->reason, words};
+        quarantine_note(engine, destination, &refused);
+    }
+    char *detail = named ? detail_of(engine, set, words) : NULL;
+    loss->detail = detail;
+    ledger_add(engine, destination, loss);
+    if (named && fate != FATE_BANNED) {
+        LOG_WARN("samples are refused for good and lost",
+                 LOG_STR("destination", destination->conf->name), LOG_U64("samples", loss->items),
+                 LOG_STR("detail", detail));
+    }
+    mem_free(detail);
+}
+
+static void losses_write(struct engine *engine, struct destination *destination,
+                         const struct batch *batch, struct sender *sender)
+{
+    struct loss *losses = losses_sum(destination, batch);
+    uint32_t named = 0;
+    for (uint32_t i = 0; i < batch->sift->items; i++) {
+        if (losses[i].items > 0) {
+            sender->failed += losses[i].items;
+            series_lost(engine, destination, batch->sift, &losses[i], i, named++ < DETAILS_MAX);
+        }
+    }
+    mem_free(losses);
+}
+
+static void batch_end(struct engine *engine, struct destination *destination, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        struct lane *lane = &destination->lanes[batch->parts[i].lane];
+        uint32_t count = batch->parts[i].count;
+        ASSERT(lane->in_flight == count);
+        lane->in_flight = 0;
+        domain_settle(engine, destination->domains[lane->domain], lane, count);
+    }
+    buf_release(&batch->body);
+    sift_free(batch->sift);
+    batch->sift = NULL;
+    batch->state = BATCH_FREE;
+}
+
+static void sift_finish(struct engine *engine, struct destination *destination,
+                        struct sender *sender, struct batch *batch)
+{
+    uint64_t counts[FATE_APART + 1] = {0};
+    for (uint32_t i = 0; i < batch->sift->items; i++) {
+        counts[batch->sift->fates[i]]++;
+    }
+    ASSERT(counts[FATE_OPEN] == 0 && counts[FATE_APART] == 0);
+    uint64_t lost = batch->sift->items - counts[FATE_ACKED] - counts[FATE_THERE];
+    trace_line(engine, "%s: batch %llu is sifted: %llu acked, %llu already there, %llu lost",
+               shown(sender), (unsigned long long)batch->number,
+               (unsigned long long)counts[FATE_ACKED], (unsigned long long)counts[FATE_THERE],
+               (unsigned long long)lost);
+    losses_write(engine, destination, batch, sender);
+    destination->counts[STORE_ACKED] += counts[FATE_ACKED];
+    destination->counts[STORE_ALREADY_THERE] += counts[FATE_THERE];
+    sender->samples += counts[FATE_ACKED];
+    if (counts[FATE_ACKED] > 0 && batch->newest_ms > sender->newest_acked_ms) {
+        sender->newest_acked_ms = batch->newest_ms;
+    }
+    batch_end(engine, destination, batch);
+}
+
+/* ---- the next piece ---- */
+
+static void piece_encode(struct engine *engine, struct destination *destination,
+                         struct sender *sender, struct batch *batch)
+{
+    struct sift *sift = batch->sift;
+    uint32_t fitting;
+    while (!encode_batch(engine, destination, batch, &fitting)) {
+        ASSERT(sift->wanted_count > 1 && sift->piece == PIECE_FRONT);
+        sift->piece_max = sift->wanted_count / 2; /* less of it, but packed worse */
+        enum choice choice = sift_choose(sift, sender->acks);
+        ASSERT(choice == CHOICE_PIECE);
+    }
+    if (sift->piece == PIECE_APART) {
+        quarantine_tried(engine, destination, sift->sets[sift->place]);
+    }
+    batch->attempts = 0;
+    batch->retry_at_ms = 0;
+}
+
+/* Something is refused, and nothing else was taken since: it may not be the samples' fault. */
+static void wait_for_others(struct engine *engine, struct sender *sender, struct batch *batch)
+{
+    uint32_t doublings = batch->refusals < WAIT_DOUBLINGS ? batch->refusals : WAIT_DOUBLINGS;
+    bool several = batch->sift->alone_count >= WITNESSES || batch->refusals >= REFUSALS_MAX;
+    batch->refusals++;
+    batch->retry_at_ms = engine->now_ms + ((int64_t)WAIT_MS << doublings);
+    if (!batch->sift->taken && several) {
+        endpoint_hold(&sender->endpoint, engine->now_ms);
+    }
+    trace_line(engine, "%s: batch %llu, nothing else is taken", shown(sender),
+               (unsigned long long)batch->number);
+}
+
+static void go_on(struct engine *engine, struct destination *destination, struct sender *sender,
+                  struct batch *batch)
+{
+    ASSERT(batch->state == BATCH_READY && batch->sift != NULL);
+    switch (sift_choose(batch->sift, sender->acks)) {
+    case CHOICE_PIECE:
+        piece_encode(engine, destination, sender, batch);
+        return;
+    case CHOICE_WAIT:
+        piece_encode(engine, destination, sender, batch);
+        wait_for_others(engine, sender, batch);
+        return;
+    case CHOICE_NONE:
+        sift_finish(engine, destination, sender, batch);
+        return;
+    }
+    assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
+}
+
+bool verdict_prepare(struct engine *engine, struct destination *destination, struct batch *batch)
+{
+    ASSERT(batch->sift == NULL);
+    if (destination->quarantine.banned == 0) {
+        return true;
+    }
+    struct sift *sift = sift_new(destination, batch);
+    uint32_t banned = 0;
+    for (uint32_t i = 0; i < sift->items; i++) {
+        uint32_t head = sift->heads[i];
+        enum quarantine_state state = quarantine_state(engine, destination, sift->sets[head]);
+        if (state != QUARANTINE_FREE) {
+            sift->fates[i] = state == QUARANTINE_BANNED ? FATE_BANNED : FATE_APART;
+            banned++;
+        }
+    }
+    if (banned == 0) {
+        sift_free(sift);
+        return true;
+    }
+    sift_compact(sift);
+    batch->sift = sift;
+    return sift_choose(sift, 0) == CHOICE_PIECE; /* nothing was refused yet: no acks matter */
+}
+
+void verdict_finish(struct engine *engine, struct destination *destination, struct sender *sender,
+                    struct batch *batch)
+{
+    ASSERT(batch->sift != NULL && batch->carried == 0);
+    sift_finish(engine, destination, sender, batch);
+}
+
+/* ---- answers ---- */
+
+static bool domain_doubts(const struct domain *domain, const struct lane *lane)
+{
+    struct lane_walk walk;
+    lane_walk_start(&walk, lane);
+    const struct item *item = lane_walk_next(&walk);
+    struct position at = ring_of(&domain->ring, item->record)->at;
+    return domain->doubting || position_before(&at, &domain->doubt_end);
+}
+
+/* Some of it may have been delivered by an earlier life, or from another batch. */
+static bool lanes_doubtful(const struct destination *destination, const struct batch *batch)
+{
+    bool doubtful = false;
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        const struct lane *lane = &destination->lanes[batch->parts[i].lane];
+        doubtful =
+            doubtful || lane->unsure > 0 || domain_doubts(destination->domains[lane->domain], lane);
+    }
+    return doubtful;
+}
+
+static void sift_begin(const struct destination *destination, struct batch *batch)
+{
+    ASSERT(batch->sift == NULL);
+    batch->sift = sift_new(destination, batch);
+    sift_want(batch->sift, PIECE_FRONT, batch->sift->items);
+    batch->sift->maybe = batch->maybe;
+}
+
+void verdict_acked(struct engine *engine, struct destination *destination, struct sender *sender,
+                   struct batch *batch)
+{
+    struct sift *sift = batch->sift;
+    ASSERT(sift != NULL && sift->wanted_count > 0);
+    sender->bytes += batch->body.bytes;
+    if (sift->asking) {
+        there_taken(sift);
+    }
+    if (sift->piece == PIECE_APART) {
+        quarantine_lift(engine, destination, sift->sets[sift->place]);
+    }
+    sift_settle(sift, NULL, FATE_ACKED);
+    go_on(engine, destination, sender, batch);
+}
+
+/* Refused for its time. */
+static void too_late(const struct destination *destination, const struct sender *sender,
+                     struct batch *batch, bool rest_taken)
+{
+    struct sift *sift = batch->sift;
+    bool by_lane = lanes_doubtful(destination, batch);
+    if (sift->asking) {
+        there_refused(sift);
+    } else if (sift->by_lane && sift->wanted_count == 1 && sift->piece != PIECE_APART) {
+        there_alone(sift, sift->open[0]);
+    } else if (!sift->by_lane && sift->piece == PIECE_FRONT &&
+               (sift->maybe || rest_taken || by_lane)) {
+        there_begin(sift, by_lane && !rest_taken);
+    } else {
+        struct refusal_seen seen = {FATE_LATE, sender->acks, .sure = true};
+        sift_refused(sift, &seen);
+    }
+}
+
+void verdict_refused(struct engine *engine, struct destination *destination, struct sender *sender,
+                     struct batch *batch, enum verdict verdict)
+{
+    bool time = verdict == VERDICT_THERE || verdict == VERDICT_THERE_TAKEN;
+    if (batch->sift == NULL && time && batch->parts_count > 1 &&
+        lanes_doubtful(destination, batch)) {
+        pack_halve(engine, destination, batch); /* lane by lane, side by side */
+        return;
+    }
+    if (batch->sift == NULL) {
+        sift_begin(destination, batch);
+    }
+    snprintf(batch->sift->words, sizeof batch->sift->words, "%s", sender->endpoint.last_error);
+    if (time) {
+        too_late(destination, sender, batch, verdict == VERDICT_THERE_TAKEN);
+    } else {
+        struct refusal_seen seen = {FATE_REFUSED, sender->acks, .sure = false};
+        sift_refused(batch->sift, &seen);
+    }
+    go_on(engine, destination, sender, batch);
+}
+
+void verdict_failed(struct engine *engine, struct destination *destination, struct sender *sender,
+                    struct batch *batch)
+{
+    batch->maybe = true;
+    batch->failures++;
+    if (batch->sift == NULL && batch->failures < FAILURES_MAX) {
+        return;
+    }
+    if (batch->sift == NULL) {
+        sift_begin(destination, batch);
+        batch->sift->suspect = batch->sift->items;
+        go_on(engine, destination, sender, batch);
+        return;
+    }
+    batch->sift->maybe = true;
+    snprintf(batch->sift->words, sizeof batch->sift->words, "%s", sender->endpoint.last_error);
+    if (sift_failed(batch->sift, sender->acks)) {
+        go_on(engine, destination, sender, batch);
+    }
+}
+
+/* In a row: of the piece, or of the whole. */
+uint32_t verdict_failures(const struct batch *batch)
+{
+    return batch->sift != NULL ? batch->sift->failures : batch->failures;
+}
+
+/* As Prometheus: a 429 is final. */
+void verdict_given_up(struct engine *engine, struct destination *destination, struct sender *sender,
+                      struct batch *batch)
+{
+    if (batch->sift == NULL) {
+        sift_begin(destination, batch);
+    }
+    snprintf(batch->sift->words, sizeof batch->sift->words, "%s", sender->endpoint.last_error);
+    sift_settle(batch->sift, NULL, FATE_LATE);
+    go_on(engine, destination, sender, batch);
+}
+
+bool verdict_smaller(struct engine *engine, struct destination *destination, struct sender *sender,
+                     struct batch *batch)
+{
+    struct sift *sift = batch->sift;
+    if (sift == NULL || sift->wanted_count == 1 || sift->piece != PIECE_FRONT) {
+        return false;
+    }
+    sift->piece_max = (sift->wanted_count + 1) / 2;
+    go_on(engine, destination, sender, batch);
+    return true;
+}
+
+/* The fronts of its lanes whose end is known to be good. */
+void verdict_leave(struct engine *engine, struct destination *destination, struct sender *sender,
+                   struct batch *batch)
+{
+    const struct sift *sift = batch->sift;
+    uint32_t place = 0;
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        struct batch_part *part = &batch->parts[i];
+        struct lane *lane = &destination->lanes[part->lane];
+        uint32_t acked = 0, there = 0;
+        for (uint32_t k = 0; k < part->count; k++) {
+            enum fate fate = (enum fate)sift->fates[place + k];
+            if (fate != FATE_ACKED && fate != FATE_THERE) {
+                break;
+            }
+            acked += fate == FATE_ACKED;
+            there += fate == FATE_THERE;
+        }
+        place += part->count;
+        if (acked + there == 0) {
+            continue;
+        }
+        part->count -= acked + there;
+        lane->in_flight = part->count;
+        domain_settle(engine, destination->domains[lane->domain], lane, acked + there);
+        destination->counts[STORE_ACKED] += acked;
+        destination->counts[STORE_ALREADY_THERE] += there;
+        sender->samples += acked;
+    }
+    sift_free(batch->sift);
+    batch->sift = NULL;
+}
