@@ -2,7 +2,6 @@
 #include "oracle.h"
 
 #include <walship/limits.h>
-
 #include <walship/mem.h>
 
 static struct oracle_destination *
@@ -174,8 +173,9 @@ void oracle_delivered(void *context, const struct fake_request *request)
         }
         fate->arrived = true;
         /* a request that was given up may come late, and its items be beyond a second sending */
+        bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
         bool orphan = request->end != FAKE_OPEN &&
-                      (oracle->items[number].removed || number < destination->start_item ||
+                      (oracle->items[number].removed || number < destination->start_item || anew ||
                        oracle->conf->start_at == CONF_START_AGO);
         /* and where a series record is lost, its items wait while those of another ref go */
         uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
