@@ -16,6 +16,7 @@
 #include <walship/buf.h>
 #include <walship/conf_auth.h>
 #include <walship/conf_node.h>
+#include <walship/conf_web.h>
 #include <walship/err.h>
 #include <walship/http_client.h>
 #include <walship/labels.h>
@@ -108,6 +109,8 @@ struct conf {
     bool use_remote_write; /* its remote_write blocks are among the destinations */
     char *prometheus_url;  /* without a slash at the end; NULL: none */
     char *listen_address;  /* HOST:PORT, or empty: none */
+    char *web_config;      /* its file; NULL: none */
+    struct conf_web *web;  /* what stands there; owned */
     enum conf_start start_at;
     int64_t start_ago_ms;
     struct label *external_labels; /* canonical; strings owned */
@@ -124,6 +127,7 @@ struct conf_problems {
 };
 void conf_problems_init(struct conf_problems *problems);
 void conf_problems_release(struct conf_problems *problems);
+const char *conf_problems_text(struct conf_problems *problems); /* until the next one is added */
 void conf_problem(struct conf_problems *problems, const char *file, unsigned line, unsigned column,
                   const char *format, ...) PRINTF_LIKE(5, 6);
 

@@ -26,6 +26,8 @@ const struct conf_node *conf_yaml_root(const struct conf_yaml *yaml);
 
 /* The same of a file. */
 struct conf_yaml *conf_yaml_read(const char *path, struct conf_problems *problems);
+/* A web_config file; NULL: problems tell. */
+struct conf_web *conf_yaml_web(const char *path, struct conf_problems *problems);
 /* Binds a tree, with the file that its prometheus_config names and the variables of the
  * environment. path: of the tree. NULL: problems tell. */
 struct conf *conf_yaml_bind(const struct conf_node *root, const char *path,

@@ -333,6 +333,15 @@ struct conf_yaml *conf_yaml_read(const char *path, struct conf_problems *problem
     return yaml;
 }
 
+struct conf_web *conf_yaml_web(const char *path, struct conf_problems *problems)
+{
+    struct conf_yaml *yaml = conf_yaml_read(path, problems);
+    struct conf_web *web =
+        yaml != NULL ? conf_web_bind(conf_yaml_root(yaml), path, problems) : NULL;
+    conf_yaml_free(yaml);
+    return web;
+}
+
 static const char *environment(void *context, const char *name)
 {
     (void)context;
@@ -353,6 +362,11 @@ struct conf *conf_yaml_bind(const struct conf_node *root, const char *path,
         sources.prometheus = prometheus != NULL ? conf_yaml_root(prometheus) : NULL;
         sources.prometheus_file = prometheus_path;
         conf = conf_bind_with(root, path, &sources, problems);
+    }
+    if (conf != NULL && conf->web_config != NULL &&
+        (conf->web = conf_yaml_web(conf->web_config, problems)) == NULL) {
+        conf_free(conf);
+        conf = NULL;
     }
     conf_yaml_free(prometheus);
     mem_free(prometheus_path);

@@ -1,60 +1,147 @@
-/* status_mhd.c - see status_mhd.h. */
+/* status_mhd.c - see status_mhd.h. The listening socket is our own: when certificates change, the
+ * next daemon takes it over and no client is refused meanwhile. */
+#include "status_web.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <time.h>
+#include <unistd.h>
 #include <walship/mem.h>
 #include <walship/status_mhd.h>
 
 struct status {
     struct MHD_Daemon *daemon;
+    int socket; /* the daemon has a copy of its own */
+    const struct conf_web *web;
+    struct status_users users;
     status_page_fn *page;
     void *context;
 };
 
-static enum MHD_Result answer(struct MHD_Connection *connection, int code, const char *type,
-                              struct buf *body)
+/* ---- requests ---- */
+
+static enum MHD_Result answer(struct MHD_Connection *connection, const struct status_page *page)
 {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(body->bytes, body->data, MHD_RESPMEM_MUST_COPY);
+        MHD_create_response_from_buffer(page->body->bytes, page->body->data, MHD_RESPMEM_MUST_COPY);
     if (response == NULL) {
         return MHD_NO;
     }
-    enum MHD_Result result = MHD_add_response_header(response, "Content-Type", type);
-    if (result == MHD_YES) {
-        result = MHD_queue_response(connection, (unsigned)code, response);
+    enum MHD_Result result = MHD_add_response_header(response, "Content-Type", page->content_type);
+    if (result == MHD_YES && page->status == MHD_HTTP_UNAUTHORIZED) {
+        result = MHD_queue_basic_auth_fail_response(connection, "walship", response);
+    } else if (result == MHD_YES) {
+        result = MHD_queue_response(connection, (unsigned)page->status, response);
     }
     MHD_destroy_response(response);
     return result;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)address;
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    const struct sockaddr_in6 *in6 = (const void *)address;
+    const uint8_t *bytes = in6->sin6_addr.s6_addr;
+    return address->sa_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+            (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && bytes[12] == 127));
+}
+
+static enum status_method method_of(const char *text)
+{
+    if (strcmp(text, "GET") == 0 || strcmp(text, "HEAD") == 0) {
+        return STATUS_GET;
+    }
+    return strcmp(text, "POST") == 0 || strcmp(text, "PUT") == 0 ? STATUS_POST : STATUS_OTHER;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* False: the page says why not. */
+static bool may_see(struct status *status, struct MHD_Connection *connection,
+                    struct status_request *request, struct status_page *page)
+{
+    const struct conf_web *web = status->web;
+    if (web == NULL) {
+        return true;
+    }
+    if (!status_tls_client_good(web, connection)) {
+        page->status = MHD_HTTP_FORBIDDEN;
+        return !buf_format(page->body, "a client certificate is needed\n");
+    }
+    if (web->users_count == 0) {
+        return true;
+    }
+    switch (status_users_check(&status->users, web, connection, now_ms())) {
+    case STATUS_USER_GOOD:
+        request->authenticated = true;
+        return true;
+    case STATUS_USER_BAD:
+        page->status = MHD_HTTP_UNAUTHORIZED;
+        return !buf_format(page->body, "Unauthorized\n");
+    case STATUS_USER_LATER:
+        page->status = MHD_HTTP_TOO_MANY_REQUESTS;
+        return !buf_format(page->body, "too soon after a wrong password\n");
+    }
+    ASSERT(!"status_users_check gave no known result");
+    return false;
+}
+
+static void page_make(struct status *status, struct MHD_Connection *connection,
+                      struct status_request *request, struct status_page *page)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    request->is_local = info != NULL && is_loopback(info->client_addr);
+    if (!may_see(status, connection, request, page)) {
+        return;
+    }
+    if (!status->page(status->context, request, page)) {
+        page->status = MHD_HTTP_NOT_FOUND;
+        page->content_type = "text/plain; charset=utf-8";
+        buf_clear(page->body);
+        bool ok = buf_format(page->body,
+                             "no such page; there are /metrics /status /-/healthy /-/ready\n");
+        ASSERT(ok);
+    }
 }
 
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_bytes, void **state)
 {
-    struct status *status = context;
+    static char begun;
     (void)version;
     (void)upload;
-    (void)upload_bytes;
-    (void)state;
+    if (*state == NULL) { /* headers only; the body, if any, comes in further calls */
+        *state = &begun;
+        return MHD_YES;
+    }
+    if (*upload_bytes > 0) {
+        *upload_bytes = 0; /* read and thrown away */
+        return MHD_YES;
+    }
     struct buf body;
     buf_init(&body, STATUS_PAGE_BYTES_MAX);
     struct status_page page = {200, "text/plain; charset=utf-8", &body};
-    bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    bool ok = true;
-    if (!get) {
-        page.status = 405;
-        ok = buf_format(&body, "only GET here\n");
-    } else if (!status->page(status->context, url, &page)) {
-        page = (struct status_page){404, "text/plain; charset=utf-8", &body};
-        buf_clear(&body);
-        ok = buf_format(&body, "no such page; there are /metrics /status /-/healthy /-/ready\n");
-    }
-    ASSERT(ok);
-    enum MHD_Result result = answer(connection, page.status, page.content_type, &body);
+    struct status_request request = {.path = url, .method = method_of(method)};
+    page_make(context, connection, &request, &page);
+    enum MHD_Result result = answer(connection, &page);
     buf_release(&body);
     return result;
 }
+
+/* ---- its life ---- */
 
 /* HOST:PORT apart; host is empty for all addresses. */
 static bool address_split(const char *address, char host[256], char port[16], struct err *err)
@@ -74,52 +161,138 @@ static bool address_split(const char *address, char host[256], char port[16], st
     return true;
 }
 
-static struct MHD_Daemon *listen_at(struct status *status, const struct addrinfo *info)
+static int socket_at(const struct addrinfo *info)
 {
-    unsigned flags = MHD_USE_EPOLL | (info->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
-    return MHD_start_daemon(flags, 0, NULL, NULL, handle, status, MHD_OPTION_SOCK_ADDR,
-                            info->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)STATUS_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-                            MHD_OPTION_END);
+    static const int on = 1, off = 0;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (info->ai_family == AF_INET6) { /* all addresses: those of IPv4 too */
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    }
+    if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, STATUS_CONNECTIONS_MAX) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
 }
 
-struct status *status_mhd_open(const char *address, status_page_fn *page, void *context,
-                               struct err *err)
+/* For all addresses IPv6 comes first: its socket serves both. */
+static int socket_open(const char *address, struct err *err)
 {
     char host[256] = "";
     char port[16] = "";
     if (!address_split(address, host, port, err)) {
-        return NULL;
+        return -1;
     }
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *info = NULL;
-    int code = getaddrinfo(*host == 0 ? NULL : host, port, &hints, &info);
+    struct addrinfo *found = NULL;
+    int code = getaddrinfo(*host == 0 ? NULL : host, port, &hints, &found);
     if (code != 0) {
         err_set(err, 0, "listen_address %s: %s", address, gai_strerror(code));
-        return NULL;
+        return -1;
     }
-    struct status *status = mem_new(1, sizeof *status);
-    status->page = page;
-    status->context = context;
-    status->daemon = listen_at(status, info);
-    freeaddrinfo(info);
-    if (status->daemon == NULL) {
+    int fd = -1;
+    for (int pass = 0; pass < 2 && fd < 0; pass++) {
+        for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
+            bool first = *host != 0 || at->ai_family == AF_INET6;
+            if (first == (pass == 0)) {
+                fd = socket_at(at);
+            }
+        }
+    }
+    freeaddrinfo(found);
+    if (fd < 0) {
         err_set(err, errno,
                 "listen_address %s: can't listen there (%s); is another walship running?", address,
                 strerror(errno));
-        mem_free(status);
+    }
+    return fd;
+}
+
+static struct MHD_Daemon *daemon_new(struct status *status, const struct conf_web *web,
+                                     struct err *err)
+{
+    struct status_tls tls = {0};
+    struct MHD_OptionItem options[8] = {{MHD_OPTION_END, 0, NULL}};
+    size_t count = 0;
+    bool secure = web != NULL && web->cert_file != NULL;
+    if (secure) {
+        if (!status_tls_read(&tls, web, err)) {
+            return NULL;
+        }
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, tls.cert};
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, tls.key};
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, tls.priorities};
+        if (tls.ca != NULL) {
+            options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, tls.ca};
+        }
+        options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    }
+    int fd = fcntl(status->socket, F_DUPFD_CLOEXEC, 0);
+    ASSERT(fd >= 0);
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | (secure ? (unsigned)MHD_USE_TLS : 0u), 0, NULL, NULL, handle, status,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)STATUS_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    status_tls_release(&tls);
+    if (daemon == NULL) {
+        close(fd);
+        err_set(err, 0, "the status pages can't be served%s",
+                secure ? " with this web_config" : "");
+    }
+    return daemon;
+}
+
+struct status *status_mhd_open(const char *address, const struct conf_web *web,
+                               status_page_fn *page, void *context, struct err *err)
+{
+    struct status *status = mem_new(1, sizeof *status);
+    status->page = page;
+    status->context = context;
+    status->web = web;
+    status->socket = socket_open(address, err);
+    if (status->socket >= 0) {
+        status->daemon = daemon_new(status, web, err);
+    }
+    if (status->daemon == NULL) {
+        status_mhd_close(status);
         return NULL;
     }
     return status;
 }
 
+bool status_mhd_renew(struct status *status, const struct conf_web *web, struct err *err)
+{
+    struct MHD_Daemon *daemon = daemon_new(status, web, err);
+    if (daemon == NULL) {
+        return false;
+    }
+    MHD_stop_daemon(status->daemon);
+    status->daemon = daemon;
+    status->web = web;
+    status_users_release(&status->users);
+    return true;
+}
+
 void status_mhd_close(struct status *status)
 {
-    if (status != NULL) {
-        MHD_stop_daemon(status->daemon);
-        mem_free(status);
+    if (status == NULL) {
+        return;
     }
+    if (status->daemon != NULL) {
+        MHD_stop_daemon(status->daemon);
+    }
+    if (status->socket >= 0) {
+        close(status->socket);
+    }
+    status_users_release(&status->users);
+    mem_free(status);
 }
 
 void status_mhd_run(struct status *status)

@@ -1,10 +1,10 @@
 /* cmd_run.c - `walship run`: wires the engine to the real world and turns the one loop. */
 #include "commands.h"
-#include "pages.h"
+#include "run.h"
+#include "sidecar.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -19,27 +19,6 @@
 #include <walship/spool_linux.h>
 #include <walship/status_mhd.h>
 #include <walship/store_sqlite.h>
-
-enum { WAIT_MS_MAX = 60000 };
-
-struct run_args {
-    const char *config;
-    int64_t timeout_ms; /* --once; 0: none */
-    struct engine_options options;
-    char *adopt; /* OLD, owned; options point into it */
-};
-
-struct run {
-    struct conf *conf;
-    struct os *os;
-    struct http *http;
-    struct store *store;
-    struct spool *spool;
-    struct engine *engine;
-    struct status *status;
-    struct pages pages;
-    int signal_fd;
-};
 
 static int usage(const char *text, const char *value)
 {
@@ -101,8 +80,8 @@ static int args_parse(int argc, char **argv, struct run_args *args)
     if (optind < argc) {
         return usage("unexpected argument ", argv[optind]);
     }
-    if (args->config == NULL) {
-        return usage("--config F is missing", "");
+    if (args->config == NULL && !sidecar_wanted()) {
+        return usage("--config F is missing, and INGESTION_URL is not set", "");
     }
     if (args->timeout_ms > 0 && !args->options.once) {
         return usage("--timeout goes with --once", "");
@@ -135,15 +114,16 @@ static const char *variable(void *context, const char *name)
     return getenv(name);
 }
 
-static bool run_open(struct run *run, const struct run_args *args, struct err *err)
+static bool run_open(struct run *run, struct err *err)
 {
-    struct engine_options options = args->options;
+    struct engine_options options = run->args->options;
     const struct identity_world world = {.variable = variable};
     options.world = &world;
     run->signal_fd = signals_open(err);
     if (run->signal_fd < 0) {
         return false;
     }
+    run->notify = notify_systemd_open();
     run->os = os_linux_new();
     run->http = http_curl_new();
     run->store = store_sqlite_open(run->conf->state_dir, err);
@@ -159,14 +139,16 @@ static bool run_open(struct run *run, const struct run_args *args, struct err *e
     options.key.k1 = run->os->random(run->os);
     run->engine = engine_new(run->conf, &options, run->os, run->http, run->store);
     if (!engine_start(run->engine, err)) {
-        return false;
+        bool mount = run->args->config == NULL && access(run->conf->wal_dir, R_OK | X_OK) != 0;
+        return mount && err_wrap(err, "%s", sidecar_hint());
     }
-    if (*run->conf->listen_address != 0 && !args->options.once) {
+    if (*run->conf->listen_address != 0 && !run->args->options.once) {
         double now = (double)run->os->wall_ms(run->os) / 1000;
         run->pages.engine = run->engine;
         run->pages.process = (struct metrics_process){
             .started_seconds = now, .reload_good = true, .reloaded_seconds = now};
-        run->status = status_mhd_open(run->conf->listen_address, pages_write, &run->pages, err);
+        run->status = status_mhd_open(run->conf->listen_address, run->conf->web, pages_write,
+                                      &run->pages, err);
         return run->status != NULL;
     }
     return true;
@@ -174,6 +156,7 @@ static bool run_open(struct run *run, const struct run_args *args, struct err *e
 
 static void run_close(struct run *run)
 {
+    notify_systemd_close(run->notify);
     status_mhd_close(run->status);
     spool_linux_close(run->spool); /* its thread may be reading a file that the engine holds */
     engine_free(run->engine);
@@ -192,68 +175,6 @@ static void run_close(struct run *run)
     conf_free(run->conf);
 }
 
-static void signals_take(struct run *run, int64_t now_ms)
-{
-    struct signalfd_siginfo info;
-    while (read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP) {
-            LOG_WARN("SIGHUP: reload is not supported yet, restart to change the configuration");
-        } else {
-            LOG_INFO("stopping", LOG_U64("signal", info.ssi_signo));
-            engine_stop(run->engine, now_ms);
-        }
-    }
-}
-
-/* The deadline is asked last, after all work of the turn: 0 while anything is runnable. */
-static void run_wait(struct run *run, int64_t until_ms)
-{
-    enum { FDS_MAX = 5 };
-    struct pollfd fds[FDS_MAX];
-    size_t count = 0;
-    int64_t now_ms = run->os->now_ms(run->os);
-    int64_t wait_ms = engine_deadline(run->engine, now_ms) - now_ms;
-    int status_ms = run->status == NULL ? -1 : status_mhd_timeout(run->status);
-    wait_ms = until_ms - now_ms < wait_ms ? until_ms - now_ms : wait_ms;
-    wait_ms = status_ms >= 0 && status_ms < wait_ms ? status_ms : wait_ms;
-    wait_ms = wait_ms > WAIT_MS_MAX ? WAIT_MS_MAX : wait_ms;
-    fds[count++] = (struct pollfd){.fd = run->signal_fd, .events = POLLIN};
-    fds[count++] = (struct pollfd){.fd = store_sqlite_fd(run->store), .events = POLLIN};
-    fds[count++] = (struct pollfd){.fd = spool_linux_fd(run->spool), .events = POLLIN};
-    if (os_linux_fd(run->os) >= 0) {
-        fds[count++] = (struct pollfd){.fd = os_linux_fd(run->os), .events = POLLIN};
-    }
-    if (run->status != NULL) {
-        fds[count++] = (struct pollfd){.fd = status_mhd_fd(run->status), .events = POLLIN};
-    }
-    http_curl_wait(run->http, fds, count, wait_ms < 0 ? 0 : (int)wait_ms);
-}
-
-/* False: --timeout passed first. */
-static bool run_loop(struct run *run, const struct run_args *args)
-{
-    int64_t until_ms = INT64_MAX;
-    if (args->timeout_ms > 0) {
-        until_ms = run->os->now_ms(run->os) + args->timeout_ms;
-    }
-    for (;;) {
-        int64_t now_ms = run->os->now_ms(run->os);
-        http_curl_run(run->http);
-        signals_take(run, now_ms);
-        engine_turn(run->engine, now_ms);
-        if (run->status != NULL) {
-            status_mhd_run(run->status);
-        }
-        if (engine_finished(run->engine)) {
-            return true;
-        }
-        if (now_ms >= until_ms) {
-            return false;
-        }
-        run_wait(run, until_ms);
-    }
-}
-
 static void summary(const struct run *run)
 {
     struct engine_stats all;
@@ -270,12 +191,21 @@ static void summary(const struct run *run)
     }
 }
 
-static struct conf *conf_load(const char *path)
+struct conf *run_conf(const struct run_args *args, struct conf_problems *problems)
+{
+    struct conf *conf = NULL;
+    if (args->config == NULL) {
+        return sidecar_conf(problems);
+    }
+    return conf_yaml_load(args->config, problems, &conf) ? conf : NULL;
+}
+
+static struct conf *conf_first(const struct run_args *args)
 {
     struct conf_problems problems;
-    struct conf *conf = NULL;
     conf_problems_init(&problems);
-    if (!conf_yaml_load(path, &problems, &conf)) {
+    struct conf *conf = run_conf(args, &problems);
+    if (conf == NULL) {
         (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
     }
     conf_problems_release(&problems);
@@ -285,24 +215,24 @@ static struct conf *conf_load(const char *path)
 int cmd_run(int argc, char **argv)
 {
     struct run_args args = {0};
-    struct run run = {.signal_fd = -1};
+    struct run run = {.args = &args, .signal_fd = -1};
     struct err err = {0};
     struct rlimit no_core = {0, 0};
     int code = args_parse(argc, argv, &args);
-    if (code == 0 && (run.conf = conf_load(args.config)) == NULL) {
+    if (code == 0 && (run.conf = conf_first(&args)) == NULL) {
         code = 1;
     }
     if (code == 0 && setrlimit(RLIMIT_CORE, &no_core) != 0) {
         LOG_WARN("core dumps can't be switched off", LOG_STR("err", strerror(errno)));
     }
-    if (code == 0 && !run_open(&run, &args, &err)) {
+    if (code == 0 && !run_open(&run, &err)) {
         fprintf(stderr, "walship: %s\n", err.text);
         code = 1;
     }
     if (code == 0) {
         LOG_INFO("walship runs", LOG_STR("version", WALSHIP_VERSION),
                  LOG_STR("wal", run.conf->wal_dir));
-        bool done = run_loop(&run, &args);
+        bool done = run_loop(&run);
         summary(&run);
         if (!done) {
             fprintf(stderr, "walship: --timeout passed before everything was settled\n");

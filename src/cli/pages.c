@@ -54,32 +54,92 @@ bool pages_ready(const struct engine *engine, struct buf *why)
     return ready;
 }
 
-static bool ready_write(const struct engine *engine, struct status_page *out)
+static bool ready_write(struct pages *pages, struct status_page *out)
 {
-    if (pages_ready(engine, out->body)) {
+    if (pages_ready(pages->engine, out->body)) {
         return buf_format(out->body, "walship is ready\n");
     }
     out->status = 503;
     return true;
 }
 
-bool pages_write(void *context, const char *path, struct status_page *out)
+static bool metrics_page_write(struct pages *pages, struct status_page *out)
+{
+    out->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return metrics_write(pages, out->body);
+}
+
+static bool status_write(struct pages *pages, struct status_page *out)
+{
+    out->content_type = "application/json";
+    return pages_status(pages->engine, out->body);
+}
+
+static bool healthy_write(struct pages *pages, struct status_page *out)
+{
+    (void)pages;
+    return buf_format(out->body, "walship is healthy\n");
+}
+
+static bool reload_write(struct pages *pages, struct status_page *out)
+{
+    if (pages->reload == NULL) {
+        out->status = 501;
+        return buf_format(out->body, "no reload here\n");
+    }
+    out->status = pages->reload(pages->context, out->body) ? 200 : 500;
+    return true;
+}
+
+/* What the Azure side car took. A Prometheus that still sends there would be told nothing by a 2xx
+ * and would lose its samples by a 4xx; 503 keeps it asking, and this line in its log. */
+static bool write_write(struct pages *pages, struct status_page *out)
+{
+    (void)pages;
+    out->status = 503;
+    return buf_format(out->body,
+                      "walship takes no remote write: it reads Prometheus' WAL. Remove the "
+                      "remote_write block whose url ends in /api/v1/write at this port from "
+                      "prometheus.yml\n");
+}
+
+typedef bool page_fn(struct pages *pages, struct status_page *out);
+
+static const struct row {
+    const char *path;
+    enum status_method method;
+    bool guarded; /* from this machine or as a user only */
+    page_fn *write;
+} rows[] = {
+    {"/metrics", STATUS_GET, false, metrics_page_write},
+    {"/status", STATUS_GET, false, status_write},
+    {"/-/healthy", STATUS_GET, false, healthy_write},
+    {"/health", STATUS_GET, false, healthy_write},
+    {"/-/ready", STATUS_GET, false, ready_write},
+    {"/ready", STATUS_GET, false, ready_write},
+    {"/-/reload", STATUS_POST, true, reload_write},
+    {"/api/v1/write", STATUS_POST, false, write_write},
+};
+
+bool pages_write(void *context, const struct status_request *request, struct status_page *out)
 {
     struct pages *pages = context;
     ASSERT(pages->engine != NULL);
-    if (strcmp(path, "/metrics") == 0) {
-        out->content_type = "text/plain; version=0.0.4; charset=utf-8";
-        return metrics_write(pages, out->body);
-    }
-    if (strcmp(path, "/status") == 0) {
-        out->content_type = "application/json";
-        return pages_status(pages->engine, out->body);
-    }
-    if (strcmp(path, "/-/healthy") == 0 || strcmp(path, "/health") == 0) {
-        return buf_format(out->body, "walship is healthy\n");
-    }
-    if (strcmp(path, "/-/ready") == 0 || strcmp(path, "/ready") == 0) {
-        return ready_write(pages->engine, out);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const struct row *row = &rows[i];
+        if (strcmp(request->path, row->path) != 0) {
+            continue;
+        }
+        if (request->method != row->method) {
+            out->status = 405;
+            return buf_format(out->body, "only %s here\n",
+                              row->method == STATUS_GET ? "GET" : "POST");
+        }
+        if (row->guarded && !request->is_local && !request->authenticated) {
+            out->status = 403;
+            return buf_format(out->body, "only from this machine, or as a user of web_config\n");
+        }
+        return row->write(pages, out);
     }
     return false;
 }

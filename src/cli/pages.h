@@ -1,4 +1,5 @@
-/* pages.h - what walship serves: /metrics, /status (JSON), /-/healthy, /-/ready. */
+/* pages.h - what walship serves: GET /metrics, /status (JSON), /-/healthy, /-/ready (also /health
+ * and /ready), POST /-/reload, and a POST /api/v1/write that says why it takes nothing. */
 #ifndef CLI_PAGES_H
 #define CLI_PAGES_H
 
@@ -10,10 +11,13 @@
 struct pages {
     const struct engine *engine; /* borrowed */
     struct metrics_process process;
+    /* POST /-/reload. False: nothing changed, the reason is in *said. */
+    bool (*reload)(void *context, struct buf *said);
+    void *context;
 };
 
 /* context: a struct pages. */
-bool pages_write(void *context, const char *path, struct status_page *out);
+bool pages_write(void *context, const struct status_request *request, struct status_page *out);
 /* The status as JSON; false: out is full. */
 bool pages_status(const struct engine *engine, struct buf *out);
 /* Ready: the series are loaded and each destination has an endpoint that takes requests. Else *why

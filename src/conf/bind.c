@@ -360,7 +360,7 @@ static void bind_all(struct binder *binder)
 }
 
 /* A tree that is no map is said; an empty file is an empty map. */
-static void bind_tree(struct binder *binder, const struct option_table *table, struct conf *conf)
+static void bind_tree(struct binder *binder, const struct option_table *table, void *target)
 {
     static const struct conf_node nothing = {.kind = CONF_MAP, .line = 1, .column = 1};
     const struct conf_node *top = binder->root->kind == CONF_NULL ? &nothing : binder->root;
@@ -368,8 +368,18 @@ static void bind_tree(struct binder *binder, const struct option_table *table, s
         bind_problem(binder, top, "the configuration must be a map, found %s", node_kind_name(top));
         return;
     }
-    bind_push(binder, top, table, conf);
+    bind_push(binder, top, table, target);
     bind_all(binder);
+}
+
+bool bind_file(struct binder *binder, const struct option_table *table, void *target,
+               struct conf_problems *problems)
+{
+    bind_tree(binder, table, target);
+    bool good = binder->problems_count == 0;
+    problems_say(binder, problems);
+    mem_free(binder->work);
+    return good;
 }
 
 struct conf *conf_bind_with(const struct conf_node *root, const char *file,

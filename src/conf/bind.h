@@ -65,6 +65,7 @@ struct option_table {
 
 extern const struct option_table conf_table_top;
 extern const struct option_table conf_table_destination;
+extern const struct option_table conf_table_web;
 
 struct bind_work {
     const struct conf_node *node; /* a map, or NULL: defaults only */
@@ -93,6 +94,9 @@ struct binder {
 /* Where a problem is: node NULL means the top of the file. */
 void bind_problem(struct binder *binder, const struct conf_node *node, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* A whole file of its own: binds, says the problems, releases the binder. */
+bool bind_file(struct binder *binder, const struct option_table *table, void *target,
+               struct conf_problems *problems);
 void bind_push(struct binder *binder, const struct conf_node *node,
                const struct option_table *table, void *target);
 /* A scalar option into its field. `target` is the struct's start. */

@@ -12,6 +12,9 @@ enum { CLIENT_PROXY_HEADERS_MAX = 32 };
 
 extern const struct option_table client_tls_table;
 
+/* min_version, max_version: an enum http_tls */
+void bind_tls_version(struct binder *binder, const struct option *option,
+                      const struct conf_node *node, void *target);
 void bind_proxy_url(struct binder *binder, const struct option *option,
                     const struct conf_node *node, void *target);
 void bind_proxy_headers(struct binder *binder, const struct option *option,

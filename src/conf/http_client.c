@@ -9,8 +9,8 @@
 
 /* ---- tls_config ---- */
 
-static void bind_tls_version(struct binder *binder, const struct option *option,
-                             const struct conf_node *node, void *target)
+void bind_tls_version(struct binder *binder, const struct option *option,
+                      const struct conf_node *node, void *target)
 {
     /* what is older than 1.2 is taken, and means 1.2 */
     static const struct {
@@ -21,7 +21,7 @@ static void bind_tls_version(struct binder *binder, const struct option *option,
                     {"TLS12", HTTP_TLS_1_2},
                     {"TLS13", HTTP_TLS_1_3}};
     const char *text = node->kind == CONF_SCALAR ? node->text : "?";
-    bool max = option->offset == offsetof(struct http_client, max_tls);
+    bool max = strcmp(option->key, "max_version") == 0;
     for (size_t i = 0; i < ARRAY_COUNT(versions); i++) {
         if (strcmp(text, versions[i].name) != 0) {
             continue;

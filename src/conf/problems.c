@@ -44,3 +44,12 @@ void conf_problem(struct conf_problems *problems, const char *file, unsigned lin
         return; /* full: the count still tells that there are more */
     }
 }
+
+const char *conf_problems_text(struct conf_problems *problems)
+{
+    if (!buf_append(&problems->text, "", 1)) {
+        return "too many problems to say";
+    }
+    problems->text.bytes--; /* the next one goes over the NUL */
+    return (const char *)problems->text.data;
+}

@@ -89,8 +89,8 @@ static void check_relabel(struct binder *binder, const struct conf_node *node, v
         spec->action = NULL;
     }
     bool has_action = spec->action != NULL || is_null(node, "action");
-    if (!has_action || spec->separator == NULL || spec->regex == NULL || spec->replacement == NULL ||
-        spec->target_label == NULL) {
+    if (!has_action || spec->separator == NULL || spec->regex == NULL ||
+        spec->replacement == NULL || spec->target_label == NULL) {
         return; /* of another kind than a text: that was said */
     }
     enum { WHY_BYTES = 1024 };

@@ -267,7 +267,9 @@ static const struct option top_options[] = {
      .shown = "none",
      .meaning = "the running Prometheus, such as `http://127.0.0.1:9090`: asked at the start "
                 "whether it still sends to the same URLs, and for metadata"},
-    LATER("web_config", "TLS and basic auth of the status pages"),
+    {FIELD(conf, web_config), .type = OPTION_PATH, .shown = "none",
+     .meaning = "a file with TLS and basic auth of the status pages, below. It and the files it "
+                "names are read again when they change"},
 };
 
 const struct option_table conf_table_top = {
