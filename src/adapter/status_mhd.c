@@ -1,6 +1,6 @@
 /* status_mhd.c - see status_mhd.h. The listening socket is our own: when certificates change, the
  * next daemon takes it over and no client is refused meanwhile. */
-#include "status_web.h"
+#include "status_mhd_web.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* status_web.h - private to the status server: what a struct conf_web asks of a connection. */
-#ifndef ADAPTER_STATUS_WEB_H
-#define ADAPTER_STATUS_WEB_H
+/* status_mhd_web.h - private to the status server: what a struct conf_web asks of a connection. */
+#ifndef ADAPTER_STATUS_MHD_WEB_H
+#define ADAPTER_STATUS_MHD_WEB_H
 
 #include <microhttpd.h>
 #include <walship/conf_web.h>

@@ -1,6 +1,6 @@
-/* status_web.c - see status_web.h. bcrypt by crypt(3), client certificates by GnuTLS, which is what
- * libmicrohttpd speaks TLS with. */
-#include "status_web.h"
+/* status_mhd_web.c - see status_mhd_web.h. bcrypt by crypt(3), client certificates by GnuTLS, which
+ * is what libmicrohttpd speaks TLS with. */
+#include "status_mhd_web.h"
 
 #include <crypt.h>
 #include <errno.h>
