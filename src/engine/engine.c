@@ -103,6 +103,7 @@ static void destination_release(struct engine *engine, struct destination *desti
         struct domain *domain = destination->domains[i];
         ring_release(&domain->ring);
         park_release(domain);
+        mem_free(domain->deferred);
         mem_free(domain->key);
         mem_free(domain);
     }

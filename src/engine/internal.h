@@ -35,7 +35,20 @@
 
 enum {
     LANE_DROPPED = SHARDS_COUNT,     /* account of what rules drop, not a queue */
-    LANE_UNKNOWN = SHARDS_COUNT + 1, /* account of items given up for want of a series record */
+    LANE_UNKNOWN = SHARDS_COUNT + 1, /* where its domain was: items given up before are counted */
+};
+
+struct loss {
+    enum loss_reason reason;
+    struct position from, to;
+    uint64_t items, series, bytes;
+    int64_t time_min_ms, time_max_ms;
+    const char *detail;
+};
+
+struct deferred {
+    uint64_t behind; /* ring sequence: all records below it are before the loss */
+    struct loss loss;
 };
 
 enum anchor {
@@ -65,6 +78,8 @@ struct domain {
     uint32_t late_open;    /* unsettled items that are or were parked */
     struct parked *parked; /* oldest first */
     size_t parked_count, parked_capacity;
+    struct deferred *deferred; /* losses that wait for the watermark, in order */
+    size_t deferred_count, deferred_capacity;
 };
 
 /* Where the items of a source set go, and as what. */
@@ -200,14 +215,11 @@ void park_retry(struct engine *engine, struct domain *domain, const struct posit
 void park_expire(struct engine *engine, struct domain *domain, bool all);
 
 /* ledger.c */
-struct loss {
-    enum loss_reason reason;
-    struct position from, to;
-    uint64_t items, series, bytes;
-    int64_t time_min_ms, time_max_ms;
-    const char *detail;
-};
 void ledger_add(struct engine *engine, struct destination *destination, const struct loss *loss);
+/* A range of unknown items that the domain passed over. It goes on the books with the watermark
+ * that passes it, so that no later life meets it again. */
+void ledger_defer(struct engine *engine, struct domain *domain, const struct loss *loss);
+void ledger_release(struct engine *engine, struct domain *domain); /* what the watermark passed */
 
 /* hold.c */
 void sets_hold(struct engine *engine);

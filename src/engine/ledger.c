@@ -82,3 +82,43 @@ void ledger_add(struct engine *engine, struct destination *destination, const st
     trace_line(engine, "%s: lost %llu items, %s", destination->conf->name,
                (unsigned long long)loss->items, loss_reason_name(loss->reason));
 }
+
+/* ---- losses that wait ---- */
+
+void ledger_defer(struct engine *engine, struct domain *domain, const struct loss *loss)
+{
+    ASSERT(loss->detail == NULL && loss->items == 0);
+    struct loss told = *loss;
+    told.bytes = domain->index == 0 ? loss->bytes : 0; /* the first domain counts */
+    if (domain->ring.first == domain->ring.next) {
+        ledger_add(engine, domain->destination, &told);
+        return;
+    }
+    if (domain->deferred_count == LEDGER_OPEN_MAX) { /* early; a crash may count it again */
+        ledger_add(engine, domain->destination, &domain->deferred[0].loss);
+        domain->deferred_count--;
+        memmove(&domain->deferred[0], &domain->deferred[1],
+                domain->deferred_count * sizeof *domain->deferred);
+    }
+    if (domain->deferred_count == domain->deferred_capacity) {
+        domain->deferred_capacity = domain->deferred_capacity * 2 + 8;
+        domain->deferred =
+            mem_grow(domain->deferred, domain->deferred_capacity, sizeof *domain->deferred);
+    }
+    domain->deferred[domain->deferred_count++] =
+        (struct deferred){.behind = domain->ring.next, .loss = told};
+}
+
+void ledger_release(struct engine *engine, struct domain *domain)
+{
+    size_t gone = 0;
+    while (gone < domain->deferred_count && domain->deferred[gone].behind <= domain->ring.first) {
+        ledger_add(engine, domain->destination, &domain->deferred[gone].loss);
+        gone++;
+    }
+    if (gone > 0) {
+        domain->deferred_count -= gone;
+        memmove(&domain->deferred[0], &domain->deferred[gone],
+                domain->deferred_count * sizeof *domain->deferred);
+    }
+}

@@ -1,7 +1,12 @@
 /* park.c - items whose series record was not seen yet. A second appender of Prometheus may log
  * items of a series that a first one has created but not logged: the record follows within
  * milliseconds. While an item is parked its record stays open in the ring, so no saved position
- * passes it (I1). */
+ * passes it (I1).
+ *
+ * An item is given up when its time is over AND everything before it is settled: then the ledger
+ * row and the watermark that passes it are in one commit. No account of single items must be kept:
+ * what lies behind the watermark is on the books, what lies before it is looked at anew by the next
+ * life, whatever that knows of series. */
 #include "internal.h"
 
 static void parked_close(struct domain *domain, const struct parked *parked)
@@ -38,39 +43,61 @@ static struct position parked_position(const struct domain *domain, const struct
     return at;
 }
 
-static void parked_give_up(struct engine *engine, struct domain *domain,
-                           const struct parked *parked)
+/* The oldest `count`, with a loss of their own. The first domain keeps the account, since nobody
+ * knows whose they are; but what another one misses it may know, from an earlier life that had the
+ * series record: so that one says at least that there is something. */
+static void give_up(struct engine *engine, struct domain *domain, size_t first, size_t count)
 {
     struct destination *destination = domain->destination;
-    struct lane *account = &destination->lanes[LANE_UNKNOWN];
-    struct position at = parked_position(domain, parked);
-    /* an earlier life may have given it up already; the account is the first domain's */
-    if (domain->index == 0 && !position_before(&at, &account->settled)) {
-        struct loss loss = {.reason = LOSS_UNKNOWN_REF,
-                            .from = at,
-                            .to = at,
-                            .items = 1,
-                            .time_min_ms = parked->t_ms,
-                            .time_max_ms = parked->t_ms};
-        destination->counts[STORE_READ]++;
-        ledger_add(engine, destination, &loss);
-        at.item++;
-        if (position_before(&account->settled, &at)) {
-            account->settled = at;
-            account->dirty = true;
-        }
+    const struct parked *parked = &domain->parked[first];
+    const struct position *known = &destination->lanes[LANE_UNKNOWN].resumed;
+    uint64_t highest = 0;
+    struct loss loss = {.reason = LOSS_UNKNOWN_REF,
+                        .from = parked_position(domain, parked),
+                        .to = parked_position(domain, parked + count - 1),
+                        .time_min_ms = INT64_MAX,
+                        .time_max_ms = INT64_MIN};
+    for (size_t i = 0; i < count; i++) {
+        struct position at = parked_position(domain, &parked[i]);
+        int64_t t_ms = parked[i].t_ms;
+        loss.items += domain->index == 0 && !position_before(&at, known);
+        loss.series += parked[i].ref > highest; /* surely different ones */
+        highest = parked[i].ref > highest ? parked[i].ref : highest;
+        loss.time_min_ms = t_ms < loss.time_min_ms ? t_ms : loss.time_min_ms;
+        loss.time_max_ms = t_ms > loss.time_max_ms ? t_ms : loss.time_max_ms;
+        parked_end(domain, &parked[i]);
     }
-    parked_end(domain, parked);
+    destination->counts[STORE_READ] += loss.items;
+    if (loss.items > 0 || domain->index != 0) {
+        ledger_add(engine, destination, &loss);
+    }
+    engine->dirty = true; /* this domain's watermark moves, also where another keeps the account */
+}
+
+static void given_up(struct domain *domain, size_t count)
+{
+    domain->parked_count -= count;
+    memmove(&domain->parked[0], &domain->parked[count],
+            domain->parked_count * sizeof *domain->parked);
+    ring_trim(&domain->ring, domain->has_record_entry ? domain->record_sequence : UINT64_MAX);
+    LOG_WARN("items without a series record are lost",
+             LOG_STR("destination", domain->destination->conf->name), LOG_U64("items", count));
+}
+
+/* No room (I4): the oldest go at once. Their ledger row may be saved before the watermark passes
+ * them, and then they are counted again after a crash: rather twice than not at all. */
+static void overflow(struct engine *engine, struct domain *domain)
+{
+    size_t count = PARKED_ITEMS_MAX / 4;
+    give_up(engine, domain, 0, count);
+    given_up(domain, count);
 }
 
 void park_add(struct engine *engine, struct domain *domain, uint64_t ref, const struct item *item)
 {
     struct ring_record *record = ring_at(&domain->ring, domain->record_sequence);
     if (domain->parked_count == PARKED_ITEMS_MAX) {
-        parked_give_up(engine, domain, &domain->parked[0]);
-        domain->parked_count--;
-        memmove(&domain->parked[0], &domain->parked[1],
-                domain->parked_count * sizeof *domain->parked);
+        overflow(engine, domain);
     }
     if (domain->parked_count == domain->parked_capacity) {
         domain->parked_capacity = domain->parked_capacity == 0 ? 64 : domain->parked_capacity * 2;
@@ -129,24 +156,39 @@ void park_retry(struct engine *engine, struct domain *domain, const struct posit
     domain->parked_count = kept;
 }
 
+/* How many, from `first` on, are all that is open of the oldest record; 0: it has to wait. */
+static size_t releasable(const struct engine *engine, const struct domain *domain, size_t first,
+                         bool all)
+{
+    const struct ring *ring = &domain->ring;
+    size_t count = 0;
+    if (ring->first == ring->next ||
+        (domain->has_record_entry && domain->record_sequence == ring->first)) {
+        return 0;
+    }
+    for (size_t i = first; i < domain->parked_count; i++) {
+        const struct parked *parked = &domain->parked[i];
+        bool old = all || engine->now_ms - parked->since_ms >= PARKED_MS_MAX;
+        if (!old || parked->sequence != ring->first) {
+            break;
+        }
+        count++;
+    }
+    return count == ring_at(ring, ring->first)->open ? count : 0;
+}
+
 void park_expire(struct engine *engine, struct domain *domain, bool all)
 {
     size_t gone = 0;
-    while (gone < domain->parked_count &&
-           (all || engine->now_ms - domain->parked[gone].since_ms >= PARKED_MS_MAX)) {
-        parked_give_up(engine, domain, &domain->parked[gone]);
-        gone++;
+    size_t count;
+    while ((count = releasable(engine, domain, gone, all)) > 0) {
+        give_up(engine, domain, gone, count);
+        gone += count;
+        ring_trim(&domain->ring, domain->has_record_entry ? domain->record_sequence : UINT64_MAX);
     }
-    if (gone == 0) {
-        return;
+    if (gone > 0) {
+        given_up(domain, gone);
     }
-    domain->parked_count -= gone;
-    memmove(&domain->parked[0], &domain->parked[gone],
-            domain->parked_count * sizeof *domain->parked);
-    ring_trim(&domain->ring, domain->has_record_entry ? domain->record_sequence : UINT64_MAX);
-    engine->dirty = true; /* this domain's watermark moves, also where another keeps the account */
-    LOG_WARN("items without a series record are lost",
-             LOG_STR("destination", domain->destination->conf->name), LOG_U64("items", gone));
 }
 
 void park_release(struct domain *domain)

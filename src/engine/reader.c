@@ -80,7 +80,7 @@ static void reader_lost(struct engine *engine, struct reader *reader, enum loss_
         loss.to.segment = reader->out.gap_to;
     }
     for (size_t i = 0; i < reader->domains_count; i++) {
-        ledger_add(engine, reader->domains[i]->destination, &loss);
+        ledger_defer(engine, reader->domains[i], &loss);
     }
 }
 

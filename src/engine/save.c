@@ -194,6 +194,16 @@ static void lanes_all_dirty(struct engine *engine)
     }
 }
 
+static void losses_release(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            ledger_release(engine, destination->domains[k]);
+        }
+    }
+}
+
 static void save_start(struct engine *engine)
 {
     struct rows rows;
@@ -201,6 +211,7 @@ static void save_start(struct engine *engine)
     if (discard != NULL) {
         lanes_all_dirty(engine);
     }
+    losses_release(engine);
     rows_init(engine, &rows);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         rows_destination(&engine->destinations[i], &rows);

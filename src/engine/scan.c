@@ -264,7 +264,7 @@ static void scan_truncated(struct engine *engine, struct domain *domain, const s
                         .to = here->at,
                         .time_min_ms = INT64_MAX,
                         .time_max_ms = INT64_MIN};
-    ledger_add(engine, domain->destination, &loss);
+    ledger_defer(engine, domain, &loss);
     LOG_ERROR("segments were deleted before they were read: what they held is lost",
               LOG_STR("destination", domain->destination->conf->name),
               LOG_U64("from", domain->next.at.segment), LOG_U64("to", here->at.segment));

@@ -72,18 +72,6 @@ static bool lost_as(const struct oracle *oracle, const struct oracle_destination
     return false;
 }
 
-static bool lost_any(const struct oracle *oracle, const struct oracle_destination *destination)
-{
-    const struct fake_rows *rows = &oracle->store->durable;
-    for (size_t i = 0; i < rows->losses_count; i++) {
-        if (rows->losses[i].reason == LOSS_UNKNOWN_REF &&
-            strcmp(rows->losses[i].destination, destination->conf->name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum excuse {
     EXCUSE_NONE,
     EXCUSE_TORN,
@@ -118,11 +106,8 @@ static enum excuse excuse_of(const struct oracle *oracle,
     }
     /* read before it was deleted, but its series record was deleted before that */
     /* an item without its series record may lie anywhere behind the damage */
-    /* A known gap, where a series record that was there is gone in a later life: the account of
-     * what was given up is one position of one domain, and takes an item before it for one of its
-     * own. So it is enough that the destination lost something for want of a series record. */
     if ((oracle->forgetful || oracle->damaged) &&
-        (destination->conf->placement == CONF_PINNED || lost_any(oracle, destination))) {
+        lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_GONE;
     }
     if (oracle->damaged && item->segment >= oracle->damaged_from &&
