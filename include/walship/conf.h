@@ -27,6 +27,7 @@
 
 enum conf_start { CONF_START_NOW, CONF_START_OLDEST, CONF_START_AGO };
 enum conf_placement { CONF_FAILOVER, CONF_PINNED };
+enum conf_order { CONF_ORDER_SEND, CONF_ORDER_DROP };
 
 struct conf_quota { /* 0: unset */
     uint64_t samples_per_minute;
@@ -85,7 +86,9 @@ struct conf_destination {
     enum conf_placement placement;
     char **shard_by;
     size_t shard_by_count;
-    bool fold_case; /* Azure: *.metrics.ingest.monitor.azure.* */
+    bool fold_case;               /* Azure: *.metrics.ingest.monitor.azure.* */
+    enum conf_order out_of_order; /* what is not newer than the newest taken of its series */
+    int64_t window_ms; /* either way of now; the receiver drops all else. 0: not known of any */
     struct conf_relabel *relabel;
     size_t relabel_count;
     int64_t remote_timeout_ms;

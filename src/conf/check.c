@@ -7,7 +7,10 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { AZURE_AGE_LIMIT_MS = 19 * 60 * 1000 }; /* Azure refuses what is older than 20 minutes */
+enum {
+    AZURE_WINDOW_MS = 20 * 60 * 1000,   /* it drops what is older, or further ahead */
+    AZURE_AGE_LIMIT_MS = 19 * 60 * 1000 /* a request may take its time */
+};
 
 void check_queue(struct binder *binder, const struct conf_node *node, void *target)
 {
@@ -156,6 +159,10 @@ void check_destination(struct binder *binder, const struct conf_node *node, void
         destination->name = key != NULL ? mem_string(key) : NULL;
     }
     if (destination_is_azure(destination)) {
+        destination->window_ms = AZURE_WINDOW_MS;
+        if (node_find(node, "out_of_order") == NULL) {
+            destination->out_of_order = CONF_ORDER_DROP;
+        }
         destination->fold_case = true; /* Azure takes names and values for the same in any case */
         const struct conf_node *queue = node_find(node, "queue_config");
         if (node_find(queue, "sample_age_limit") == NULL) {

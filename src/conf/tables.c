@@ -106,7 +106,9 @@ static const struct option queue_options[] = {
      .type = OPTION_DURATION,
      .initial = "0s",
      .shown = "`0s`; `19m` when a URL is of Azure Monitor",
-     .meaning = "older samples are not sent; 0s: no limit (read and checked, not yet kept to)",
+     .meaning =
+         "older samples are not sent but put into the loss ledger; their age is taken by the "
+         "receiver's own clock; 0s: no limit",
      .differs = "default 0s there always"},
     {FIELD(conf_queue, capacity), .type = OPTION_COUNT32, .initial = "10000", .min = 1,
      .range_text = "remote write queue capacity must be positive", .meaning = "nothing",
@@ -125,6 +127,7 @@ static const struct option_table queue_table = {
 };
 
 static const char *const placements[] = {"failover", "pinned", NULL};
+static const char *const orders[] = {"send", "drop", NULL};
 
 static const char *const messages[] = {"prometheus.WriteRequest", "io.prometheus.write.v2.Request",
                                        NULL}; /* enum rw_version */
@@ -154,6 +157,12 @@ static const struct option destination_options[] = {
     {FIELD(conf_destination, shard_by), .type = OPTION_CUSTOM, .bind = bind_shard_by,
      .kind = "list of label names", .shown = "`[]`: all labels",
      .meaning = "labels that decide the endpoint of a series, so that a value stays together",
+     .differs = "not there"},
+    {FIELD(conf_destination, out_of_order), .type = OPTION_CHOICE, .choices = orders,
+     .initial = "send", .shown = "`send`; `drop` when a URL is of Azure Monitor",
+     .meaning =
+         "samples that are not newer than the newest already sent of their series (Prometheus "
+         "logs some that it then refuses): send them, or drop and count them",
      .differs = "not there"},
     {.key = "remote_timeout",
      .offset = offsetof(struct conf_destination, remote_timeout_ms),

@@ -163,6 +163,7 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
     struct lane_walk walk;
     lane_walk_start(&walk, lane);
     struct position settled = lane->settled;
+    struct ended_items ended = {0};
     for (uint32_t i = 0; i < count; i++) {
         const struct item *item = lane_walk_next(&walk);
         struct ring_record *record = ring_of(&domain->ring, item->record);
@@ -177,6 +178,9 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
         /* A late one too: all of the lane before it are settled or late themselves, and while there
          * are such domain_cap holds back what is saved. */
         struct position behind = record->at;
+        struct position at = record->at;
+        at.item = item->index;
+        judge_ended(&ended, item, &at);
         behind.item = item->index + 1;
         if (position_before(&settled, &behind)) {
             settled = behind;
@@ -187,6 +191,7 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
     engine->dirty = true;
     lane_drop(engine, lane, count);
     domain->pending -= count;
+    judge_account(engine, domain->destination, &ended);
     ring_trim(&domain->ring, domain->has_record_entry ? domain->record_sequence : UINT64_MAX);
 }
 

@@ -105,6 +105,7 @@ static void groups_make(struct encode *encode, const struct destination *destina
     encode->groups_count = 0;
     encode->items_count = 0;
     batch->newest_ms = INT64_MIN;
+    batch->oldest_ms = INT64_MAX;
     batch->histograms = 0;
     batch->exemplars = 0;
     uint32_t place = 0;
@@ -113,11 +114,13 @@ static void groups_make(struct encode *encode, const struct destination *destina
         lane_walk_start(&walk, &destination->lanes[batch->parts[i].lane]);
         for (uint32_t k = 0; k < batch->parts[i].count; k++) {
             const struct item *item = lane_walk_next(&walk);
-            if (item->t_ms > batch->newest_ms && item->kind != ITEM_EXEMPLAR) {
+            bool goes = item->end == ITEM_GOES;
+            if (goes && item->t_ms > batch->newest_ms && item->kind != ITEM_EXEMPLAR) {
                 batch->newest_ms = item->t_ms;
             }
-            if (batch->sift == NULL || sift_wants(batch->sift, place)) {
+            if (goes && (batch->sift == NULL || sift_wants(batch->sift, place))) {
                 group_add(encode, item);
+                batch->oldest_ms = item->t_ms < batch->oldest_ms ? item->t_ms : batch->oldest_ms;
                 batch->histograms += item->kind == ITEM_HISTOGRAM;
                 batch->exemplars += item->kind == ITEM_EXEMPLAR;
             }
@@ -125,7 +128,6 @@ static void groups_make(struct encode *encode, const struct destination *destina
         }
     }
     ASSERT(place == batch->samples && encode->items_count > 0);
-    ASSERT(batch->sift != NULL || encode->items_count == batch->samples);
     batch->carried = encode->items_count;
 }
 

@@ -64,6 +64,11 @@ static void senders_init(struct engine *engine, struct destination *destination)
     }
 }
 
+static void set_gone(void *context, uint32_t set)
+{
+    judge_forget(context, set);
+}
+
 struct engine *engine_new(const struct conf *conf, const struct engine_options *options,
                           struct os *os, struct http *http, struct store *store)
 {
@@ -75,6 +80,7 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
     engine->http = http;
     engine->store = store;
     engine->labels = labels_new(&options->key);
+    labels_on_gone(engine->labels, set_gone, engine);
     engine->series = series_new(engine->labels, options->key.k0);
     engine->relabel_room = relabel_room_new();
     engine->encode = encode_new(&options->key);
@@ -126,6 +132,9 @@ static void destination_release(struct engine *engine, struct destination *desti
     mem_free(destination->quarantine.bans); /* the labels go as a whole */
     mem_free(destination->senders);
     routes_release(engine, destination);
+    mem_free(destination->newest_ms);
+    destination->newest_ms = NULL;
+    destination->newest_count = 0;
 }
 
 void engine_free(struct engine *engine)
@@ -264,6 +273,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     engine->now_ms = now_ms;
     engine->work_left = false;
     quotas_run(engine);
+    judge_clock_step(engine);
     send_results(engine);
     save_results(engine);
     auth_run(engine);

@@ -113,6 +113,9 @@ struct destination {
     struct quarantine quarantine;
     int64_t first_start_ms, start_from_ms;
     int64_t newest_read_ms;
+    int64_t *newest_ms; /* taken, by final set; only where out_of_order says drop */
+    uint32_t newest_count;
+    uint64_t out_of_order;
     struct quota_account *quota; /* shared by its endpoints, or with its group; NULL: none */
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
@@ -153,7 +156,8 @@ struct engine {
     size_t saved_segments_count;
     uint64_t next_batch, next_request;
     int64_t now_ms;
-    int64_t refresh_at_ms; /* list the directory by then */
+    int64_t wall_offset_ms; /* wall clock less monotonic clock, at the last turn */
+    int64_t refresh_at_ms;  /* list the directory by then */
     int64_t refreshed_ms;
     int64_t failed_until_ms; /* after an I/O error */
     bool refresh_wanted;
@@ -220,6 +224,29 @@ void ledger_add(struct engine *engine, struct destination *destination, const st
  * that passes it, so that no later life meets it again. */
 void ledger_defer(struct engine *engine, struct domain *domain, const struct loss *loss);
 void ledger_release(struct engine *engine, struct domain *domain); /* what the watermark passed */
+
+/* judge.c: what the destination would drop is not sent */
+struct ended_items { /* settled together */
+    uint64_t out_of_order;
+    struct loss old, ahead;
+};
+void judge_clock(const struct engine *engine, struct sender *sender,
+                 const struct http_result *result);
+void judge_clock_step(struct engine *engine);
+void judge_forget(struct engine *engine, uint32_t set); /* the label set is gone */
+/* Settles what is not to be sent at the front of a lane that is in no batch. */
+void judge_front(struct engine *engine, struct destination *destination,
+                 const struct sender *sender, struct lane *lane);
+/* The first `count` items. */
+void judge_some(struct engine *engine, struct destination *destination, const struct sender *sender,
+                struct lane *lane, uint32_t count);
+bool judge_batch_old(const struct engine *engine, const struct destination *destination,
+                     const struct sender *sender, const struct batch *batch);
+void judge_unclocked(struct engine *engine, struct destination *destination,
+                     const struct sender *sender, struct batch *batch);
+void judge_ended(struct ended_items *ended, const struct item *item, const struct position *at);
+void judge_account(struct engine *engine, struct destination *destination,
+                   struct ended_items *ended);
 
 /* hold.c */
 void sets_hold(struct engine *engine);

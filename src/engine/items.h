@@ -36,6 +36,9 @@ struct payload {
     uint64_t data[];
 };
 
+/* Why an item in a lane is not sent; it is accounted for when it is settled. */
+enum item_end { ITEM_GOES, ITEM_OUT_OF_ORDER, ITEM_TOO_OLD, ITEM_TOO_FAR_AHEAD };
+
 /* An item on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
 struct item {
     int64_t t_ms;
@@ -45,6 +48,8 @@ struct item {
     uint32_t index;  /* in the record */
     uint8_t kind;    /* enum item_kind: what `bits` are */
     bool late;       /* was parked */
+    bool taken;      /* its series' newest when it was judged (judge.c) */
+    uint8_t end;     /* enum item_end */
 };
 
 static_assert(sizeof(struct item) == 32, "PENDING_ITEMS_MAX of them are the memory of a domain");
@@ -121,11 +126,12 @@ void ring_trim(struct ring *ring, uint64_t keep);
 void lane_push(struct engine *engine, struct lane *lane, const struct item *item);
 void lane_drop(struct engine *engine, struct lane *lane, uint32_t count); /* from the front */
 struct lane_walk {
-    const struct chunk *chunk;
+    struct chunk *chunk;
     uint32_t index;
 };
 void lane_walk_start(struct lane_walk *walk, const struct lane *lane);
 const struct item *lane_walk_next(struct lane_walk *walk);
+struct item *lane_walk_edit(struct lane_walk *walk);
 /* Ms since its oldest pending item was read; 0: none. */
 int64_t lane_age_ms(const struct engine *engine, const struct destination *destination,
                     const struct lane *lane);

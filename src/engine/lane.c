@@ -104,7 +104,7 @@ void lane_walk_start(struct lane_walk *walk, const struct lane *lane)
     walk->index = lane->head_index;
 }
 
-const struct item *lane_walk_next(struct lane_walk *walk)
+struct item *lane_walk_edit(struct lane_walk *walk)
 {
     if (walk->index == CHUNK_ITEMS) {
         walk->chunk = walk->chunk->next;
@@ -112,6 +112,11 @@ const struct item *lane_walk_next(struct lane_walk *walk)
     }
     ASSERT(walk->chunk != NULL);
     return &walk->chunk->items[walk->index++];
+}
+
+const struct item *lane_walk_next(struct lane_walk *walk)
+{
+    return lane_walk_edit(walk);
 }
 
 int64_t lane_age_ms(const struct engine *engine, const struct destination *destination,

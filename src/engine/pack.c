@@ -156,10 +156,19 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
     batch->samples = 0;
     batch->failures = 0;
     for (size_t i = 0; i < choice.count && batch->samples < choice.shape.samples_max; i++) {
+        struct lane *lane = &destination->lanes[choice.lanes[i].lane];
+        judge_front(engine, destination, sender, lane);
         uint32_t room = choice.shape.samples_max - batch->samples;
-        uint32_t waiting = choice.lanes[i].waiting;
-        batch_take(destination, batch, choice.lanes[i].lane, waiting < room ? waiting : room);
+        uint32_t count = lane->count < room ? lane->count : room;
+        if (count > 0) {
+            judge_some(engine, destination, sender, lane, count);
+            batch_take(destination, batch, choice.lanes[i].lane, count);
+        }
     }
+    if (batch->samples == 0) {
+        return false;
+    }
+    batch->unclocked = !sender->clock_known;
     batch->state = BATCH_READY;
     batch->attempts = 0;
     batch->retry_at_ms = 0;
@@ -212,6 +221,52 @@ void pack_trim(struct engine *engine, struct destination *destination, struct ba
         batch_cut(destination, batch, samples);
         batch_encode(engine, destination, batch);
     }
+}
+
+/* What is not to be sent at the front of a part is settled; false: that was all of it. */
+static bool part_refresh(struct engine *engine, struct destination *destination,
+                         const struct sender *sender, struct batch_part *part)
+{
+    struct lane *lane = &destination->lanes[part->lane];
+    uint32_t pending = lane->count;
+    judge_some(engine, destination, sender, lane, part->count);
+    lane->in_flight = 0;
+    judge_front(engine, destination, sender, lane);
+    uint32_t ended = pending - lane->count;
+    part->count = ended < part->count ? part->count - ended : 0;
+    lane->in_flight = part->count;
+    return part->count > 0;
+}
+
+bool pack_refresh(struct engine *engine, struct destination *destination, struct sender *sender,
+                  struct batch *batch)
+{
+    ASSERT(batch->state == BATCH_READY);
+    if (batch->sift != NULL || !judge_batch_old(engine, destination, sender, batch)) {
+        return true;
+    }
+    size_t kept = 0;
+    batch->samples = 0;
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        struct batch_part part = batch->parts[i];
+        if (part_refresh(engine, destination, sender, &part)) {
+            batch->parts[kept++] = part;
+            batch->samples += part.count;
+        }
+    }
+    batch->parts_count = kept;
+    trace_line(engine, "%s: batch %llu goes on without what is too old", sender->conf->shown,
+               (unsigned long long)batch->number);
+    if (kept == 0) {
+        buf_release(&batch->body);
+        batch->state = BATCH_FREE;
+        return false;
+    }
+    batch_encode(engine, destination, batch);
+    if (batch->carried == 0) {
+        verdict_finish(engine, destination, sender, batch);
+    }
+    return batch->state != BATCH_FREE;
 }
 
 void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,

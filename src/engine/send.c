@@ -30,6 +30,7 @@ static const char *sender_name(const struct sender *sender)
 static void batch_acked(struct engine *engine, struct destination *destination,
                         struct sender *sender, struct batch *batch)
 {
+    judge_unclocked(engine, destination, sender, batch);
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane *lane = &destination->lanes[batch->parts[i].lane];
         uint32_t count = batch->parts[i].count;
@@ -37,8 +38,8 @@ static void batch_acked(struct engine *engine, struct destination *destination,
         lane->in_flight = 0;
         domain_settle(engine, destination->domains[lane->domain], lane, count);
     }
-    destination->counts[STORE_ACKED] += batch->samples;
-    sender->samples += batch->samples;
+    destination->counts[STORE_ACKED] += batch->carried;
+    sender->samples += batch->carried;
     sender->bytes += batch->body.bytes;
     if (batch->newest_ms > sender->newest_acked_ms) {
         sender->newest_acked_ms = batch->newest_ms;
@@ -118,6 +119,7 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     batch->state = BATCH_READY;
     batch->maybe = batch->maybe || result->repeated;
     demand_answered(engine, sender, batch);
+    judge_clock(engine, sender, result);
     quota_answered(engine, destination, sender, batch, result);
     if (result->outcome == HTTP_ANSWERED && result->status == 401) {
         auth_refused(engine, sender, batch);
@@ -286,6 +288,10 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
 {
     enum { FAILED_OFTEN = 3 };
     struct batch *batch = batch_ready(engine, sender);
+    while (batch != NULL && batch->attempts > 0 &&
+           !pack_refresh(engine, destination, sender, batch)) {
+        batch = batch_ready(engine, sender);
+    }
     int64_t at_ms = quota_ready(engine, destination, sender, batch);
     /* a probe that has failed often lets a new batch go first */
     bool steps_back = batch != NULL && sender->endpoint.state != ENDPOINT_OPEN &&

@@ -22,16 +22,17 @@ struct batch {
     uint64_t number; /* from the engine's count, for the trace and for order */
     uint64_t id;     /* of its present request */
     uint32_t attempts;
-    uint32_t samples; /* items of all kinds; of them: */
+    uint32_t samples; /* items of all kinds, those that have an end already too */
+    uint32_t carried; /* in the body; of them: */
     uint32_t histograms, exemplars;
-    enum rw_version version; /* of the body */
-    int64_t retry_at_ms;     /* not before */
-    int64_t newest_ms;       /* sample time */
+    enum rw_version version;      /* of the body */
+    int64_t retry_at_ms;          /* not before */
+    int64_t oldest_ms, newest_ms; /* sample time */
+    bool unclocked;               /* packed when the receiver's clock was not known */
     struct batch_part parts[SHARDS_COUNT];
     size_t parts_count;
     uint64_t revision;           /* of the token its request carries */
     int64_t begun_ms, posted_ms; /* its first request, its present one */
-    uint32_t carried;            /* items in the body; all of them but for a sifted batch */
     struct sift *sift;           /* sift.h; NULL: its items share one end */
     uint32_t failures, refusals; /* 5xx, timeouts and resets; times that all of it was refused */
     bool maybe;                  /* it may have been delivered: an end was ambiguous */
@@ -70,7 +71,9 @@ struct sender { /* an endpoint with its batches */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
     uint32_t samples_max; /* of a batch; shrinks on 413 */
-    uint32_t shards;      /* at home here */
+    bool clock_known;
+    int64_t clock_offset_ms; /* the receiver's clock less ours, the monotonic one */
+    uint32_t shards;         /* at home here */
     struct lending lending;
     struct quota_account *quota;          /* the engine's */
     uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
@@ -99,6 +102,10 @@ void pack_shrink(struct engine *engine, struct destination *destination, struct 
 /* A batch that is not in flight is no more: its items wait again, in front of their lanes. */
 void pack_undo(struct engine *engine, struct destination *destination, struct sender *sender,
                struct batch *batch);
+/* Before it is sent again: what has become too old meanwhile is left out. False: that was all of
+ * it, and it is no more. */
+bool pack_refresh(struct engine *engine, struct destination *destination, struct sender *sender,
+                  struct batch *batch);
 /* Monotonic ms when a partial batch of this sender is due; INT64_MAX: nothing waits. */
 int64_t pack_deadline(const struct engine *engine, const struct destination *destination,
                       const struct sender *sender);

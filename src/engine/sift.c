@@ -57,12 +57,15 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
         lane_walk_start(&walk, &destination->lanes[batch->parts[i].lane]);
         for (uint32_t k = 0; k < batch->parts[i].count; k++) {
             uint32_t place = sift->open_count++;
+            const struct item *item = lane_walk_next(&walk);
             sift->open[place] = place;
-            sift->sets[place] = lane_walk_next(&walk)->set;
+            sift->sets[place] = item->set;
+            sift->fates[place] = item->end == ITEM_GOES ? FATE_OPEN : FATE_JUDGED;
         }
     }
     ASSERT(sift->open_count == sift->items);
     series_link(sift);
+    sift_compact(sift);
     return sift;
 }
 

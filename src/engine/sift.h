@@ -12,7 +12,8 @@ enum fate {
     FATE_FAILED,  /* the same, by 5xx, timeouts and resets */
     FATE_LATE,    /* the same, for its time: says nothing against its series */
     FATE_BANNED,  /* of a quarantined series: lost without a request */
-    FATE_APART    /* of a quarantined series whose time has come: sent behind all others */
+    FATE_APART,   /* of a quarantined series whose time has come: sent behind all others */
+    FATE_JUDGED   /* not to be sent: it has its end already (judge.c) */
 };
 
 enum piece {

@@ -134,12 +134,13 @@ static void batch_end(struct engine *engine, struct destination *destination, st
 static void sift_finish(struct engine *engine, struct destination *destination,
                         struct sender *sender, struct batch *batch)
 {
-    uint64_t counts[FATE_APART + 1] = {0};
+    uint64_t counts[FATE_JUDGED + 1] = {0};
     for (uint32_t i = 0; i < batch->sift->items; i++) {
         counts[batch->sift->fates[i]]++;
     }
     ASSERT(counts[FATE_OPEN] == 0 && counts[FATE_APART] == 0);
-    uint64_t lost = batch->sift->items - counts[FATE_ACKED] - counts[FATE_THERE];
+    uint64_t lost = batch->sift->items - counts[FATE_ACKED] - counts[FATE_THERE] -
+                    counts[FATE_JUDGED]; /* domain_settle has the account of those */
     trace_line(engine, "%s: batch %llu is sifted: %llu acked, %llu already there, %llu lost",
                shown(sender), (unsigned long long)batch->number,
                (unsigned long long)counts[FATE_ACKED], (unsigned long long)counts[FATE_THERE],
@@ -387,22 +388,24 @@ void verdict_leave(struct engine *engine, struct destination *destination, struc
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct batch_part *part = &batch->parts[i];
         struct lane *lane = &destination->lanes[part->lane];
-        uint32_t acked = 0, there = 0;
+        uint32_t acked = 0, there = 0, judged = 0;
         for (uint32_t k = 0; k < part->count; k++) {
             enum fate fate = (enum fate)sift->fates[place + k];
-            if (fate != FATE_ACKED && fate != FATE_THERE) {
+            if (fate != FATE_ACKED && fate != FATE_THERE && fate != FATE_JUDGED) {
                 break;
             }
             acked += fate == FATE_ACKED;
             there += fate == FATE_THERE;
+            judged += fate == FATE_JUDGED;
         }
         place += part->count;
-        if (acked + there == 0) {
+        uint32_t ended = acked + there + judged;
+        if (ended == 0) {
             continue;
         }
-        part->count -= acked + there;
+        part->count -= ended;
         lane->in_flight = part->count;
-        domain_settle(engine, destination->domains[lane->domain], lane, acked + there);
+        domain_settle(engine, destination->domains[lane->domain], lane, ended);
         destination->counts[STORE_ACKED] += acked;
         destination->counts[STORE_ALREADY_THERE] += there;
         sender->samples += acked;

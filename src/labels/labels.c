@@ -31,6 +31,8 @@ struct labels {
     uint32_t last;     /* the set interned last, while it lives */
     uint32_t *scratch; /* ids of the set being interned */
     size_t scratch_labels;
+    labels_gone_fn *gone;
+    void *gone_context;
 };
 
 static size_t ids_bytes(size_t count)
@@ -177,6 +179,13 @@ void labels_retain(struct labels *labels, uint32_t set)
     labels->sets[set].refs++;
 }
 
+void labels_on_gone(struct labels *labels, labels_gone_fn *gone, void *context)
+{
+    ASSERT(labels->gone == NULL || gone == NULL);
+    labels->gone = gone;
+    labels->gone_context = context;
+}
+
 bool labels_release(struct labels *labels, uint32_t set)
 {
     ASSERT(set_of(labels, set)->refs > 0);
@@ -194,6 +203,9 @@ bool labels_release(struct labels *labels, uint32_t set)
     labels->last = labels->last == set ? LABELS_NONE : labels->last;
     ASSERT(labels->alive > 0);
     labels->alive--;
+    if (labels->gone != NULL) {
+        labels->gone(labels->gone_context, set);
+    }
     return true;
 }
 

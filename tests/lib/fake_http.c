@@ -2,6 +2,7 @@
 #include "fake_http.h"
 
 #include <strings.h>
+#include <time.h>
 #include <walship/limits.h>
 #include <walship/mem.h>
 
@@ -272,6 +273,19 @@ static void request_end(struct fake_http *http, struct fake_request *request, en
     }
 }
 
+static void date_fill(struct fake_http *http, const struct fake_receiver *receiver,
+                      struct http_result *out)
+{
+    if (!receiver->dated) {
+        return;
+    }
+    time_t seconds = (time_t)((*http->now_ms + receiver->clock_offset_ms) / 1000);
+    struct tm parts;
+    ASSERT(gmtime_r(&seconds, &parts) != NULL);
+    ASSERT(strftime(http->date, sizeof http->date, "%a, %d %b %Y %H:%M:%S GMT", &parts) > 0);
+    out->date = http->date;
+}
+
 static void result_fill(struct fake_http *http, const struct fake_request *request,
                         struct http_result *out)
 {
@@ -285,6 +299,7 @@ static void result_fill(struct fake_http *http, const struct fake_request *reque
     out->status = plan->status;
     out->body = plan->status < 300 ? "" : plan->body[0] != '\0' ? plan->body : "no";
     out->body_bytes = strlen(out->body);
+    date_fill(http, &http->receivers[request->receiver], out);
     if (plan->retry_after[0] != '\0') {
         out->retry_after = request->plan.retry_after;
         http->response[0] = (struct http_header){"retry-after", request->plan.retry_after};

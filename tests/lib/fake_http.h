@@ -84,6 +84,8 @@ struct fake_receiver {
     uint64_t requests;
     struct fake_plan *script; /* played before the hook is asked */
     size_t script_count, script_next;
+    bool dated; /* its answers carry a Date: the simulated clock and so much */
+    int64_t clock_offset_ms;
 };
 
 struct fake_http {
@@ -99,6 +101,7 @@ struct fake_http {
     struct fake_request *handed; /* whose result was given out last */
     struct err problem;          /* the first malformed request; code != 0 when there is one */
     struct http_header response[1];
+    char date[40];
 };
 
 /* now_ms: the simulated clock, read when needed. hooks may be NULL. */

@@ -14,7 +14,7 @@ static const char *const traces[] = {
     "rename",      "commit_fails", "checkpoint",   "catching_up", "pinned",       "stop",
     "token",       "token_fails",  "unauthorized", "revoked",     "final",        "lent",
     "relabel",     "quota",        "learned",      "kinds",       "emptied_same", "repaired_middle",
-    "damage",      "damage_once"};
+    "damage",      "damage_once",  "too_old",      "out_of_order"};
 
 static const char *const refusals[] = {
     "poison",       "poison_series", "already_there", "already_there_not", "already_there_restart",

@@ -194,6 +194,11 @@ static void do_destination(struct world *world, char *line)
     for (char *option = word(&line); option != NULL; option = word(&line)) {
         if (strcmp(option, "pinned") == 0) {
             destination->placement = CONF_PINNED;
+        } else if (strcmp(option, "azure") == 0) {
+            destination->window_ms = 20 * 60 * 1000;
+            destination->out_of_order = CONF_ORDER_DROP;
+        } else if (strcmp(option, "age") == 0) {
+            destination->queue.sample_age_limit_ms = number(&line);
         } else if (strcmp(option, "auth") == 0) {
             endpoints_auth(destination);
         } else if (world_kinds_option(destination, option)) {
@@ -611,6 +616,13 @@ static bool step_world(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "answer") == 0 || strcmp(verb, "lose") == 0 ||
                strcmp(verb, "refuse") == 0) {
         do_answer(world, line, verb);
+    } else if (strcmp(verb, "date") == 0) {
+        struct fake_receiver *receiver = &world->http->receivers[receiver_of(world, word(&line))];
+        receiver->dated = true;
+        receiver->clock_offset_ms = number(&line) - world->now_ms;
+    } else if (strcmp(verb, "wall") == 0) {
+        struct os *os = fake_os_seam(world->os);
+        fake_os_set_wall(world->os, os->wall_ms(os) + number(&line));
     } else if (strcmp(verb, "tokens") == 0) {
         char *what = word(&line);
         world->door.fail_status = strcmp(what, "fail") == 0 ? (int)number(&line) : 0;
