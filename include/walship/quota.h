@@ -34,7 +34,8 @@ enum {
     QUOTA_SPREAD_MS = 1000,     /* how far requests may run ahead of an even spread; halved */
     QUOTA_SPREAD_MS_MIN = 62,   /* with each lesson down to this: the server's bucket is small */
     QUOTA_BURST_MS = 600000,    /* after a 429 they are spread for so long */
-    QUOTA_AHEAD_PART = 6,       /* the share of a minute that may be spent between two saves */
+    QUOTA_AHEAD_MS_MIN = 3000,  /* what an even spread sends in so long may be spent between two */
+    QUOTA_AHEAD_MS_MAX = 10000, /* saves; more where saves take long, at most this */
     QUOTA_BLIND_MS = 10000,     /* a restart trusts what was saved no longer ago than that, */
     QUOTA_BLIND_SLACK_MS = 1000 /* less this, for two clocks are compared */
 };
@@ -87,6 +88,7 @@ struct quota {
     int64_t ran_ms;
     struct quota_learner learners[QUOTA_DIMENSIONS];
     struct quota_mark durable, taken;
+    int64_t save_ms;  /* how long a save takes */
     uint64_t refused; /* 429s ever */
 };
 
@@ -117,7 +119,7 @@ const char *quota_dimension_name(enum quota_dimension dimension);
 /* clean: nothing is in flight and nothing will be sent any more. out->account is the caller's. */
 void quota_save(struct quota *quota, struct store_quota *out, bool clean, int64_t now_ms);
 /* How that ended; without a save under way nothing. */
-void quota_saved(struct quota *quota, bool durable);
+void quota_saved(struct quota *quota, bool durable, int64_t now_ms);
 /* It should be saved soon: half of what may go before the next save is spent. */
 bool quota_wants_save(const struct quota *quota);
 /* row: what was saved at row->wall_ms, or NULL: never; lost: there was a state and it is gone. */

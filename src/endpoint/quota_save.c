@@ -18,9 +18,13 @@ static const struct quota_slot *slot_aged(const struct quota *quota, int64_t age
 static struct quota_amount ahead_of(const struct quota *quota)
 {
     struct quota_amount ahead = {{0}};
+    int64_t ahead_ms = quota->save_ms * 2;
+    ahead_ms = ahead_ms < QUOTA_AHEAD_MS_MIN ? QUOTA_AHEAD_MS_MIN : ahead_ms;
+    ahead_ms = ahead_ms > QUOTA_AHEAD_MS_MAX ? QUOTA_AHEAD_MS_MAX : ahead_ms;
     for (unsigned i = 0; i < QUOTA_DIMENSIONS; i++) {
         uint64_t limit = quota_limit(quota, (enum quota_dimension)i);
-        ahead.of[i] = limit > 0 && limit < QUOTA_AHEAD_PART ? 1 : limit / QUOTA_AHEAD_PART;
+        uint64_t part = (uint64_t)((double)limit * (double)ahead_ms / QUOTA_MINUTE_MS);
+        ahead.of[i] = limit > 0 && part == 0 ? 1 : part;
     }
     return ahead;
 }
@@ -47,8 +51,13 @@ void quota_save(struct quota *quota, struct store_quota *out, bool clean, int64_
     }
 }
 
-void quota_saved(struct quota *quota, bool durable)
+void quota_saved(struct quota *quota, bool durable, int64_t now_ms)
 {
+    if (quota->taken.is_set) { /* up at once, down slowly */
+        int64_t took_ms = now_ms - quota->taken.at_ms;
+        int64_t slower_ms = quota->save_ms * 15 / 16;
+        quota->save_ms = took_ms > slower_ms ? took_ms : slower_ms;
+    }
     if (quota->taken.is_set && durable) {
         quota->durable = quota->taken;
     }

@@ -362,7 +362,7 @@ void quotas_saved(struct engine *engine, bool durable)
     for (size_t i = 0; i < engine->quotas_count; i++) {
         struct quota_account *account = &engine->quotas[i];
         bool taken = account->quota.taken.is_set;
-        quota_saved(&account->quota, durable);
+        quota_saved(&account->quota, durable, engine->now_ms);
         account->clean_saved = taken && durable ? account->clean_taken : account->clean_saved;
         account->dirty = account->dirty || (taken && !durable);
     }

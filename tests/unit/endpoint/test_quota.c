@@ -41,7 +41,7 @@ static struct quota *fresh(struct quota *quota, uint64_t requests, int64_t now_m
     struct store_quota row;
     quota_restore(quota, NULL, false, 0, now_ms);
     quota_save(quota, &row, false, now_ms);
-    quota_saved(quota, true);
+    quota_saved(quota, true, now_ms);
     return quota;
 }
 
@@ -49,7 +49,7 @@ static void save_good(struct quota *quota, int64_t now_ms)
 {
     struct store_quota row;
     quota_save(quota, &row, false, now_ms);
-    quota_saved(quota, true);
+    quota_saved(quota, true, now_ms);
 }
 
 static void spend_one(struct quota *quota, int64_t now_ms)
@@ -84,7 +84,7 @@ START_TEST(a_start_without_a_saved_row_waits_for_the_first_save)
     ck_assert_int_eq(quota_ready_at(&quota, &ONE, 0), QUOTA_BLIND_MS);
     quota_save(&quota, &row, false, 0);
     ck_assert_int_eq(quota_ready_at(&quota, &ONE, 0), QUOTA_BLIND_MS);
-    quota_saved(&quota, true);
+    quota_saved(&quota, true, 0);
     ck_assert_int_le(quota_ready_at(&quota, &ONE, 0), 0);
 }
 END_TEST
@@ -183,13 +183,13 @@ START_TEST(no_more_than_the_announced_part_is_spent_between_two_saves)
         spend_one(&quota, now_ms);
         count++;
     }
-    ck_assert_int_eq(count, 582 / QUOTA_AHEAD_PART);
+    ck_assert_int_eq(count, 582 * QUOTA_AHEAD_MS_MIN / QUOTA_MINUTE_MS);
     ck_assert(quota_wants_save(&quota));
     ck_assert_int_eq(quota_ready_at(&quota, &ONE, now_ms), now_ms + QUOTA_BLIND_MS);
     struct store_quota row;
     quota_save(&quota, &row, false, now_ms); /* under way: not yet */
     ck_assert_int_eq(quota_ready_at(&quota, &ONE, now_ms), now_ms + QUOTA_BLIND_MS);
-    quota_saved(&quota, false);
+    quota_saved(&quota, false, now_ms);
     ck_assert_int_eq(quota_ready_at(&quota, &ONE, now_ms), now_ms + QUOTA_BLIND_MS);
     save_good(&quota, now_ms);
     ck_assert_int_le(quota_ready_at(&quota, &ONE, now_ms), now_ms);
@@ -241,7 +241,8 @@ START_TEST(after_a_crash_the_unknown_is_taken_for_spent)
     struct quota quota;
     struct store_quota row = saved_after(&quota, 100, false);
     restart(&quota, &row, 2000);
-    ck_assert_uint_eq(quota_used(&quota, QUOTA_REQUESTS), 100 + 582 / QUOTA_AHEAD_PART);
+    ck_assert_uint_eq(quota_used(&quota, QUOTA_REQUESTS),
+                      100 + 582 * QUOTA_AHEAD_MS_MIN / QUOTA_MINUTE_MS);
     restart(&quota, &row, QUOTA_BLIND_MS); /* who knows what happened meanwhile */
     ck_assert_uint_eq(quota_used(&quota, QUOTA_REQUESTS), 582);
     restart(&quota, &row, -1);
@@ -356,7 +357,7 @@ START_TEST(no_sliding_minute_ever_exceeds_the_quota)
         if (saving && lab->now_ms >= saved_by_ms) {
             bool good = rng_below(&lab->rng, 10) > 0;
             saving = false;
-            quota_saved(&lab->quota, good);
+            quota_saved(&lab->quota, good, lab->now_ms);
             row = good ? next : row;
             has_row = has_row || good;
         }

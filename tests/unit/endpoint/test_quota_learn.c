@@ -174,7 +174,7 @@ static void lab_run(struct lab *lab, int64_t until_ms)
         answers_take(lab);
         if (lab->now_ms % 250 == 0) {
             quota_save(&lab->quota, &row, false, lab->now_ms);
-            quota_saved(&lab->quota, true);
+            quota_saved(&lab->quota, true, lab->now_ms);
         }
         post_all(lab);
     }
