@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <walship/conf.h>
 #include <walship/endpoint.h>
+#include <walship/engine_quota.h>
 #include <walship/err.h>
 #include <walship/http.h>
 #include <walship/identity.h>
@@ -89,10 +90,12 @@ struct engine_endpoint_stats {
     bool token_valid;
     int64_t token_expires_in_ms; /* INT64_MAX: never */
     int64_t token_age_ms;        /* since this one was first seen */
+    struct engine_quota_stats quota;
 };
 
 struct engine_destination_stats {
     const char *name;
+    struct engine_quota_stats quota; /* shared by its endpoints, or with its group */
     uint64_t counts[STORE_COUNTS];
     uint64_t lost[LOSS_REASONS];
     uint64_t refused; /* of them, in this life, refused by an endpoint: the sum of their `failed` */

@@ -54,6 +54,10 @@ struct metric {
     metric_write_fn *write; /* METRIC_CUSTOM */
 };
 
+/* metrics_quota.c: by dimension */
+metric_write_fn metrics_quota_used, metrics_quota_limit, metrics_quota_learned,
+    metrics_quota_shared;
+
 extern const struct metric metrics_table[];
 extern const size_t metrics_count;
 

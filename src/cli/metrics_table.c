@@ -383,6 +383,22 @@ const struct metric metrics_table[] = {
     {ENDPOINT(shards_present, GAUGE, "walship_endpoint_shards_present",
               "Shards carried now: more than at home while a sibling lends, fewer while this one "
               "does.")},
+    {CUSTOM(metrics_quota_used, GAUGE, "walship_endpoint_quota_used_ratio",
+            "Part of the limit of a minute that is spent, by remote_name, url and dimension.")},
+    {CUSTOM(metrics_quota_limit, GAUGE, "walship_endpoint_quota_limit",
+            "What is kept to in a minute (97 % of the quota, or less where 429s taught it), by "
+            "remote_name, url and dimension.")},
+    {CUSTOM(metrics_quota_learned, GAUGE, "walship_endpoint_quota_learned",
+            "The limit of a minute that 429s taught, by remote_name, url and dimension; none: "
+            "nothing learned.")},
+    {ENDPOINT(quota.refused, COUNTER, "walship_endpoint_throttled_total",
+              "Requests answered with 429.")},
+    {ENDPOINT(quota.waited_ms, COUNTER, "walship_endpoint_quota_waiting_seconds_total",
+              "Time that requests which were due waited for a quota."),
+     IN_SECONDS},
+    {CUSTOM(metrics_quota_shared, GAUGE, "walship_destination_quota_used_ratio",
+            "The same part of the quota that the endpoints of a destination or of its group share, "
+            "by remote_name and dimension.")},
     {ENDPOINT(in_flight, GAUGE, "walship_endpoint_requests_in_flight",
               "Requests not answered yet.")},
     {CUSTOM(token_age, GAUGE, "walship_endpoint_token_age_seconds",

@@ -3,6 +3,24 @@
 
 #include <walship/expo.h>
 
+/* Only what has a limit. */
+static void json_quota(struct json *json, const struct engine_quota_stats *stats)
+{
+    json_open(json, "quota", '{');
+    for (unsigned i = 0; i < QUOTA_DIMENSIONS; i++) {
+        if (stats->limit[i] > 0) {
+            json_open(json, quota_dimension_name((enum quota_dimension)i), '{');
+            json_u64(json, "limit", stats->limit[i]);
+            json_u64(json, "used", stats->used[i]);
+            json_u64(json, "learned", stats->learned[i]);
+            json_close(json, '}');
+        }
+    }
+    json_u64(json, "throttled", stats->refused);
+    json_i64(json, "waited_ms", stats->waited_ms);
+    json_close(json, '}');
+}
+
 static void json_endpoints(struct json *json, const struct engine *engine, size_t destination,
                            size_t count)
 {
@@ -24,6 +42,7 @@ static void json_endpoints(struct json *json, const struct engine *engine, size_
         json_u64(json, "shards_present", stats.shards_present);
         json_string(json, "lending", lending_state_name(stats.lending));
         json_i64(json, "newest_acked_ms", stats.newest_acked_ms);
+        json_quota(json, &stats.quota);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -50,6 +69,7 @@ static void json_destination(struct json *json, const struct engine *engine, siz
     json_u64(json, "segment", stats.watermark.segment);
     json_u64(json, "record", stats.watermark.record);
     json_close(json, '}');
+    json_quota(json, &stats.quota);
     json_endpoints(json, engine, index, stats.endpoints_count);
     json_close(json, '}');
 }

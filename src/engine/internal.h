@@ -21,7 +21,6 @@
 
 #include <walship/assert.h>
 #include <walship/engine.h>
-#include <walship/engine_quota.h>
 #include <walship/identity.h>
 #include <walship/labels.h>
 #include <walship/limits.h>

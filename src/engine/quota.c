@@ -376,8 +376,12 @@ int64_t quotas_before(const struct engine *engine)
 
 /* ---- shown ---- */
 
-static void account_stats(const struct quota_account *account, struct engine_quota_stats *out)
+void quota_stats(const struct quota_account *account, struct engine_quota_stats *out)
 {
+    *out = (struct engine_quota_stats){0};
+    if (account == NULL) {
+        return;
+    }
     for (unsigned i = 0; i < QUOTA_DIMENSIONS; i++) {
         out->limit[i] = quota_limit(&account->quota, (enum quota_dimension)i);
         out->used[i] = quota_used(&account->quota, (enum quota_dimension)i);
@@ -385,22 +389,4 @@ static void account_stats(const struct quota_account *account, struct engine_quo
     }
     out->refused = account->quota.refused;
     out->waited_ms = account->waited_ms;
-}
-
-bool engine_quota_stats(const struct engine *engine, size_t destination_index,
-                        size_t endpoint_index, struct engine_quota_stats *out)
-{
-    ASSERT(destination_index < engine->destinations_count);
-    const struct destination *destination = &engine->destinations[destination_index];
-    *out = (struct engine_quota_stats){0};
-    const struct quota_account *account = destination->quota;
-    if (endpoint_index != ENGINE_QUOTA_SHARED) {
-        ASSERT(endpoint_index < destination->senders_count);
-        account = destination->senders[endpoint_index].quota;
-    }
-    if (account == NULL) {
-        return false;
-    }
-    account_stats(account, out);
-    return true;
 }

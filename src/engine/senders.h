@@ -141,6 +141,8 @@ void quota_shape(const struct destination *destination, const struct sender *sen
 size_t quotas_rows(struct engine *engine, struct store_quota *rows);
 void quotas_saved(struct engine *engine, bool durable);
 int64_t quotas_before(const struct engine *engine);
+/* NULL: all 0. */
+void quota_stats(const struct quota_account *account, struct engine_quota_stats *out);
 
 /* lend.c */
 void lend_run(struct engine *engine);

@@ -54,6 +54,7 @@ void engine_destination_stats(const struct engine *engine, size_t index,
                                              .newest_read_ms = destination->newest_read_ms,
                                              .undecodable = destination->undecodable,
                                              .endpoints_count = destination->senders_count};
+    quota_stats(destination->quota, &out->quota);
     memcpy(out->counts, destination->counts, sizeof out->counts);
     memcpy(out->lost, destination->lost, sizeof out->lost);
     for (size_t i = 0; i < destination->senders_count; i++) {
@@ -131,6 +132,7 @@ void engine_endpoint_stats(const struct engine *engine, size_t destination_index
                                           .shards = sender->shards,
                                           .lending = sender->lending.state,
                                           .newest_acked_ms = sender->newest_acked_ms};
+    quota_stats(sender->quota, &out->quota);
     endpoint_newest(engine, destination, sender, out);
     endpoint_token(engine, sender, out);
 }

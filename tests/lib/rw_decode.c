@@ -88,11 +88,12 @@ static bool symbol_read(const struct room *room, struct view *refs, struct rw_te
 static bool refs_read(struct room *room, struct view refs, struct err *err)
 {
     while (view_left(&refs) > 0) {
-        struct rw_text name, value;
-        if (room->labels_count == LABELS_COUNT_MAX || !symbol_read(room, &refs, &name, err) ||
-            !symbol_read(room, &refs, &value, err)) {
-            return room->labels_count < LABELS_COUNT_MAX ||
-                   err_set(err, 0, "series: too many labels");
+        struct rw_text name = {0}, value = {0};
+        if (room->labels_count == LABELS_COUNT_MAX) {
+            return err_set(err, 0, "series: too many labels");
+        }
+        if (!symbol_read(room, &refs, &name, err) || !symbol_read(room, &refs, &value, err)) {
+            return false;
         }
         room->labels[room->labels_count] =
             (struct label){name.bytes, value.bytes, (uint32_t)name.count, (uint32_t)value.count};
