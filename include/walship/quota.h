@@ -59,6 +59,7 @@ struct quota_learner {
     double base;      /* the limit after the last decrease */
     int64_t since_ms; /* of that decrease; INT64_MIN: none in this life */
     int64_t grown_ms; /* since then, while the limit was what held requests back */
+    bool sure;        /* measured over some time: to be left slowly */
     bool has_anchor;
     int64_t anchor_ms; /* of an earlier 429: what was accepted since tells the server's rate */
     uint64_t anchor_accepted;

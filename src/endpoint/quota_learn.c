@@ -31,6 +31,7 @@ enum {
     UNIT_REQUESTS = 300,
     UNIT_MS_MIN = 60000,
     UNIT_MS_MAX = 120000,
+    UNSURE_PART = 3,  /* of a unit, where the measure was short: the next 429 makes it sure */
     REQUESTS_MIN = 30 /* a minute: lower than that is not learned, retries do the rest */
 };
 
@@ -99,6 +100,7 @@ static bool lower(struct quota *quota, enum quota_dimension dimension,
     learner->limit = at_least(limit, floor_of(dimension, cost));
     learner->base = learner->limit;
     learner->grown_ms = 0;
+    learner->sure = sure;
     return true;
 }
 
@@ -148,7 +150,8 @@ void quota_learn_run(struct quota *quota, int64_t elapsed_ms)
             continue;
         }
         learner->grown_ms += elapsed_ms < 1000 ? elapsed_ms : 1000; /* a long sleep is no proof */
-        double units = (double)learner->grown_ms / unit_ms(quota);
+        double units =
+            (double)learner->grown_ms / unit_ms(quota) * (learner->sure ? 1 : UNSURE_PART);
         double grown = learner->base * (1 + units * units * units / 100);
         learner->limit = grown > learner->limit ? grown : learner->limit;
         if (quota->aim.of[i] > 0 && learner->limit >= (double)quota->aim.of[i]) {

@@ -272,6 +272,16 @@ static unsigned most_used(const struct quota_account *account)
     return most;
 }
 
+bool quotas_shared(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        if (engine->destinations[i].quota != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool quota_has_room(const struct sender *sender)
 {
     return !sender->quota->waiting && most_used(sender->quota) < ROOM_PERCENT;

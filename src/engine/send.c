@@ -305,7 +305,6 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
         return batch;
     }
     if (batch != NULL || pack_deadline(engine, destination, sender) <= engine->now_ms) {
-        engine->send_first++;
         quota_waits(engine, sender, at_ms);
     }
     return NULL;
@@ -326,9 +325,10 @@ static void sender_run(struct engine *engine, struct destination *destination,
     }
 }
 
-/* Where a quota is shared, whoever comes first gets it: each is first in turn. */
+/* Where a quota is shared, whoever comes first gets it: each in turn is the first. */
 void send_batches(struct engine *engine)
 {
+    uint64_t before = engine->next_request;
     size_t turn = engine->send_first;
     for (size_t i = 0; !engine->stopping && i < engine->destinations_count; i++) {
         size_t place = (turn + i) % engine->destinations_count;
@@ -339,6 +339,7 @@ void send_batches(struct engine *engine)
             sender_run(engine, destination, &destination->senders[which]);
         }
     }
+    engine->send_first += engine->next_request != before && quotas_shared(engine);
 }
 
 bool send_idle(const struct engine *engine)

@@ -133,6 +133,7 @@ void quota_posted(const struct engine *engine, const struct destination *destina
 void quota_answered(const struct engine *engine, const struct destination *destination,
                     const struct sender *sender, const struct batch *batch,
                     const struct http_result *result);
+bool quotas_shared(const struct engine *engine); /* any of them */
 /* Its own quota lets more through than it sends now: it may take over shards. */
 bool quota_has_room(const struct sender *sender);
 void quota_shape(const struct destination *destination, const struct sender *sender,
