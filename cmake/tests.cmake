@@ -79,3 +79,10 @@ foreach(source ${bench_sources})
     add_executable(${target} ${source})
     target_link_libraries(${target} PRIVATE ${TEST_LIB} ${WALSHIP_ALL})
 endforeach()
+
+# tests/shim: preloaded under the real program by the end-to-end tests.
+if(NOT WALSHIP_SANITIZE)
+    add_library(walship_faults SHARED tests/shim/faults.c)
+    target_compile_definitions(walship_faults PRIVATE _GNU_SOURCE)
+    target_link_libraries(walship_faults PRIVATE Threads::Threads)
+endif()
