@@ -96,6 +96,11 @@ struct conf_destination {
     struct conf_queue queue;
     enum rw_version protobuf; /* protobuf_message */
     bool send_exemplars, send_native_histograms;
+    struct conf_metadata {
+        bool send;
+        int64_t send_interval_ms;
+        uint32_t max_samples_per_send; /* families */
+    } metadata;
     struct conf_quota quota;
     bool failed_request_logging;
     char *quota_group;     /* destinations of one name share `quota`; NULL or "": none */

@@ -30,6 +30,7 @@ struct http_request {
     size_t body_bytes;
     int64_t timeout_ms;
     const struct http_client *client; /* http_client.h; NULL: defaults. Lives as long as the seam */
+    size_t response_bytes_max;        /* 0: HTTP_RESPONSE_BYTES_MAX */
     bool direct;                      /* no proxy, whatever the client says: metadata services */
 };
 
@@ -44,8 +45,8 @@ struct http_result {
     uint64_t id;
     enum http_outcome outcome;
     int status;
-    const char *
-        body; /* up to HTTP_RESPONSE_BYTES_MAX, NUL-terminated; owned by http until the next call */
+    const char
+        *body; /* up to the request's limit, NUL-terminated; owned by http until the next call */
     size_t body_bytes;
     const char *retry_after; /* raw header values; NULL when absent */
     const char *date;

@@ -35,6 +35,10 @@ enum {
     PAYLOAD_BYTES_MAX = 1 << 20,           /* an encoded histogram, an exemplar */
     CHUNK_PAYLOAD_BYTES = 4 << 20,         /* a decoded chunk ends when it has so many */
     PENDING_PAYLOAD_BYTES_MAX = 128 << 20, /* a failure domain, beside its items */
+    METADATA_FAMILIES_MAX = 200000,
+    METADATA_TEXT_BYTES_MAX = 64 << 10, /* a name, a help text */
+    METADATA_BYTES_MAX = 64 << 20,      /* all of them */
+    METADATA_RESPONSE_BYTES_MAX = 16 << 20,
     BATCH_SAMPLES_MAX = 20000,
     BATCH_RAW_BYTES_MAX = 32 << 20,        /* uncompressed request, Prometheus' receivers' limit */
     BATCH_COMPRESSED_BYTES_MAX = 16 << 20, /* the most that max_bytes_per_send may say */

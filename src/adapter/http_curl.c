@@ -82,11 +82,11 @@ static int on_start(void *context, char *peer_ip, char *own_ip, int peer_port, i
 static size_t on_body(char *bytes, size_t one, size_t count, void *context)
 {
     struct transfer *transfer = context;
-    size_t room = HTTP_RESPONSE_BYTES_MAX - transfer->body.bytes;
+    size_t room = transfer->body.limit - 1 - transfer->body.bytes;
     ASSERT(one == 1);
     transfer->cut = count > room;
     bool kept = buf_append(&transfer->body, bytes, transfer->cut ? room : count);
-    ASSERT(kept);                     /* the limit is one above the maximum */
+    ASSERT(kept);                     /* the limit is one above the request's */
     return transfer->cut ? 0 : count; /* 0: libcurl ends the transfer */
 }
 
@@ -167,8 +167,8 @@ static void transfer_put(struct http_curl *curl, struct transfer *transfer)
     buf_clear(&transfer->body);
     if (transfer->body.capacity > BODY_BYTES_KEPT) {
         buf_release(&transfer->body);
-        buf_init(&transfer->body, HTTP_RESPONSE_BYTES_MAX + 1);
     }
+    transfer->body.limit = HTTP_RESPONSE_BYTES_MAX + 1;
     transfer->state = TRANSFER_FREE;
     transfer->next = curl->free;
     curl->free = transfer;

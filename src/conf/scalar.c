@@ -92,10 +92,6 @@ static void bind_unsigned(struct binder *binder, const struct option *option,
     bool good = sized ? conf_bytes_parse(node->text, &value)
                       : !node->quoted && parse_count(node->text, &value);
     if (!good) {
-        if (option->range_text != NULL) {
-            bind_problem(binder, node, "%s", option->range_text);
-            return;
-        }
         bind_problem(binder, node, "%s must be %s, found \"%s\"", option->key,
                      sized ? "a size such as 1048576 or 10MB" : "a whole number",
                      shown(option, node));
@@ -164,6 +160,10 @@ static void bind_choice(struct binder *binder, const struct option *option,
                              option->choices[i]);
         ASSERT(count > 0 && (size_t)count < sizeof list - used);
         used += (size_t)count;
+    }
+    if (option->range_text != NULL) {
+        bind_problem(binder, node, "%s", option->range_text);
+        return;
     }
     bind_problem(binder, node, "%s must be %s, found \"%s\"", option->key, list,
                  shown(option, node));

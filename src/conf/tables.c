@@ -126,6 +126,29 @@ static const struct option_table queue_table = {
     .check = check_queue,
 };
 
+static const struct option metadata_options[] = {
+    {FIELD(conf_metadata, send), .type = OPTION_BOOL, .initial = "true",
+     .meaning = "whether types and help texts are sent",
+     .differs = "they come from the WAL (Prometheus' feature metadata-wal-records) and from "
+                "`prometheus_url`; with neither nothing is sent"},
+    {.key = "send_interval",
+     .offset = offsetof(struct conf_metadata, send_interval_ms),
+     .type = OPTION_DURATION,
+     .initial = "1m",
+     .min = 1,
+     .range_text = "metadata_config send_interval must be positive",
+     .meaning = "how often all of them are sent, and Prometheus is asked"},
+    {FIELD(conf_metadata, max_samples_per_send), .type = OPTION_COUNT32, .initial = "2000",
+     .min = 1, .range_text = "metadata_config max_samples_per_send must be positive",
+     .meaning = "metric families in one request"},
+};
+
+static const struct option_table metadata_table = {
+    .title = "`metadata_config`",
+    TABLE_OF(metadata_options),
+    .bytes = sizeof(struct conf_metadata),
+};
+
 static const char *const placements[] = {"failover", "pinned", NULL};
 static const char *const orders[] = {"send", "drop", NULL};
 
@@ -220,7 +243,11 @@ static const struct option destination_options[] = {
      .meaning = "a random address of the host for each connection"},
     {FIELD(conf_destination, failed_request_logging), .type = OPTION_BOOL, .initial = "false",
      .meaning = "nothing", .differs = "what a receiver refuses is always logged"},
-    LATER("metadata_config", "sending of metric metadata"),
+    {.key = "metadata_config",
+     .offset = offsetof(struct conf_destination, metadata),
+     .type = OPTION_SECTION,
+     .table = &metadata_table,
+     .meaning = "sending of metric metadata over 1.0; over 2.0 it rides on each series"},
     AUTH_ROWS(conf_destination),
     CLIENT_ROWS(conf_destination),
 };

@@ -214,6 +214,10 @@ static bool group_write(struct engine *engine, enum rw_version version, const st
     struct encode *encode = engine->encode;
     struct rw_series series = {.labels = encode->labels};
     series.labels_count = labels_get(engine->labels, group->set, encode->labels, LABELS_FINAL_MAX);
+    struct rw_metadata metadata;
+    if (version == RW_2 && metadata_of(engine, encode->labels, series.labels_count, &metadata)) {
+        series.metadata = &metadata;
+    }
     if (group->mixed) {
         return mixed_write(encode, version, group, &series);
     }

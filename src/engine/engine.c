@@ -143,6 +143,7 @@ void engine_free(struct engine *engine)
         return;
     }
     readers_drop_all(engine);
+    metadata_free(engine);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         destination_release(engine, &engine->destinations[i]);
     }
@@ -181,6 +182,7 @@ bool engine_start(struct engine *engine, struct err *err)
     if (engine->options.once) {
         waldir_freeze(engine->dir);
     }
+    metadata_open(engine);
     engine->os->watch(engine->os, waldir_path(engine->dir));
     scan_start(engine);
     return true;
@@ -281,6 +283,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     pins_run(engine);
     lend_run(engine);
     send_batches(engine);
+    metadata_run(engine);
     demand_run(engine);
     save_run(engine);
 }
@@ -322,6 +325,7 @@ int64_t engine_deadline(const struct engine *engine, int64_t now_ms)
     }
     int64_t deadline = engine->stopping ? engine->stop_deadline_ms : engine->refresh_at_ms;
     deadline = earlier(deadline, auth_deadline(engine));
+    deadline = engine->stopping ? deadline : earlier(deadline, metadata_deadline(engine));
     deadline = earlier(deadline, pins_deadline(engine));
     if (engine->scan.state != SCAN_DONE && !engine->stopping) {
         deadline = earlier(deadline, engine->scan.retry_at_ms);
@@ -374,7 +378,7 @@ bool engine_settled(const struct engine *engine)
 bool engine_finished(const struct engine *engine)
 {
     if (!engine->stopping) {
-        return engine_settled(engine) && save_clean(engine);
+        return engine_settled(engine) && save_clean(engine) && metadata_settled(engine);
     }
     if (engine->now_ms >= engine->stop_deadline_ms) {
         return true;

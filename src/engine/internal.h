@@ -13,6 +13,7 @@
 #define ENGINE_INTERNAL_H
 
 #include "items.h"
+#include "metadata.h"
 #include "pins.h"
 #include "readers.h"
 #include "senders.h"
@@ -119,6 +120,7 @@ struct destination {
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
     bool said_unsupported;
+    struct metadata_sending metadata;
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
 };
 
@@ -148,6 +150,7 @@ struct engine {
     size_t chunks;
     struct encode *encode;
     struct buf payload_room;
+    struct metadata metadata;
     struct quota_account *quotas;
     size_t quotas_count;
     size_t send_first; /* whose turn it is to be the first, where quotas are shared */

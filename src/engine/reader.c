@@ -133,6 +133,8 @@ static void reader_record(struct engine *engine, struct reader *reader)
         }
         record_begin(reader);
         return;
+    } else if (type == WAL_METADATA) {
+        metadata_record(engine, out->record, &out->at);
     } else if (type == WAL_UNKNOWN) {
         LOG_WARN(
             "a record of an unknown type is passed over; is this walship too old for this Prometheus?",

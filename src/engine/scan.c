@@ -19,6 +19,8 @@ static void scan_take(struct engine *engine, const struct tail_out *out, const s
     uint64_t items;
     if (wal_record_type(out->record) == WAL_SERIES && wal_record_check(out->record, &items)) {
         series_apply(engine, out, at, NULL);
+    } else if (wal_record_type(out->record) == WAL_METADATA) {
+        metadata_record(engine, out->record, at);
     }
 }
 

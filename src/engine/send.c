@@ -163,7 +163,7 @@ void send_results(struct engine *engine)
 {
     struct http_result result;
     while (engine->http->next_result(engine->http, &result)) {
-        if (auth_result(engine, &result)) {
+        if (auth_result(engine, &result) || metadata_result(engine, &result)) {
             continue;
         }
         size_t destination_index = (result.id >> ID_DESTINATION) & 0xff;
@@ -180,8 +180,8 @@ void send_results(struct engine *engine)
     }
 }
 
-static void batch_post(struct engine *engine, struct destination *destination,
-                       struct sender *sender, struct batch *batch)
+bool sender_post(struct engine *engine, struct destination *destination, struct sender *sender,
+                 struct batch *batch, struct err *err)
 {
     enum { FIXED = 3, EXTRA_MAX = CONF_HEADERS_MAX, OPTIONAL = 2 };
     static const char *const types[] = {
@@ -193,8 +193,9 @@ static void batch_post(struct engine *engine, struct destination *destination,
         {"Content-Encoding", "snappy"},
         {"X-Prometheus-Remote-Write-Version", versions[batch->version]}};
     size_t count = FIXED;
-    struct err err = {0};
-    bool complete = headers_fill(engine, sender, headers, &count, &err);
+    if (!headers_fill(engine, sender, headers, &count, err)) {
+        return false;
+    }
     const char *authorization = auth_header(engine, sender, batch);
     if (authorization != NULL) {
         headers[count++] = (struct http_header){"Authorization", authorization};
@@ -203,9 +204,7 @@ static void batch_post(struct engine *engine, struct destination *destination,
     if (batch->attempts > 0) {
         snprintf(attempt, sizeof attempt, "%u", batch->attempts);
         headers[count++] = (struct http_header){"Retry-Attempt", attempt};
-        sender->retries++;
     }
-    batch->id = request_id(engine, destination, sender, batch);
     struct http_request request = {.id = batch->id,
                                    .method = HTTP_POST,
                                    .url = sender->conf->url,
@@ -216,16 +215,26 @@ static void batch_post(struct engine *engine, struct destination *destination,
                                    .timeout_ms = destination->conf->remote_timeout_ms,
                                    .client =
                                        sender->conf->has_client ? &sender->conf->client : NULL};
+    return engine->http->post(engine->http, &request, err);
+}
+
+static void batch_post(struct engine *engine, struct destination *destination,
+                       struct sender *sender, struct batch *batch)
+{
+    struct err err = {0};
+    batch->id = request_id(engine, destination, sender, batch);
     demand_begun(engine, sender, batch);
     quota_posted(engine, destination, sender, batch);
     sender->requests++;
-    batch->attempts++;
+    sender->retries += batch->attempts > 0;
     batch->state = BATCH_SENT;
     endpoint_sent(&sender->endpoint, batch->id, engine->now_ms);
     trace_line(engine, "%s: batch %llu, %zu shards, %u samples, attempt %u -> post",
                sender_name(sender), (unsigned long long)batch->number, batch->parts_count,
-               batch->carried, batch->attempts);
-    if (!complete || !engine->http->post(engine->http, &request, &err)) {
+               batch->carried, batch->attempts + 1);
+    bool accepted = sender_post(engine, destination, sender, batch, &err);
+    batch->attempts++;
+    if (!accepted) {
         struct http_result refused = {.id = batch->id, .outcome = HTTP_NOT_SENT, .error = err.text};
         batch_answered(engine, destination, sender, batch, &refused);
     }

@@ -161,6 +161,9 @@ void auth_refused(struct engine *engine, struct sender *sender, const struct bat
 /* send.c */
 struct batch *batch_ready(const struct engine *engine, const struct sender *sender);
 bool sender_may_send(const struct engine *engine, const struct sender *sender);
+/* The request of batch->id with its headers; false: not accepted, no result will come. */
+bool sender_post(struct engine *engine, struct destination *destination, struct sender *sender,
+                 struct batch *batch, struct err *err);
 void send_results(struct engine *engine);
 void send_batches(struct engine *engine);
 bool send_idle(const struct engine *engine); /* nothing in flight */

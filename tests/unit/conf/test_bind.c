@@ -55,8 +55,11 @@ static const struct {
      "F:3:17: prometheus_url must be a URL such as http://127.0.0.1:9090\n"},
     {HEAD GOOD_REMOTE "prometheus_url: http://u:geheim@10.0.0.1\n",
      "F:3:17: prometheus_url must be a URL such as http://127.0.0.1:9090\n"},
-    {ELEMENT "url: http://a\n    metadata_config: {send: true}\n",
-     "F:4:5: metadata_config is not supported yet\n"},
+    {ELEMENT "url: http://a\n    metadata_config: {send_interval: 0s}\n",
+     "F:4:38: metadata_config send_interval must be positive\n"},
+    {ELEMENT "url: http://a\n    protobuf_message: nosuch\n",
+     "F:4:23: invalid protobuf_message value: unknown type for remote write protobuf message, "
+     "supported: prometheus.WriteRequest, io.prometheus.write.v2.Request\n"},
     /* relabelling: each rule as src/relabel says it */
     {ELEMENT "url: http://a\n    write_relabel_configs: {}\n",
      "F:4:28: write_relabel_configs must be a list, found a map\n"},

@@ -16,6 +16,9 @@ static const char *const traces[] = {
     "relabel",     "quota",        "learned",      "kinds",       "emptied_same", "repaired_middle",
     "damage",      "damage_once",  "too_old",      "out_of_order"};
 
+/* other items than floats, and remote write 2.0 */
+static const char *const kinds[] = {"metadata"};
+
 static const char *const refusals[] = {
     "poison",       "poison_series", "already_there", "already_there_not", "already_there_restart",
     "partly_taken", "stumbles",      "refuses_all",   "given_up"};
@@ -73,6 +76,11 @@ START_TEST(the_traces_of_refusals_are_as_written)
     trace_check(refusals[_i]);
 }
 
+START_TEST(the_traces_of_kinds_are_as_written)
+{
+    trace_check(kinds[_i]);
+}
+
 Suite *suite_golden(void);
 Suite *suite_golden(void)
 {
@@ -81,6 +89,7 @@ Suite *suite_golden(void)
     tcase_add_loop_test(tcase, the_traces_are_as_written, 0, (int)ARRAY_COUNT(traces));
     tcase_add_loop_test(tcase, the_traces_of_refusals_are_as_written, 0,
                         (int)ARRAY_COUNT(refusals));
+    tcase_add_loop_test(tcase, the_traces_of_kinds_are_as_written, 0, (int)ARRAY_COUNT(kinds));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -5,7 +5,7 @@
  *
  *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [quota N] [auth]
  *                                         auth: each endpoint has a client secret of its own
- *                                         v2, histograms, exemplars: what is sent, and how
+ *                                         v2, histograms, exemplars, metadata: what is sent, and how
  *                                         azure: window 20 min, out of order dropped
  *                                         age MS: sample_age_limit
  *     date URL MS                         this receiver's clock says MS now; answers have a Date
@@ -23,6 +23,7 @@
  *     histograms REF T [...]              one record of integer histograms
  *     custom REF T [...]                  the same with custom buckets
  *     exemplars REF T [...]
+ *     metadata REF TYPE HELP              one record; TYPE is a number
  *     garbled                             a histogram record that can't be decoded
  *     roll                                pad, next segment
  *     junk                                pad, and a page that holds no record

@@ -64,8 +64,27 @@ static void put_exemplars(struct buf *record, const struct items *items)
     wal_put_exemplars(record, exemplars, items->count);
 }
 
+/* REF TYPE HELP, each one word */
+static void do_metadata(struct world *world, char *line)
+{
+    struct buf record;
+    char *ref = next_word(&line);
+    char *type = next_word(&line);
+    char *help = next_word(&line);
+    struct wal_metadata item = {strtoull(ref, NULL, 10), (uint8_t)strtoul(type, NULL, 10),
+                                view_of("", 0), view_of(help, strlen(help))};
+    buf_init(&record, RECORD_BYTES_MAX);
+    wal_put_metadata(&record, &item, 1);
+    world_log(world, &record);
+    buf_release(&record);
+}
+
 bool world_kinds_step(struct world *world, const char *verb, char *line)
 {
+    if (strcmp(verb, "metadata") == 0) {
+        do_metadata(world, line);
+        return true;
+    }
     static const char *const verbs[] = {"histograms", "custom", "exemplars", "starts", "garbled"};
     size_t which = 0;
     while (which < ARRAY_COUNT(verbs) && strcmp(verbs[which], verb) != 0) {
@@ -100,6 +119,8 @@ bool world_kinds_option(struct conf_destination *destination, const char *option
         destination->send_native_histograms = true;
     } else if (strcmp(option, "exemplars") == 0) {
         destination->send_exemplars = true;
+    } else if (strcmp(option, "metadata") == 0) { /* each second, two families a request */
+        destination->metadata = (struct conf_metadata){true, 1000, 2};
     } else {
         return false;
     }

@@ -1,0 +1,42 @@
+/* metadata.h - types and help texts beside the samples (metadata.c). Included by internal.h only.
+ */
+#ifndef ENGINE_METADATA_H
+#define ENGINE_METADATA_H
+
+#include "senders.h"
+
+#include <walship/http.h>
+#include <walship/view.h>
+
+/* The engine's: what is known, and the asking. */
+struct metadata {
+    struct families *families;
+    bool wanted; /* by some destination */
+    bool asking, asked;
+    uint64_t id;
+    int64_t ask_ms, interval_ms;
+};
+
+/* A destination's: rounds of requests that hold nothing else. */
+struct metadata_sending {
+    struct batch batch; /* without parts */
+    struct sender *sender;
+    size_t next; /* family */
+    uint32_t count;
+    uint32_t rounds;
+    int64_t due_ms;
+    uint64_t sent, failed;
+};
+
+/* metadata.c */
+void metadata_open(struct engine *engine);
+void metadata_free(struct engine *engine);
+void metadata_record(struct engine *engine, struct view record, const struct position *at);
+bool metadata_of(const struct engine *engine, const struct label *labels, size_t count,
+                 struct rw_metadata *out);
+void metadata_run(struct engine *engine);
+bool metadata_result(struct engine *engine, const struct http_result *result);
+int64_t metadata_deadline(const struct engine *engine);
+bool metadata_settled(const struct engine *engine);
+
+#endif
