@@ -2,8 +2,8 @@
  * differs from Prometheus. The binder, docs/CONFIG.md and its test are made from these rows,
  * nothing else.
  *
- * A key that Prometheus has and walship does not have yet is a LATER row: it is refused by name
- * instead of as unknown. Supporting it is turning its row into another type. */
+ * A key that Prometheus has and walship does not have is a row of OPTION_LATER: it is refused by
+ * name instead of as unknown. */
 #include "auth.h"
 #include "client.h"
 #include "relabel.h"
@@ -11,10 +11,6 @@
 #include <walship/limits.h>
 
 #define FIELD(type_, key_) .key = #key_, .offset = offsetof(struct type_, key_)
-#define LATER(key_, meaning_)                                                                      \
-    {                                                                                              \
-        .key = (key_), .type = OPTION_LATER, .meaning = (meaning_)                                 \
-    }
 #define TABLE_OF(rows) .options = (rows), .count = ARRAY_COUNT(rows)
 
 static const struct option quota_options[] = {
