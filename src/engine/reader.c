@@ -143,6 +143,13 @@ static void reader_record(struct engine *engine, struct reader *reader)
     reader_boundary(engine, reader);
 }
 
+/* On to the next segment, in which there is nothing yet. */
+static bool reader_moved(const struct reader *reader)
+{
+    struct position at = tail_position(reader->tail);
+    return reader->domains_count > 0 && reader->domains[0]->next.at.segment != at.segment;
+}
+
 static bool reader_fetch(struct engine *engine, struct reader *reader)
 {
     struct err err = {0};
@@ -152,7 +159,7 @@ static bool reader_fetch(struct engine *engine, struct reader *reader)
         reader_record(engine, reader);
         return true;
     case TAIL_WAIT:
-        if (!reader->at_end) {
+        if (!reader->at_end || reader_moved(reader)) {
             reader->at_end = true;
             reader_boundary(engine, reader); /* the end of one segment is the start of the next */
         }

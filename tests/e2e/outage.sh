@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# outage.sh - the receivers are away while a real Prometheus deletes all of its WAL that was not sent. In the end
+# nothing is missing, nothing is left in the spool, and memory stayed within its bound. Cases side by side:
+#
+#   link     hard links                      restart  links, walship killed in the middle
+#   copy     the spool is another file system copied  the same, walship killed in the middle
+#   both     links, Prometheus and walship killed in the middle (a Prometheus of its own)
+#   users    Prometheus and walship are two unprivileged users, walship can only read
+#
+# Blocks of 10 s make Prometheus delete its WAL each 20 s. WALSHIP_LONG=1: blocks of 1 min.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+block=10s wait_s=150 rss_kb_max=262144
+[ -z "${WALSHIP_LONG:-}" ] || block=1m wait_s=1200
+walship=$PWD/${WALSHIP:-build/release/walship}
+program=$PWD/build/peers/prom3/usr/bin/prometheus promtool=$PWD/build/peers/prom3/usr/bin/promtool
+log=$PWD/build/e2e/outage
+top=$(mktemp -d) # the clone may lie in a private home, and other users have to get there
+far=/dev/shm/walship-outage-$$
+cleanup() {
+    stop_all
+    rm -rf "$top" "$far"
+}
+trap cleanup EXIT
+rm -rf "$log"
+mkdir -p "$log" "$far"
+chmod 755 "$top"
+if [ ! -x "$program" ]; then
+    echo "SKIP outage: Prometheus 3 could not be had"
+    exit 77
+fi
+cp "$walship" "$program" "$top/"
+walship=$top/walship program=$top/prometheus
+
+cases=(link restart copy copied both)
+[ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null && cases+=(users) || echo "SKIP users: needs root and setpriv"
+declare -A pid=() emulator=() port=() source=([both]=two) spool=() user=()
+
+# as USER: the words before a command that make it that user's; none without a user.
+as() { [ -z "$1" ] || echo "setpriv --reuid $1 --regid $1 --clear-groups"; }
+
+launch_prometheus() {
+    local name=$1 who=
+    [ "$name" = three ] && who=65534
+    # shellcheck disable=SC2046  # words
+    start "$log/prometheus.$name.log" $(as "$who") "$program" --config.file="$top/$name.yml" \
+        --storage.tsdb.path="$top/$name" --web.listen-address="127.0.0.1:${port[$name]}" \
+        --storage.tsdb.min-block-duration="$block" --storage.tsdb.max-block-duration="$block"
+    pid[$name]=$STARTED_PID
+    wait_for 60 answers "http://127.0.0.1:${port[$name]}/-/ready" || die "Prometheus did not start: $log/prometheus.$name.log"
+}
+
+launch_walship() {
+    # shellcheck disable=SC2046  # words
+    start "$log/$1.log" $(as "${user[$1]:-}") "$walship" run --config "$top/$1.walship.yml"
+    pid[$1]=$STARTED_PID
+}
+
+launch_emulator() {
+    start "$log/$1.emulator.log" build/release/walship-emulator --config "$top/$1.emulator.yml"
+    emulator[$1]=$STARTED_PID
+    wait_for 60 answers "http://127.0.0.1:${port[$1]}/stats" || die "an emulator did not start"
+}
+
+configure() {
+    local one=$1 from=${source[$1]:-one}
+    cat >"$top/$one.emulator.yml" <<YAML
+listen_address: 127.0.0.1:${port[$one]}
+database: $log/$one.db
+commit_interval: 0
+endpoints:
+- {name: a, path: /write/a}
+- {name: b, path: /write/b}
+YAML
+    cat >"$top/$one.walship.yml" <<YAML
+wal_dir: $top/$from
+state_dir: $top/$one
+${spool[$one]:+spool_dir: ${spool[$one]}}
+listen_address: ""
+start_at: oldest
+remote_write:
+- name: $one
+  queue_config: {max_backoff: 1s}
+  endpoints:
+  - url: http://127.0.0.1:${port[$one]}/write/a
+  - url: http://127.0.0.1:${port[$one]}/write/b
+YAML
+}
+
+segments() { find "$top/$1/wal" -maxdepth 1 -name '0*' -printf '%f\n' | sort; }
+# gone SOURCE SEGMENT: whether Prometheus has deleted it and all before it.
+gone() { [[ "$(segments "$1" | head -1)" > "$2" ]]; }
+received() { [ "$(sqlite "$log/$1.db" 'select count(*) from sample')" -gt 0 ]; }
+sqlite() { python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])' "$@"; }
+sent_one() { [ "$(curl -fsS --noproxy '*' "http://127.0.0.1:${port[$1]}/stats" | grep -c '"samples":[1-9]')" -gt 0 ]; }
+spooled() { find "${spool[$1]:-$top/$1/spool}" -type f -printf '%f\n' | sort; }
+# pinned CASE: how many segments only the spool has.
+pinned() {
+    local from=${source[$1]:-one}
+    comm -23 <(spooled "$1" | sed -nE 's/^[0-9]+-([0-9]{8}).*\.(wal|copy)$/\1/p' | sort -u) <(segments "$from") | wc -l
+}
+# Everything is settled but what is in the newest segment.
+drained() { [ "$(spooled "$1" | wc -l)" -le 1 ]; }
+rss_max() { sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$1/status"; }
+
+spool[copy]=$far/copy spool[copied]=$far/copied
+if [[ " ${cases[*]} " == *" users "* ]]; then
+    source[users]=three user[users]=65533
+    install -d -o 65534 -g 65534 -m 755 "$top/three"
+    install -d -o 65533 -g 65533 -m 700 "$top/users"
+fi
+sources=(one two)
+[ -z "${source[users]:-}" ] || sources+=(three)
+read -ra numbers < <(free_ports $((${#cases[@]} + ${#sources[@]} + 1)))
+exporter_port=${numbers[0]}
+for ((i = 0; i < ${#cases[@]}; i++)); do port[${cases[i]}]=${numbers[i + 1]}; done
+for ((i = 0; i < ${#sources[@]}; i++)); do port[${sources[i]}]=${numbers[i + 1 + ${#cases[@]}]}; done
+
+start "$log/exporter.log" scripts/exporter --port "$exporter_port" --series 500 --churn 10
+for name in "${sources[@]}"; do
+    cat >"$top/$name.yml" <<YAML
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs: [{job_name: exporter, static_configs: [{targets: ['127.0.0.1:$exporter_port']}]}]
+YAML
+    launch_prometheus "$name"
+done
+for one in "${cases[@]}"; do
+    configure "$one"
+    launch_emulator "$one"
+    launch_walship "$one"
+done
+for one in "${cases[@]}"; do
+    wait_for 60 sent_one "$one" || die "$one: nothing arrived before the outage"
+    stop "${emulator[$one]}" TERM || die "the emulator did not stop cleanly"
+done
+
+# ---- the outage ----
+declare -A newest=()
+for name in "${sources[@]}"; do newest[$name]=$(segments "$name" | tail -1); done
+for name in "${sources[@]}"; do
+    wait_for "$wait_s" gone "$name" "${newest[$name]}" || die "Prometheus did not delete segment ${newest[$name]} of $name"
+    newest[$name]=$(segments "$name" | tail -1)
+done
+stop "${pid[two]}" KILL || true
+for one in restart copied both; do
+    is_running "${pid[$one]}" || die "walship ended by itself: $log/$one.log"
+    stop "${pid[$one]}" KILL || true
+done
+launch_prometheus two
+for one in restart copied both; do launch_walship "$one"; done
+for name in "${sources[@]}"; do
+    wait_for "$wait_s" gone "$name" "${newest[$name]}" || die "Prometheus did not delete segment ${newest[$name]} of $name"
+done
+failed=0
+for one in "${cases[@]}"; do
+    count=$(pinned "$one")
+    echo "$one: $count segments are in the spool alone: $(spooled "$one" | wc -l) files, $(spooled "$one" | grep -c '\.copy$' || true) copies"
+    if [ "$count" -eq 0 ]; then
+        echo "FAIL $one: the outage deleted nothing that was needed: this proves nothing"
+        failed=1
+    fi
+done
+
+# ---- they are back ----
+for name in "${sources[@]}"; do stop "${pid[$name]}" TERM 60 || die "Prometheus did not stop cleanly"; done
+for one in "${cases[@]}"; do launch_emulator "$one"; done
+for one in "${cases[@]}"; do
+    wait_for 20 drained "$one" || {
+        echo "FAIL $one: the spool still has $(spooled "$one" | tr '\n' ' ')"
+        failed=1
+    }
+    rss_kb=$(rss_max "${pid[$one]}")
+    stop "${pid[$one]}" TERM 10 || die "walship did not stop cleanly: $log/$one.log"
+    # shellcheck disable=SC2046  # words
+    $(as "${user[$one]:-}") "$walship" run --once --timeout 60s --config "$top/$one.walship.yml" >>"$log/$one.log" 2>&1 ||
+        die "walship could not drain: $log/$one.log"
+    stop "${emulator[$one]}" TERM || die "the emulator did not stop cleanly"
+    left=$(spooled "$one" | wc -l)
+    echo "$one: at most $rss_kb KiB of memory, $left files left in the spool"
+    if [ "$rss_kb" -gt "$rss_kb_max" ]; then
+        echo "FAIL $one: memory beyond $rss_kb_max KiB"
+        failed=1
+    fi
+done
+for name in "${sources[@]}"; do
+    "$promtool" tsdb dump "$top/$name" >"$log/$name.txt" 2>"$log/promtool.log" || die "promtool: $log/promtool.log"
+done
+for one in "${cases[@]}"; do
+    code=0
+    scripts/reconcile --set --allow-shared --dump "$log/${source[$one]:-one}.txt" --db "$log/$one.db" >"$log/$one.reconciled" || code=$?
+    echo "$one: $(tr '\n' ';' <"$log/$one.reconciled" | tr -s ' ')"
+    if [ "$code" -ne 0 ]; then
+        echo "FAIL $one"
+        failed=1
+    fi
+done
+exit "$failed"
