@@ -72,7 +72,7 @@ uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, si
     size_t bound = (size_t)series + 1;
     oracle->series = mem_grow(oracle->series, bound, sizeof *oracle->series);
     for (size_t i = oracle->series_count; i < bound; i++) {
-        oracle->series[i] = (struct oracle_series){ORACLE_NONE, ORACLE_NONE, {0, 0}};
+        oracle->series[i] = (struct oracle_series){ORACLE_NONE, ORACLE_NONE, {0, 0}, false};
     }
     oracle->series_count = bound;
     oracle->series[series].shard[0] = shard_of(labels, count, false);
@@ -81,6 +81,12 @@ uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, si
         lanes_grow(&oracle->destinations[i], bound);
     }
     return series;
+}
+
+void oracle_series_drop(struct oracle *oracle, uint32_t series)
+{
+    ASSERT(series < oracle->series_count && oracle->series[series].first == ORACLE_NONE);
+    oracle->series[series].dropped = true;
 }
 
 static void items_grow(struct oracle *oracle)
@@ -112,6 +118,7 @@ uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item)
     struct oracle_item *to = &oracle->items[number];
     *to = *item;
     to->state = ITEM_QUEUED;
+    to->dropped = oracle->series[item->series].dropped;
     to->next = ORACLE_NONE;
     struct oracle_series *series = &oracle->series[item->series];
     if (series->first == ORACLE_NONE) {
@@ -191,6 +198,8 @@ enum oracle_take oracle_takes(const struct oracle_destination *destination,
                               const struct oracle_item *item)
 {
     const struct conf_destination *conf = destination->conf;
+    /* a rule is asked only when the series is known */
+    enum oracle_take goes = item->dropped && !item->unknown ? ORACLE_DROPS : ORACLE_TAKES;
     switch (item->kind) {
     case RW_DECODED_FLOAT:
         break;
@@ -198,11 +207,11 @@ enum oracle_take oracle_takes(const struct oracle_destination *destination,
         if (!conf->send_native_histograms) {
             return ORACLE_DROPS;
         }
-        return item->custom && conf->protobuf == RW_1 ? ORACLE_CANNOT : ORACLE_TAKES;
+        return item->custom && conf->protobuf == RW_1 ? ORACLE_CANNOT : goes;
     case RW_DECODED_EXEMPLAR:
-        return conf->send_exemplars ? ORACLE_TAKES : ORACLE_DROPS;
+        return conf->send_exemplars ? goes : ORACLE_DROPS;
     }
-    return ORACLE_TAKES;
+    return goes;
 }
 
 const char *oracle_item_text(struct oracle *oracle, uint32_t number)

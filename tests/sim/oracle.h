@@ -43,6 +43,7 @@ struct oracle_item {
     bool unknown; /* no series record exists for its ref */
     bool late;    /* its series record comes after it */
     bool removed; /* its segment was deleted */
+    bool dropped; /* its series is */
     enum rw_decoded_kind kind;
     int64_t st_ms; /* start time; 0: none */
     bool custom;   /* a histogram of custom buckets: 2.0 only */
@@ -51,6 +52,7 @@ struct oracle_item {
 struct oracle_series {
     uint32_t first, last; /* items */
     uint16_t shard[2];    /* plain; with letters folded */
+    bool dropped;         /* by a relabelling rule, at every destination */
 };
 
 /* One per item and destination. */
@@ -136,6 +138,7 @@ void oracle_ready(struct oracle *oracle, struct fake_http *http, struct fake_sto
 /* ---- told by the actor ---- */
 /* A label set with its final labels (external ones merged in), sorted. Its series number. */
 uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, size_t count);
+void oracle_series_drop(struct oracle *oracle, uint32_t series); /* a rule does, everywhere */
 /* Returns the item's number; its value's bits must be oracle_bits of the number to come, or the
  * stale marker with a time of its own. */
 uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item);

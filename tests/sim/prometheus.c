@@ -65,6 +65,25 @@ static void label_put(struct prom_set *set, size_t *used, const char *name, cons
         (struct label){name, copy, (uint32_t)strlen(name), (uint32_t)bytes};
 }
 
+/* The rules of scenario_rules.c in other words. False: the series is dropped. */
+static bool relabelled(struct label *all, size_t *count)
+{
+    static const char job[] = "j_node";
+    bool goes = true;
+    for (size_t i = *count; i > 0; i--) {
+        struct label *label = &all[i - 1];
+        if (strcmp(label->name, "note") == 0) {
+            *label = all[--*count];
+        } else if (strcmp(label->name, "job") == 0 && label->value[0] == 'n') {
+            label->value = job;
+            label->value_bytes = sizeof job - 1;
+        } else if (strcmp(label->name, "__name__") == 0) {
+            goes = strcmp(label->value, "go_goroutines") != 0;
+        }
+    }
+    return goes;
+}
+
 /* The final labels, by the rule that the series' own win. Simple, and not the production's merge.
  */
 static uint32_t final_series(struct prometheus *prom, const struct prom_set *set,
@@ -84,6 +103,7 @@ static uint32_t final_series(struct prometheus *prom, const struct prom_set *set
             all[count++] = external[i];
         }
     }
+    bool goes = !prom->conf.relabels || relabelled(all, &count);
     for (size_t i = 1; i < count; i++) {
         for (size_t k = i; k > 0 && strcmp(all[k - 1].name, all[k].name) > 0; k--) {
             struct label swap = all[k];
@@ -91,7 +111,11 @@ static uint32_t final_series(struct prometheus *prom, const struct prom_set *set
             all[k - 1] = swap;
         }
     }
-    return oracle_series_add(prom->oracle, all, count);
+    uint32_t series = oracle_series_add(prom->oracle, all, count);
+    if (!goes) {
+        oracle_series_drop(prom->oracle, series);
+    }
+    return series;
 }
 
 static void sets_make(struct prometheus *prom, const struct label *external, size_t external_count)

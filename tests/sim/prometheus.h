@@ -41,6 +41,7 @@ struct prometheus_conf {
     bool forgetful; /* its checkpoints lack some living series (a bug there): no labels may be mixed
                        up */
     bool flips;     /* bytes of segments change under everybody */
+    bool relabels;  /* every destination has the rules of scenario_rules.c */
     int64_t history_ms; /* it ran so long before walship */
 };
 
@@ -128,6 +129,7 @@ struct prometheus {
 void prometheus_init(struct prometheus *prom, const struct prometheus_conf *conf, uint64_t seed);
 void prometheus_release(struct prometheus *prom);
 /* Makes the directory and the first segment. os, oracle, report and dir are set. */
+/* With `conf.relabels` the final labels are those after the rules of scenario_rules.c. */
 void prometheus_start(struct prometheus *prom, const struct label *external, size_t external_count);
 /* When it does something next; INT64_MAX: never again. */
 int64_t prometheus_deadline(const struct prometheus *prom);

@@ -156,6 +156,7 @@ static void destination_release(struct conf_destination *destination, size_t end
         mem_free(destination->endpoints[i].shown);
         mem_free(destination->endpoints[i].key);
     }
+    rules_release(destination);
     mem_free(destination->shard_by[0]);
     mem_free(destination->endpoints);
     mem_free(destination->shard_by);
@@ -240,6 +241,11 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
         scenario->endpoints_all[i] = scenario->conf->destinations[i].endpoints_count;
     }
     kinds_make(scenario, seed);
+    struct rng rules_rng = {seed * 0x9e3779b97f4a7c15u + 3};
+    scenario->prometheus.relabels = chance(&rules_rng, 30);
+    if (scenario->prometheus.relabels) {
+        rules_make(scenario->conf);
+    }
     /* a receiver that takes one sample a request needs little to do */
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         if (scenario->conf->destinations[i].queue.max_samples_per_send < 50 &&

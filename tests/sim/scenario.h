@@ -36,6 +36,10 @@ struct scenario {
 
 void scenario_make(struct scenario *scenario, uint64_t seed);
 void scenario_release(struct scenario *scenario);
+/* ---- scenario_rules.c ---- */
+void rules_make(struct conf *conf);
+void rules_release(struct conf_destination *destination);
+
 /* One line. */
 void scenario_describe(const struct scenario *scenario, char *out, size_t bytes);
 
