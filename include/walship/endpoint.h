@@ -61,6 +61,8 @@ struct endpoint {
 
 /* Starts OPEN with one request allowed: an unknown peer is met by one request, not by a burst. */
 void endpoint_init(struct endpoint *endpoint, const struct endpoint_conf *conf, uint64_t seed);
+/* Another configuration; what was learned stays. */
+void endpoint_reconfigure(struct endpoint *endpoint, const struct endpoint_conf *conf);
 /* May one more request start at `now`? */
 bool endpoint_may_send(const struct endpoint *endpoint, int64_t now_ms);
 /* A request was accepted by http; needs endpoint_may_send. id: as in the request, rising from one

@@ -3,7 +3,8 @@
  * out, through the three seams only (os.h, http.h, store.h). Invariants I1-I8:
  * docs/ARCHITECTURE.md.
  *
- * Ownership: borrows the configuration and the seams for its whole life. Loop thread only.
+ * Ownership: borrows the configuration (until another one takes its place: engine_reconfigure) and
+ * the seams for its whole life. Loop thread only.
  * Life: engine_new -> engine_start (loads, anchors) -> turns -> engine_stop -> turns until
  * engine_finished -> engine_free. */
 #ifndef WALSHIP_ENGINE_H
@@ -48,6 +49,19 @@ MUST_USE bool engine_start(struct engine *engine, struct err *err);
 void engine_turn(struct engine *engine, int64_t now_ms);
 /* Monotonic ms at which a turn is due even if nothing arrives; <= now while work is left. */
 int64_t engine_deadline(const struct engine *engine, int64_t now_ms);
+/* Another configuration, live. All or nothing: false changes nothing, err says why (a restart is
+ * needed for wal_dir, state_dir, spool_dir or listen_address; a token source can't be used; it is
+ * stopping). From the next turn on endpoints, weights, authentication, queues, headers and timeouts
+ * are the new ones; items, positions, tokens and open connections stay. What decides labels or
+ * shards (external_labels, write_relabel_configs, shard_by, folding) changes once what was read
+ * before is settled: nothing is read for that destination until then. A new destination begins as
+ * at a first start, or where it was when an earlier configuration had it; one that is gone ends
+ * what is in flight, and its state stays saved.
+ * Both configurations are borrowed until engine_borrows says otherwise. */
+MUST_USE bool engine_reconfigure(struct engine *engine, const struct conf *conf, struct err *err);
+/* May this configuration, which was in use once, not be freed yet? To be asked after a turn, now
+ * and then. Once false it stays so. */
+bool engine_borrows(struct engine *engine, const struct conf *conf);
 /* Stops reading, lets what is in flight end (at most STOP_FLUSH_MS_MAX), saves. */
 void engine_stop(struct engine *engine, int64_t now_ms);
 /* True: stopped and saved, or (once) all is settled and saved. */

@@ -96,6 +96,8 @@ struct quota {
 /* configured: per minute, 0 none. Until quota_restore or a save nothing is let through for
  * QUOTA_BLIND_MS where there is a limit. */
 void quota_init(struct quota *quota, const struct quota_amount *configured, int64_t now_ms);
+/* Other limits; what was spent and learned stays. */
+void quota_configure(struct quota *quota, const struct quota_amount *configured);
 /* Lets time pass; before any other call of that time. */
 void quota_run(struct quota *quota, int64_t now_ms);
 /* The present limit per minute, configured or learned; 0: none. */

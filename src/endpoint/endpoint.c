@@ -26,6 +26,21 @@ void endpoint_init(struct endpoint *endpoint, const struct endpoint_conf *conf, 
                                   .rng = {.state = seed}};
 }
 
+static int64_t clamped(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+void endpoint_reconfigure(struct endpoint *endpoint, const struct endpoint_conf *conf)
+{
+    ASSERT(conf->min_backoff_ms > 0 && conf->max_backoff_ms >= conf->min_backoff_ms);
+    ASSERT(conf->in_flight_max > 0);
+    endpoint->conf = *conf;
+    endpoint->backoff_ms =
+        clamped(endpoint->backoff_ms, conf->min_backoff_ms, conf->max_backoff_ms);
+    endpoint->allowed = (uint32_t)clamped(endpoint->allowed, 1, conf->in_flight_max);
+}
+
 const char *endpoint_state_name(enum endpoint_state state)
 {
     switch (state) {

@@ -86,6 +86,13 @@ void quota_init(struct quota *quota, const struct quota_amount *configured, int6
     }
 }
 
+void quota_configure(struct quota *quota, const struct quota_amount *configured)
+{
+    for (size_t i = 0; i < QUOTA_DIMENSIONS; i++) {
+        quota->aim.of[i] = aim_of(configured->of[i]);
+    }
+}
+
 /* ---- time ---- */
 
 static void slots_run(struct quota *quota, int64_t now_ms)

@@ -15,13 +15,42 @@ static const char *no_variable(void *context, const char *name)
     return NULL;
 }
 
-static bool sender_open(struct engine *engine, struct sender *sender, struct err *err)
+/* The identities of a configuration are known from now on; one that no endpoint has does nothing.
+ */
+bool auth_check(struct engine *engine, const struct conf *conf, struct err *err)
 {
-    if (sender->conf->auth.kind == CONF_AUTH_NONE) {
-        return true;
+    for (size_t i = 0; i < conf->destinations_count; i++) {
+        for (size_t k = 0; k < conf->destinations[i].endpoints_count; k++) {
+            const struct conf_endpoint *endpoint = &conf->destinations[i].endpoints[k];
+            if (endpoint->auth.kind != CONF_AUTH_NONE &&
+                identities_add(engine->identities, &endpoint->auth, err) == NULL) {
+                return err_wrap(err, "endpoint %s", endpoint->shown);
+            }
+        }
     }
-    sender->identity = identities_add(engine->identities, &sender->conf->auth, err);
-    return sender->identity != NULL || err_wrap(err, "endpoint %s", sender->conf->shown);
+    size_t count = identities_count(engine->identities);
+    engine->token_posts = mem_grow(engine->token_posts, count + 1, sizeof *engine->token_posts);
+    for (; engine->token_posts_count < count; engine->token_posts_count++) {
+        engine->token_posts[engine->token_posts_count] = 0;
+    }
+    return true;
+}
+
+/* Its identity, which auth_check has seen. What a token of another one was refused for is past. */
+void auth_attach(struct engine *engine, struct sender *sender)
+{
+    struct err err = {0};
+    struct identity *before = sender->identity;
+    sender->identity = NULL;
+    if (sender->conf->auth.kind != CONF_AUTH_NONE) {
+        sender->identity = identities_add(engine->identities, &sender->conf->auth, &err);
+        ASSERT(sender->identity != NULL);
+    }
+    if (sender->identity != before) {
+        sender->refused_revision = 0;
+        sender->token_revision = 0;
+        endpoint_retry_now(&sender->endpoint, engine->now_ms);
+    }
 }
 
 bool auth_open(struct engine *engine, struct err *err)
@@ -32,36 +61,38 @@ bool auth_open(struct engine *engine, struct err *err)
     }
     world.os = engine->os;
     engine->identities = identities_new(&world);
+    if (!auth_check(engine, engine->conf, err)) {
+        return false;
+    }
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->senders_count; k++) {
-            if (!sender_open(engine, &destination->senders[k], err)) {
-                return false;
-            }
+            auth_attach(engine, &destination->senders[k]);
         }
     }
     return true;
 }
 
-/* An identity goes the way of the first endpoint that uses it: its proxy and its CAs. */
-static const struct http_client *auth_client(const struct engine *engine,
-                                             const struct identity *identity)
+/* An identity goes the way of the first endpoint that uses it: its proxy and its CAs. NULL: no
+ * endpoint does, since the configuration changed. */
+static const struct sender *auth_user(const struct engine *engine, const struct identity *identity)
 {
     for (size_t i = 0; i < engine->destinations_count; i++) {
         const struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->senders_count; k++) {
-            const struct sender *sender = &destination->senders[k];
-            if (sender->identity == identity) {
-                return sender->conf->has_token_client ? &sender->conf->token_client : NULL;
+            if (destination->senders[k].identity == identity) {
+                return &destination->senders[k];
             }
         }
     }
-    ASSERT(false); /* none is without an endpoint */
+    return NULL;
 }
 
-static void auth_post(struct engine *engine, size_t index, struct identity *identity,
+static void auth_post(struct engine *engine, size_t index, const struct sender *user,
                       const struct identity_request *wanted)
 {
+    struct identity *identity = user->identity;
+    ASSERT(index < engine->token_posts_count && engine->token_posts[index] == 0);
     struct err err = {0};
     struct http_request request = {.id = auth_bit | (++engine->next_request << AUTH_INDEX_BITS) |
                                          index,
@@ -72,9 +103,11 @@ static void auth_post(struct engine *engine, size_t index, struct identity *iden
                                    .body = wanted->body,
                                    .body_bytes = wanted->body_bytes,
                                    .timeout_ms = wanted->timeout_ms,
-                                   .client = wanted->direct ? NULL : auth_client(engine, identity),
+                                   .client = wanted->direct ? NULL : user->token_client,
                                    .direct = wanted->direct};
+    engine->token_posts[index] = engine->next_request;
     if (!engine->http->post(engine->http, &request, &err)) {
+        engine->token_posts[index] = 0;
         struct http_result refused = {.outcome = HTTP_NOT_SENT, .error = err.text};
         identity_answered(identity, &refused, engine->now_ms, engine->os->wall_ms(engine->os));
     }
@@ -102,9 +135,13 @@ void auth_run(struct engine *engine)
     for (size_t i = 0; i < identities_count(engine->identities); i++) {
         struct identity *identity = identities_at(engine->identities, i);
         struct identity_request wanted;
-        if (identity_deadline(identity) <= engine->now_ms &&
+        if (identity_deadline(identity) > engine->now_ms) {
+            continue;
+        }
+        const struct sender *user = auth_user(engine, identity);
+        if (user != NULL &&
             identity_want(identity, engine->now_ms, engine->os->wall_ms(engine->os), &wanted)) {
-            auth_post(engine, i, identity, &wanted);
+            auth_post(engine, i, user, &wanted);
         }
     }
     senders_released(engine);
@@ -117,6 +154,7 @@ bool auth_result(struct engine *engine, const struct http_result *result)
     }
     size_t index = result->id & ((1u << AUTH_INDEX_BITS) - 1);
     ASSERT(index < identities_count(engine->identities));
+    engine->token_posts[index] = 0;
     identity_answered(identities_at(engine->identities, index), result, engine->now_ms,
                       engine->os->wall_ms(engine->os));
     return true;
@@ -126,8 +164,10 @@ int64_t auth_deadline(const struct engine *engine)
 {
     int64_t deadline = INT64_MAX;
     for (size_t i = 0; i < identities_count(engine->identities); i++) {
-        int64_t at = identity_deadline(identities_at(engine->identities, i));
-        deadline = at < deadline ? at : deadline;
+        const struct identity *identity = identities_at(engine->identities, i);
+        int64_t at = identity_deadline(identity);
+        bool idle = at <= engine->now_ms && auth_user(engine, identity) == NULL;
+        deadline = at < deadline && !idle ? at : deadline;
     }
     return deadline;
 }

@@ -7,15 +7,21 @@ enum {
     REFRESH_GAP_MS_MIN = 20 /* and never more often than this: appends come in bursts */
 };
 
-static void lanes_init(struct destination *destination)
+void homes_of(const struct conf_destination *conf, uint16_t home[SHARDS_COUNT])
 {
     struct placement_endpoint places[ENDPOINTS_MAX];
-    uint16_t home[SHARDS_COUNT];
-    const struct conf_destination *conf = destination->conf;
+    ASSERT(conf->endpoints_count > 0 && conf->endpoints_count <= ENDPOINTS_MAX);
     for (size_t i = 0; i < conf->endpoints_count; i++) {
         places[i] = (struct placement_endpoint){conf->endpoints[i].key, conf->endpoints[i].weight};
     }
     placement_homes(places, conf->endpoints_count, home, SHARDS_COUNT);
+}
+
+static void lanes_init(struct destination *destination)
+{
+    uint16_t home[SHARDS_COUNT];
+    const struct conf_destination *conf = destination->conf;
+    homes_of(conf, home);
     for (uint16_t i = 0; i < LANES_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
         lane->dirty = true;
@@ -28,7 +34,7 @@ static void lanes_init(struct destination *destination)
     }
 }
 
-static void domains_init(struct destination *destination)
+void domains_init(struct destination *destination)
 {
     const struct conf_destination *conf = destination->conf;
     destination->domains_count = conf->placement == CONF_PINNED ? conf->endpoints_count : 1;
@@ -41,6 +47,33 @@ static void domains_init(struct destination *destination)
     }
 }
 
+struct endpoint_conf sender_endpoint(const struct conf_destination *conf,
+                                     const struct conf_endpoint *endpoint)
+{
+    uint32_t slots = conf->queue.max_shards;
+    return (struct endpoint_conf){
+        .min_backoff_ms = conf->queue.min_backoff_ms,
+        .max_backoff_ms = conf->queue.max_backoff_ms,
+        .in_flight_max = slots < REQUESTS_IN_FLIGHT_MAX ? slots : REQUESTS_IN_FLIGHT_MAX,
+        .gives_up_on_429 = !conf->queue.retry_on_http_429,
+        .shown = endpoint->shown};
+}
+
+void sender_init(struct engine *engine, struct sender *sender, const struct conf_destination *conf,
+                 const struct conf_endpoint *endpoint)
+{
+    struct endpoint_conf settings = sender_endpoint(conf, endpoint);
+    *sender =
+        (struct sender){.conf = endpoint,
+                        .client = endpoint->has_client ? &endpoint->client : NULL,
+                        .token_client = endpoint->has_token_client ? &endpoint->token_client : NULL,
+                        .samples_max = conf->queue.max_samples_per_send,
+                        .batches_count = settings.in_flight_max,
+                        .trial_since_ms = INT64_MAX};
+    endpoint_init(&sender->endpoint, &settings, engine->os->random(engine->os));
+    lending_init(&sender->lending, engine->now_ms);
+}
+
 static void senders_init(struct engine *engine, struct destination *destination)
 {
     const struct conf_destination *conf = destination->conf;
@@ -48,25 +81,28 @@ static void senders_init(struct engine *engine, struct destination *destination)
     destination->senders = mem_new(conf->endpoints_count, sizeof *destination->senders);
     for (size_t i = 0; i < conf->endpoints_count; i++) {
         struct sender *sender = &destination->senders[i];
-        uint32_t slots = conf->queue.max_shards < REQUESTS_IN_FLIGHT_MAX ? conf->queue.max_shards
-                                                                         : REQUESTS_IN_FLIGHT_MAX;
-        struct endpoint_conf endpoint = {.min_backoff_ms = conf->queue.min_backoff_ms,
-                                         .max_backoff_ms = conf->queue.max_backoff_ms,
-                                         .in_flight_max = slots,
-                                         .gives_up_on_429 = !conf->queue.retry_on_http_429,
-                                         .shown = conf->endpoints[i].shown};
-        endpoint_init(&sender->endpoint, &endpoint, engine->os->random(engine->os));
-        lending_init(&sender->lending, 0);
-        sender->trial_since_ms = INT64_MAX;
-        sender->conf = &conf->endpoints[i];
-        sender->samples_max = conf->queue.max_samples_per_send;
-        sender->batches_count = slots;
+        sender_init(engine, sender, conf, &conf->endpoints[i]);
+        sender->all = destination->all;
+        sender->client_of = destination->all;
     }
 }
 
 static void set_gone(void *context, uint32_t set)
 {
     judge_forget(context, set);
+}
+
+void destination_init(struct engine *engine, struct destination *destination,
+                      const struct conf_destination *conf)
+{
+    ASSERT(conf >= engine->conf->destinations &&
+           conf < engine->conf->destinations + engine->conf->destinations_count);
+    *destination = (struct destination){
+        .conf = conf, .all = engine->conf, .rules = conf, .rules_of = engine->conf};
+    senders_init(engine, destination);
+    domains_init(destination);
+    lanes_init(destination);
+    route_fingerprint(engine->conf, conf, destination->fingerprint);
 }
 
 struct engine *engine_new(const struct conf *conf, const struct engine_options *options,
@@ -90,41 +126,50 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
     engine->destinations = mem_new(conf->destinations_count, sizeof *engine->destinations);
     engine->committing_losses = mem_new(conf->destinations_count, sizeof(size_t));
     for (size_t i = 0; i < conf->destinations_count; i++) {
-        struct destination *destination = &engine->destinations[i];
-        destination->conf = &conf->destinations[i];
-        senders_init(engine, destination);
-        domains_init(destination);
-        lanes_init(destination);
-        route_fingerprint(engine, destination);
+        destination_init(engine, &engine->destinations[i], &conf->destinations[i]);
     }
     return engine;
 }
 
-static void destination_release(struct engine *engine, struct destination *destination)
+void domain_free(struct domain *domain)
+{
+    reader_leave(domain);
+    ring_release(&domain->ring);
+    park_release(domain);
+    mem_free(domain->deferred);
+    mem_free(domain->key);
+    mem_free(domain);
+}
+
+static void sender_release(struct engine *engine, struct sender *sender)
+{
+    for (size_t k = 0; k < sender->batches_count; k++) {
+        struct batch *batch = &sender->batches[k];
+        if (batch->state == BATCH_SENT) {
+            engine->http->cancel(engine->http, batch->id);
+        }
+        buf_release(&batch->body);
+        sift_free(batch->sift);
+    }
+    headers_forget(sender);
+}
+
+void destination_release(struct engine *engine, struct destination *destination)
 {
     for (size_t i = 0; i < LANES_COUNT; i++) {
         lane_clear(engine, &destination->lanes[i]);
     }
     for (size_t i = 0; i < destination->domains_count; i++) {
-        struct domain *domain = destination->domains[i];
-        ring_release(&domain->ring);
-        park_release(domain);
-        mem_free(domain->deferred);
-        mem_free(domain->key);
-        mem_free(domain);
+        domain_free(destination->domains[i]);
     }
     for (size_t i = 0; i < destination->senders_count; i++) {
-        struct sender *sender = &destination->senders[i];
-        for (size_t k = 0; k < sender->batches_count; k++) {
-            struct batch *batch = &sender->batches[k];
-            if (batch->state == BATCH_SENT) {
-                engine->http->cancel(engine->http, batch->id);
-            }
-            buf_release(&batch->body);
-            sift_free(batch->sift);
-        }
-        headers_forget(sender);
+        sender_release(engine, &destination->senders[i]);
     }
+    for (size_t i = 0; i < destination->retired_count; i++) {
+        sender_release(engine, destination->retired[i]);
+        mem_free(destination->retired[i]);
+    }
+    mem_free(destination->retired);
     for (size_t i = 0; i < destination->losses_count; i++) {
         mem_free((void *)(uintptr_t)destination->losses[i].detail);
     }
@@ -168,6 +213,8 @@ void engine_free(struct engine *engine)
     mem_free(engine->label_room);
     mem_free(engine->destinations);
     mem_free(engine->committing_losses);
+    mem_free(engine->olds);
+    mem_free(engine->token_posts);
     mem_free(engine->saved_segments);
     mem_free(engine);
 }
@@ -244,7 +291,7 @@ static void parked_run(struct engine *engine)
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->domains_count; k++) {
             struct domain *domain = destination->domains[k];
-            if (domain->parked_count > 0) {
+            if (domain->parked_count > 0 && !destination->leaving) {
                 park_expire(engine, domain, engine->options.once && domain->at_end);
             }
         }
@@ -279,6 +326,7 @@ void engine_turn(struct engine *engine, int64_t now_ms)
     send_results(engine);
     save_results(engine);
     auth_run(engine);
+    reload_run(engine);
     read_run(engine);
     pins_run(engine);
     lend_run(engine);
@@ -296,6 +344,9 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t sender_deadline(const struct engine *engine, const struct destination *destination,
                                const struct sender *sender)
 {
+    if (reload_halts(destination)) {
+        return INT64_MAX; /* an answer ends that */
+    }
     if (!endpoint_may_send(&sender->endpoint, engine->now_ms)) {
         return endpoint_deadline(&sender->endpoint);
     }

@@ -16,6 +16,7 @@
 #include "metadata.h"
 #include "pins.h"
 #include "readers.h"
+#include "reload.h"
 #include "senders.h"
 #include "snapshot.h"
 #include "verdict.h"
@@ -36,6 +37,7 @@
 enum {
     LANE_DROPPED = SHARDS_COUNT,     /* account of what rules drop, not a queue */
     LANE_UNKNOWN = SHARDS_COUNT + 1, /* where its domain was: items given up before are counted */
+    ROUTE_FINGERPRINT_CHARS = 33
 };
 
 struct loss {
@@ -98,7 +100,19 @@ enum route_end {
 
 struct destination {
     const struct conf_destination *conf;
-    char fingerprint[33];
+    const struct conf *all; /* that `conf` is of */
+    /* What decides labels and shards: `conf`, or that of before until the fence is reached. */
+    const struct conf_destination *rules;
+    const struct conf *rules_of;
+    const struct conf_destination *awaited; /* takes effect when nothing is in flight; or NULL */
+    const struct conf *awaited_of;
+    struct sender **retired; /* endpoints that are no more, with requests in flight */
+    size_t retired_count;
+    bool fenced;               /* nothing is read until all is settled: then the rules change */
+    bool unloaded;             /* new: its saved state, if there is any, is not known yet */
+    bool leaving;              /* not configured any more: goes when its state is saved */
+    uint64_t leaves_at_commit; /* 0: something is in flight still */
+    char fingerprint[ROUTE_FINGERPRINT_CHARS]; /* of `rules` */
     struct domain *domains[DOMAINS_MAX];
     size_t domains_count;
     struct sender *senders;
@@ -121,11 +135,16 @@ struct destination {
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
     bool said_unsupported;
     struct metadata_sending metadata;
+    bool discarding;    /* by the commit under way */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
 };
 
 struct engine {
     const struct conf *conf;
+    struct old_conf *olds;
+    size_t olds_count;
+    uint64_t *token_posts; /* by identity: serial of its request in flight; 0: none */
+    size_t token_posts_count;
     struct engine_options options;
     struct os *os;
     struct http *http;
@@ -153,6 +172,8 @@ struct engine {
     struct metadata metadata;
     struct quota_account *quotas;
     size_t quotas_count;
+    struct quota_account *quotas_before; /* while it is reconfigured */
+    size_t quotas_before_count;
     size_t send_first; /* whose turn it is to be the first, where quotas are shared */
     struct store_segment *saved_segments; /* identities of an earlier life, for the scan */
     size_t saved_segments_count;
@@ -187,7 +208,9 @@ const struct route *route_of(struct engine *engine, struct destination *destinat
 /* After a collection, before anything is interned: routes whose source no ref means any more. */
 void routes_sweep(struct engine *engine);
 void routes_release(struct engine *engine, struct destination *destination);
-void route_fingerprint(const struct engine *engine, struct destination *destination);
+/* Of what decides final labels and shards. */
+void route_fingerprint(const struct conf *all, const struct conf_destination *conf,
+                       char out[ROUTE_FINGERPRINT_CHARS]);
 
 /* domain.c: items into lanes, and out again */
 struct ended {
@@ -259,10 +282,23 @@ void save_run(struct engine *engine);
 bool save_clean(const struct engine *engine); /* what is true now is durable */
 
 /* engine.c */
+void destination_init(struct engine *engine, struct destination *destination,
+                      const struct conf_destination *conf);
+void destination_release(struct engine *engine, struct destination *destination);
+void domains_init(struct destination *destination);
+void domain_free(struct domain *domain);
+void sender_init(struct engine *engine, struct sender *sender, const struct conf_destination *conf,
+                 const struct conf_endpoint *endpoint);
+struct endpoint_conf sender_endpoint(const struct conf_destination *conf,
+                                     const struct conf_endpoint *endpoint);
+void homes_of(const struct conf_destination *conf, uint16_t home[SHARDS_COUNT]);
 bool engine_settled(const struct engine *engine);
 
 /* start.c */
 const char *start_saved_name(const struct engine *engine, const char *name);
+/* A destination that came while it runs: where an earlier configuration left it, or at the start.
+ */
+bool start_late(struct engine *engine, struct destination *destination, struct err *err);
 bool start_load(struct engine *engine, struct err *err);
 
 /* trace.c */

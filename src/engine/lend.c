@@ -69,7 +69,8 @@ static void look(struct engine *engine, struct destination *destination)
     for (size_t i = 0; i < destination->senders_count; i++) {
         struct sender *sender = &destination->senders[i];
         struct lending_view view = {.able = sender_able(engine, sender),
-                                    .strained = sender->failures != sender->failures_seen,
+                                    .strained = sender->failures != sender->failures_seen ||
+                                                !quota_has_room(sender),
                                     .proven = sender->samples != sender->samples_seen,
                                     .age_ms = age_ms[i]};
         sender->failures_seen = sender->failures;
@@ -104,7 +105,8 @@ static void takers_find(const struct engine *engine, const struct destination *d
         const struct sender *sender = &destination->senders[i];
         uint64_t bit = (uint64_t)1 << i;
         takers->able |= lending_takes(&sender->lending) ? bit : 0;
-        takers->roomy |= lending_roomy(&sender->lending, engine->now_ms) ? bit : 0;
+        bool roomy = lending_roomy(&sender->lending, engine->now_ms) && quota_has_room(sender);
+        takers->roomy |= roomy ? bit : 0;
         takers->places[i] = (struct placement_endpoint){sender->conf->key, sender->conf->weight};
     }
 }
@@ -329,7 +331,8 @@ static bool disturbed(const struct engine *engine, const struct destination *des
 {
     for (size_t i = 0; i < destination->senders_count; i++) {
         const struct sender *sender = &destination->senders[i];
-        if (sender->failures != sender->failures_seen || !sender_able(engine, sender)) {
+        if (sender->failures != sender->failures_seen || !sender_able(engine, sender) ||
+            !quota_has_room(sender)) {
             return true;
         }
     }

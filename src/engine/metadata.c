@@ -15,15 +15,28 @@ static bool destination_wants(const struct destination *destination)
     return destination->conf->protobuf == RW_2 || destination->conf->metadata.send;
 }
 
-void metadata_open(struct engine *engine)
+void metadata_recall(struct engine *engine, struct destination *destination)
+{
+    struct metadata_sending *sending = &destination->metadata;
+    if (sending->batch.state == BATCH_SENT) {
+        engine->http->cancel(engine->http, sending->batch.id);
+        sending->batch.state = BATCH_FREE;
+    }
+    buf_release(&sending->batch.body);
+    sending->sender = NULL;
+}
+
+void metadata_reconfigure(struct engine *engine)
 {
     struct metadata *metadata = &engine->metadata;
-    metadata->families = families_new(&engine->options.key);
+    metadata->wanted = false;
     metadata->interval_ms = INT64_MAX;
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         int64_t interval_ms = destination->conf->metadata.send_interval_ms;
-        destination->metadata.due_ms = engine->now_ms + interval_ms;
+        int64_t due_ms = engine->now_ms + interval_ms;
+        bool sooner = destination->metadata.due_ms > 0 && destination->metadata.due_ms < due_ms;
+        destination->metadata.due_ms = sooner ? destination->metadata.due_ms : due_ms;
         if (destination_wants(destination)) {
             metadata->wanted = true;
             metadata->interval_ms =
@@ -34,6 +47,12 @@ void metadata_open(struct engine *engine)
     metadata->ask_ms = asks ? engine->now_ms : INT64_MAX;
 }
 
+void metadata_open(struct engine *engine)
+{
+    engine->metadata.families = families_new(&engine->options.key);
+    metadata_reconfigure(engine);
+}
+
 void metadata_free(struct engine *engine)
 {
     families_free(engine->metadata.families);
@@ -41,11 +60,7 @@ void metadata_free(struct engine *engine)
         engine->http->cancel(engine->http, engine->metadata.id);
     }
     for (size_t i = 0; i < engine->destinations_count; i++) {
-        struct batch *batch = &engine->destinations[i].metadata.batch;
-        if (batch->state == BATCH_SENT) {
-            engine->http->cancel(engine->http, batch->id);
-        }
-        buf_release(&batch->body);
+        metadata_recall(engine, &engine->destinations[i]);
     }
 }
 
@@ -233,7 +248,8 @@ static bool is_due(const struct engine *engine, const struct destination *destin
 {
     const struct metadata_sending *sending = &destination->metadata;
     if (!destination->conf->metadata.send || destination->conf->protobuf != RW_1 ||
-        sending->batch.state == BATCH_SENT || engine->scan.state != SCAN_DONE) {
+        sending->batch.state == BATCH_SENT || engine->scan.state != SCAN_DONE ||
+        reload_halts(destination)) {
         return false;
     }
     if (!engine->options.once) {

@@ -31,6 +31,9 @@ struct metadata_sending {
 /* metadata.c */
 void metadata_open(struct engine *engine);
 void metadata_free(struct engine *engine);
+/* Another configuration: before its endpoints change, and after. */
+void metadata_recall(struct engine *engine, struct destination *destination);
+void metadata_reconfigure(struct engine *engine);
 void metadata_record(struct engine *engine, struct view record, const struct position *at);
 bool metadata_of(const struct engine *engine, const struct label *labels, size_t count,
                  struct rw_metadata *out);

@@ -74,18 +74,27 @@ static struct quota_account *account_open(struct engine *engine, char *name,
     }
     struct quota_amount configured = amount_of(conf);
     account = &engine->quotas[engine->quotas_count++];
+    for (size_t i = 0; i < engine->quotas_before_count; i++) {
+        if (strcmp(engine->quotas_before[i].name, name) == 0) {
+            *account = engine->quotas_before[i];
+            account->name = name;
+            quota_configure(&account->quota, &configured);
+            return account;
+        }
+    }
     account->name = name;
     account->saved_ms = INT64_MIN;
     quota_init(&account->quota, &configured, engine->now_ms);
     return account;
 }
 
-/* saved: the name under which the state knows the same account; taken. */
+/* saved: the name under which the state knows the same account; taken. image: NULL when it came
+ * while walship runs. */
 static void account_restore(const struct engine *engine, struct quota_account *account, char *saved,
                             const struct store_image *image)
 {
     int64_t wall_ms = engine->os->wall_ms(engine->os);
-    if (!account->restored) {
+    if (!account->restored && image != NULL) {
         quota_restore(&account->quota, row_find(image, saved), image->lost, wall_ms,
                       engine->now_ms);
         account->restored = true;
@@ -120,7 +129,7 @@ void quotas_open(struct engine *engine, const struct store_image *image)
 {
     size_t most = engine->destinations_count;
     for (size_t i = 0; i < engine->destinations_count; i++) {
-        most += engine->destinations[i].senders_count;
+        most += engine->destinations[i].senders_count + engine->destinations[i].retired_count;
     }
     ASSERT(engine->quotas == NULL);
     engine->quotas = mem_new(most, sizeof *engine->quotas);
@@ -128,6 +137,29 @@ void quotas_open(struct engine *engine, const struct store_image *image)
         destination_quotas(engine, &engine->destinations[i], image);
     }
     ASSERT(engine->quotas_count <= most);
+}
+
+void quotas_reconfigure(struct engine *engine)
+{
+    engine->quotas_before = engine->quotas;
+    engine->quotas_before_count = engine->quotas_count;
+    engine->quotas = NULL;
+    engine->quotas_count = 0;
+    quotas_open(engine, NULL);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->retired_count; k++) {
+            struct sender *sender = destination->retired[k];
+            char *name = mem_format("endpoint %s %s", destination->conf->name, sender->conf->key);
+            sender->quota = account_open(engine, name, &sender->conf->quota);
+        }
+    }
+    for (size_t i = 0; i < engine->quotas_before_count; i++) {
+        mem_free(engine->quotas_before[i].name);
+    }
+    mem_free(engine->quotas_before);
+    engine->quotas_before = NULL;
+    engine->quotas_before_count = 0;
 }
 
 void quotas_free(struct engine *engine)

@@ -48,6 +48,18 @@ static void reader_detach(struct reader *reader, size_t index)
     reader->domains[index] = reader->domains[--reader->domains_count];
 }
 
+void reader_leave(struct domain *domain)
+{
+    struct reader *reader = domain->reader;
+    for (size_t i = 0; reader != NULL && i < reader->domains_count; i++) {
+        if (reader->domains[i] == domain) {
+            reader_detach(reader, i);
+            break;
+        }
+    }
+    ASSERT(domain->reader == NULL);
+}
+
 static struct mark reader_mark(const struct reader *reader)
 {
     struct mark mark;
@@ -187,12 +199,18 @@ static bool reader_fetch(struct engine *engine, struct reader *reader)
     return false;
 }
 
+/* May these items go on to this domain? */
+static bool domain_takes(const struct domain *domain, size_t items)
+{
+    return domain_has_room(domain, items) && !reload_rests(domain);
+}
+
 /* False: all are full. Else those that are full leave. */
 static bool reader_make_room(struct engine *engine, struct reader *reader)
 {
     size_t roomy = 0;
     for (size_t i = 0; i < reader->domains_count; i++) {
-        bool room = domain_has_room(reader->domains[i], reader->chunk_count);
+        bool room = domain_takes(reader->domains[i], reader->chunk_count);
         roomy += room;
         reader->domains[i]->stalls += !room;
     }
@@ -200,7 +218,7 @@ static bool reader_make_room(struct engine *engine, struct reader *reader)
         return false;
     }
     for (size_t i = reader->domains_count; i > 0; i--) {
-        if (!domain_has_room(reader->domains[i - 1], reader->chunk_count)) {
+        if (!domain_takes(reader->domains[i - 1], reader->chunk_count)) {
             trace_line(engine, "%s: full, rests", reader->domains[i - 1]->destination->conf->name);
             reader_detach(reader, i - 1);
         }
@@ -328,7 +346,7 @@ void readers_place(struct engine *engine)
             struct domain *domain = destination->domains[k];
             /* half empty before it comes back: few decodes of the same records */
             if (domain->reader == NULL && domain->anchor == ANCHOR_PLACED &&
-                domain_has_room(domain, PENDING_ITEMS_MAX / 2)) {
+                !reload_rests(domain) && domain_has_room(domain, PENDING_ITEMS_MAX / 2)) {
                 domain_place(engine, domain);
             }
         }

@@ -82,6 +82,7 @@ void kind_done(const struct item *item); /* after a true, when it is queued or n
 struct reader *reader_new(struct engine *engine, const struct mark *at);
 void reader_free(struct engine *engine, struct reader *reader);
 void reader_attach(struct reader *reader, struct domain *domain);
+void reader_leave(struct domain *domain); /* may stand nowhere */
 void readers_run(struct engine *engine);
 void readers_place(struct engine *engine); /* gives placed domains with room a reader */
 void readers_drop_all(struct engine *engine);

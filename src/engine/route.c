@@ -41,10 +41,11 @@ static uint16_t shard_of(struct engine *engine, const struct conf_destination *c
 }
 
 /* Upstream's order: external labels, then the rules. */
-static enum route_end relabel(struct engine *engine, const struct conf_destination *conf,
+static enum route_end relabel(struct engine *engine, const struct destination *destination,
                               size_t count)
 {
-    const struct conf *all = engine->conf;
+    const struct conf_destination *conf = destination->rules;
+    const struct conf *all = destination->rules_of;
     relabel_start(engine->relabel_room, engine->label_room, count, all->external_labels,
                   all->external_labels_count);
     for (size_t i = 0; i < conf->relabel_count; i++) {
@@ -85,14 +86,14 @@ static void too_big_tell(const struct destination *destination, const struct lab
 static struct route route_compute(struct engine *engine, const struct destination *destination,
                                   uint32_t set)
 {
-    const struct conf_destination *conf = destination->conf;
+    const struct conf_destination *conf = destination->rules;
     size_t count = labels_get(engine->labels, set, engine->label_room, LABELS_COUNT_MAX);
     struct route route = {.set = set};
-    if (conf->relabel_count == 0 && engine->conf->external_labels_count == 0) {
+    if (conf->relabel_count == 0 && destination->rules_of->external_labels_count == 0) {
         route.shard = shard_of(engine, conf, engine->label_room, count);
         return route;
     }
-    enum route_end end = relabel(engine, conf, count);
+    enum route_end end = relabel(engine, destination, count);
     const struct label *final;
     size_t final_count = relabel_result(engine->relabel_room, &final);
     if (end == ROUTE_GOES && !within_limits(final, final_count)) {
@@ -175,24 +176,23 @@ void routes_release(struct engine *engine, struct destination *destination)
     destination->routes_count = 0;
 }
 
-void route_fingerprint(const struct engine *engine, struct destination *destination)
+void route_fingerprint(const struct conf *all, const struct conf_destination *conf,
+                       char out[ROUTE_FINGERPRINT_CHARS])
 {
     struct buf text;
     buf_init(&text, FINGERPRINT_BYTES_MAX);
-    const struct conf_destination *conf = destination->conf;
     bool fits = buf_format(&text, "hash=1 shards=%d fold=%d", SHARDS_COUNT, conf->fold_case);
     for (size_t i = 0; i < conf->shard_by_count; i++) {
         fits = fits && buf_format(&text, " by=%s", conf->shard_by[i]);
     }
-    fits = fits &&
-           labels_format(engine->conf->external_labels, engine->conf->external_labels_count, &text);
+    fits = fits && labels_format(all->external_labels, all->external_labels_count, &text);
     for (size_t i = 0; i < conf->relabel_count; i++) {
         fits = fits && relabel_rule_text(conf->relabel[i].rule, &text);
     }
     ASSERT(fits);
     static const struct hash_key low = {1, 2};
     static const struct hash_key high = {3, 4};
-    snprintf(destination->fingerprint, sizeof destination->fingerprint, "%016llx%016llx",
+    snprintf(out, ROUTE_FINGERPRINT_CHARS, "%016llx%016llx",
              (unsigned long long)hash_bytes(&high, text.data, text.bytes),
              (unsigned long long)hash_bytes(&low, text.data, text.bytes));
     buf_release(&text);

@@ -175,11 +175,12 @@ static struct position rows_low(const struct rows *rows)
     return low;
 }
 
-static const char *discarded(struct engine *engine)
+/* One at a time: the first that waits for it. */
+static struct destination *discarded(struct engine *engine)
 {
     for (size_t i = 0; i < engine->destinations_count; i++) {
         if (engine->destinations[i].discard_lanes) {
-            return engine->destinations[i].conf->name;
+            return &engine->destinations[i];
         }
     }
     return NULL;
@@ -207,9 +208,10 @@ static void losses_release(struct engine *engine)
 static void save_start(struct engine *engine)
 {
     struct rows rows;
-    const char *discard = discarded(engine);
+    struct destination *discard = discarded(engine);
     if (discard != NULL) {
         lanes_all_dirty(engine);
+        discard->discarding = true;
     }
     losses_release(engine);
     rows_init(engine, &rows);
@@ -231,7 +233,7 @@ static void save_start(struct engine *engine)
                                   .adopt_old = engine->adopting ? engine->options.adopt_old : NULL,
                                   .adopt_new = engine->adopting ? engine->options.adopt_new : NULL,
                                   .forget = engine->forget,
-                                  .discard_lanes = discard};
+                                  .discard_lanes = discard == NULL ? NULL : discard->conf->name};
     rows_segments(engine, &rows, &commit);
     engine->committing = engine->store->commit(engine->store, &commit);
     ASSERT(engine->committing); /* only one is ever under way */
@@ -257,15 +259,15 @@ static void losses_durable(struct destination *destination, size_t count)
 
 static void save_succeeded(struct engine *engine)
 {
-    const char *discard = discarded(engine);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         losses_durable(destination, engine->committing_losses[i]);
-        if (destination->conf->name == discard) {
+        if (destination->discarding) {
+            destination->discarding = false;
             destination->discard_lanes = false;
-            engine->dirty = engine->dirty || discarded(engine) != NULL;
         }
     }
+    engine->dirty = engine->dirty || discarded(engine) != NULL;
     engine->forget = NULL;
     engine->adopting = false;
     engine->commits++;

@@ -159,6 +159,54 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
+/* Whose answer it is. */
+struct place {
+    struct destination *destination;
+    struct sender *sender;
+    struct batch *batch;
+};
+
+static bool place_in(struct sender *sender, size_t index, uint64_t id, struct place *out)
+{
+    struct batch *batch = &sender->batches[index];
+    out->sender = sender;
+    out->batch = batch;
+    return index < sender->batches_count && batch->state == BATCH_SENT && batch->id == id;
+}
+
+/* The id says where it was posted; since then another configuration may have moved it. */
+static void place_search(struct engine *engine, uint64_t id, struct place *out)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        out->destination = &engine->destinations[i];
+        for (size_t k = 0; k < out->destination->senders_count; k++) {
+            if (place_in(&out->destination->senders[k], id & 0xff, id, out)) {
+                return;
+            }
+        }
+        for (size_t k = 0; k < out->destination->retired_count; k++) {
+            if (place_in(out->destination->retired[k], id & 0xff, id, out)) {
+                return;
+            }
+        }
+    }
+    assert_failed("an answer has a batch that waits for it", __FILE__, __LINE__);
+}
+
+static void place_find(struct engine *engine, uint64_t id, struct place *out)
+{
+    size_t destination = (id >> ID_DESTINATION) & 0xff;
+    size_t sender = (id >> ID_SENDER) & 0xff;
+    if (destination < engine->destinations_count &&
+        sender < engine->destinations[destination].senders_count) {
+        out->destination = &engine->destinations[destination];
+        if (place_in(&out->destination->senders[sender], id & 0xff, id, out)) {
+            return;
+        }
+    }
+    place_search(engine, id, out);
+}
+
 void send_results(struct engine *engine)
 {
     struct http_result result;
@@ -166,17 +214,10 @@ void send_results(struct engine *engine)
         if (auth_result(engine, &result) || metadata_result(engine, &result)) {
             continue;
         }
-        size_t destination_index = (result.id >> ID_DESTINATION) & 0xff;
-        size_t sender_index = (result.id >> ID_SENDER) & 0xff;
-        size_t batch_index = result.id & 0xff;
-        ASSERT(destination_index < engine->destinations_count);
-        struct destination *destination = &engine->destinations[destination_index];
-        ASSERT(sender_index < destination->senders_count);
-        struct sender *sender = &destination->senders[sender_index];
-        ASSERT(batch_index < sender->batches_count);
-        struct batch *batch = &sender->batches[batch_index];
-        ASSERT(batch->state == BATCH_SENT && batch->id == result.id);
-        batch_answered(engine, destination, sender, batch, &result);
+        struct place place;
+        place_find(engine, result.id, &place);
+        batch_answered(engine, place.destination, place.sender, place.batch, &result);
+        refit_ended(engine, place.destination, place.sender);
     }
 }
 
@@ -213,8 +254,7 @@ bool sender_post(struct engine *engine, struct destination *destination, struct 
                                    .body = batch->body.data,
                                    .body_bytes = batch->body.bytes,
                                    .timeout_ms = destination->conf->remote_timeout_ms,
-                                   .client =
-                                       sender->conf->has_client ? &sender->conf->client : NULL};
+                                   .client = sender->client};
     return engine->http->post(engine->http, &request, err);
 }
 
@@ -322,7 +362,7 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
 static void sender_run(struct engine *engine, struct destination *destination,
                        struct sender *sender)
 {
-    while (sender_may_send(engine, sender)) {
+    while (!reload_halts(destination) && sender_may_send(engine, sender)) {
         struct batch *batch = batch_next(engine, destination, sender);
         if (batch == NULL) {
             break;
@@ -351,14 +391,23 @@ void send_batches(struct engine *engine)
     engine->send_first += engine->next_request != before && quotas_shared(engine);
 }
 
+bool send_carries(const struct sender *sender, uint64_t last_request)
+{
+    for (size_t i = 0; i < sender->batches_count; i++) {
+        const struct batch *batch = &sender->batches[i];
+        if (batch->state == BATCH_SENT && batch->id >> ID_SERIAL <= last_request) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool send_idle(const struct engine *engine)
 {
     for (size_t i = 0; i < engine->destinations_count; i++) {
         const struct destination *destination = &engine->destinations[i];
-        for (size_t k = 0; k < destination->senders_count; k++) {
-            if (destination->senders[k].endpoint.in_flight > 0) {
-                return false;
-            }
+        if (!refit_idle(destination)) {
+            return false;
         }
     }
     return true;

@@ -66,8 +66,13 @@ struct sender { /* an endpoint with its batches */
     struct endpoint endpoint;
     const struct conf_endpoint *conf;
     struct header_file *header_files; /* one for each header of conf; owned, wiped */
-    struct identity *identity;        /* NULL: none needed; the registry's */
-    uint64_t refused_revision;        /* token that got a 401 and was not replaced since; 0: none */
+    const struct conf *all;           /* that `conf` is of */
+    /* How it and its token requests connect; NULL: all defaults. The same place as long as it says
+     * the same, for connections belong to the place: perhaps of an earlier configuration. */
+    const struct http_client *client, *token_client;
+    const struct conf *client_of;
+    struct identity *identity; /* NULL: none needed; the registry's */
+    uint64_t refused_revision; /* token that got a 401 and was not replaced since; 0: none */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
     uint32_t samples_max; /* of a batch; shrinks on 413 */
@@ -121,6 +126,8 @@ struct shape { /* of the next batch */
     int64_t deadline_ms; /* how long an item may wait for it to fill */
 };
 void quotas_open(struct engine *engine, const struct store_image *image);
+/* After another configuration: accounts of what there is now, with what they know. */
+void quotas_reconfigure(struct engine *engine);
 void quotas_free(struct engine *engine);
 void quotas_run(struct engine *engine); /* first in a turn */
 /* When this batch (NULL: any) may go, by time alone; <= now: at once; INT64_MAX: not by time. */
@@ -151,6 +158,8 @@ int64_t lend_deadline(const struct engine *engine);
 
 /* auth.c */
 bool auth_open(struct engine *engine, struct err *err);
+bool auth_check(struct engine *engine, const struct conf *conf, struct err *err);
+void auth_attach(struct engine *engine, struct sender *sender);
 void auth_run(struct engine *engine);
 bool auth_result(struct engine *engine, const struct http_result *result); /* false: not its own */
 int64_t auth_deadline(const struct engine *engine);
@@ -166,7 +175,8 @@ bool sender_post(struct engine *engine, struct destination *destination, struct 
                  struct batch *batch, struct err *err);
 void send_results(struct engine *engine);
 void send_batches(struct engine *engine);
-bool send_idle(const struct engine *engine); /* nothing in flight */
+bool send_carries(const struct sender *sender, uint64_t last_request); /* one up to that serial */
+bool send_idle(const struct engine *engine);                           /* nothing in flight */
 
 /* headers.c: those of the configuration behind `*count`. False: a file can't be read yet. */
 bool headers_fill(struct engine *engine, struct sender *sender, struct http_header *out,

@@ -25,7 +25,9 @@ static bool conf_has(const struct conf *conf, const char *name)
 const char *start_saved_name(const struct engine *engine, const char *name)
 {
     const struct engine_options *options = &engine->options;
-    if (options->adopt_new != NULL && strcmp(options->adopt_new, name) == 0) {
+    /* once that is saved, there is only the new one */
+    if (engine->commits == 0 && options->adopt_new != NULL &&
+        strcmp(options->adopt_new, name) == 0) {
         return options->adopt_old;
     }
     return name;
@@ -199,6 +201,24 @@ static uint32_t image_generation(const struct store_image *image)
         }
     }
     return generation;
+}
+
+bool start_late(struct engine *engine, struct destination *destination, struct err *err)
+{
+    struct store_image image = {0};
+    ASSERT(destination->unloaded && !engine->committing);
+    if (!engine->store->load(engine->store, &image, err)) {
+        return false;
+    }
+    if (image_has(&image, destination->conf->name)) {
+        destination_restore(engine, destination, &image);
+    } else {
+        destination_begin(engine, destination, image.lost);
+    }
+    destination->unloaded = false;
+    engine->dirty = true;
+    image.release(&image);
+    return true;
 }
 
 static void image_take(struct engine *engine, const struct store_image *image)

@@ -180,6 +180,16 @@ static void check_batches(const struct destination *destination)
         }
         ASSERT(sent == sender->endpoint.in_flight);
     }
+    for (size_t i = 0; i < destination->retired_count; i++) {
+        const struct sender *sender = destination->retired[i];
+        for (size_t k = 0; k < sender->batches_count; k++) {
+            const struct batch *batch = &sender->batches[k];
+            for (size_t p = 0; batch->state != BATCH_FREE && p < batch->parts_count; p++) {
+                ASSERT(busy[batch->parts[p].lane] == 0); /* I2 */
+                busy[batch->parts[p].lane] = batch->parts[p].count;
+            }
+        }
+    }
     for (size_t i = 0; i < SHARDS_COUNT; i++) {
         ASSERT(busy[i] == destination->lanes[i].in_flight);
     }

@@ -1,0 +1,95 @@
+/* rewind.c - other domains for the same lanes: placement changed, or the endpoints of a pinned
+ * destination did. What a restart would do from the saved state is done from the live one: each
+ * lane goes on where it is settled, each domain reads from where the oldest of its lanes was. Items
+ * that wait are read again, nothing that was settled is sent again, and since nothing may be in
+ * flight, order holds (I2). */
+#include "internal.h"
+
+struct bases {
+    struct mark mark[DOMAINS_MAX]; /* of the domains of before */
+    struct position cap[DOMAINS_MAX];
+    bool has_cap[DOMAINS_MAX];
+    enum anchor anchor[DOMAINS_MAX];
+};
+
+static void bases_take(const struct destination *destination, struct bases *bases)
+{
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        const struct domain *domain = destination->domains[i];
+        domain_watermark(domain, &bases->mark[i]);
+        bases->has_cap[i] = domain_cap(domain, &bases->cap[i]);
+        bases->anchor[i] = domain->anchor;
+    }
+}
+
+/* As save.c has it: not beyond what is parked, not before what an earlier life saved. */
+static void lane_settle(struct lane *lane, const struct bases *bases)
+{
+    uint16_t domain = lane->domain;
+    const struct position *base = &bases->mark[domain].at;
+    if (bases->has_cap[domain] && position_before(&bases->cap[domain], &lane->settled)) {
+        const struct position *cap = &bases->cap[domain];
+        lane->settled = position_before(cap, &lane->resumed) ? lane->resumed : *cap;
+    }
+    if (position_before(&lane->settled, base)) {
+        lane->settled = *base;
+    }
+    lane->resumed = lane->settled;
+    lane->dirty = true;
+}
+
+static void domain_base(struct domain *domain, const struct bases *bases, uint16_t from)
+{
+    bool first = domain->anchor == ANCHOR_OLDEST; /* of its lanes: as it was made */
+    if (first || position_before(&bases->mark[from].at, &domain->next.at)) {
+        domain->next = bases->mark[from];
+        domain->anchor = bases->anchor[from];
+    }
+}
+
+void rewind_destination(struct engine *engine, struct destination *destination,
+                        const struct conf_destination *conf, const struct conf *all)
+{
+    struct bases bases;
+    struct domain *before[DOMAINS_MAX];
+    size_t before_count = destination->domains_count;
+    ASSERT(refit_idle(destination));
+    metadata_recall(engine, destination);
+    refit_undo(engine, destination);
+    bases_take(destination, &bases);
+    memcpy(before, destination->domains, before_count * sizeof(struct domain *));
+    for (size_t i = 0; i < before_count; i++) {
+        ASSERT(destination->counts[STORE_READ] >= before[i]->pending);
+        destination->counts[STORE_READ] -= before[i]->pending;
+    }
+    mem_free(destination->newest_ms); /* what was judged is read and judged again */
+    destination->newest_ms = NULL;
+    destination->newest_count = 0;
+    for (size_t i = 0; i < LANES_COUNT; i++) {
+        struct lane *lane = &destination->lanes[i];
+        lane_clear(engine, lane);
+        lane->endpoint = lane->home; /* nothing is lent any more */
+        lane_settle(lane, &bases);
+    }
+    refit_senders(engine, destination, conf, all);
+    domains_init(destination);
+    for (size_t i = 0; i < LANES_COUNT; i++) {
+        struct lane *lane = &destination->lanes[i];
+        uint16_t from = lane->domain;
+        lane->domain = conf->placement == CONF_PINNED && i < SHARDS_COUNT ? lane->home : 0;
+        domain_base(destination->domains[lane->domain], &bases, from);
+    }
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        if (destination->domains[i]->anchor == ANCHOR_OLDEST) {
+            domain_base(destination->domains[i], &bases, 0); /* one without a lane: anywhere */
+        }
+    }
+    for (size_t i = 0; i < before_count; i++) {
+        domain_free(before[i]);
+    }
+    destination->discard_lanes = true;
+    destination->discarding = false;
+    engine->dirty = true;
+    trace_line(engine, "%s: %zu domains, read again from what is settled", conf->name,
+               destination->domains_count);
+}
