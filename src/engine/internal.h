@@ -1,10 +1,9 @@
 /* internal.h - the engine's own structures, shared by the files of this folder only.
  *
  *   reader   (readers.h) one tail in the WAL, with the domains that stand at its position
- *   domain   a failure domain of a destination: its cursor, its ring of unsettled records, its
- * lanes lane     (items.h) an ordered queue of pending items: a shard, or an account of what goes
- * nowhere batch    (senders.h) the first items of one or more lanes of one endpoint, as a request
- * body
+ *   domain   a failure domain of a destination: cursor, ring of unsettled records, lanes
+ *   lane     (items.h) an ordered queue of items: a shard, or an account of what goes nowhere
+ *   batch    (senders.h) the first items of some lanes of one endpoint, as a request body
  *
  * Who owns what: engine -> destinations -> domains, endpoints -> batches. A lane belongs to a
  * domain (fixed) and to an endpoint (its home, or the sibling it is lent to). Everything has a
