@@ -11,7 +11,7 @@
 #include <walship/limits.h>
 
 #define FIELD(type_, key_) .key = #key_, .offset = offsetof(struct type_, key_)
-#define TABLE_OF(rows) .options = (rows), .count = ARRAY_COUNT(rows)
+#define TABLE_OF(rows)     .options = (rows), .count = ARRAY_COUNT(rows)
 
 static const struct option quota_options[] = {
     {FIELD(conf_quota, samples_per_minute), .type = OPTION_COUNT, .shown = "none",

@@ -435,6 +435,21 @@ static void checkpoint_end(struct engine *engine)
     scan_tail(engine, tail_new(engine->dir));
 }
 
+static void checkpoint_step(struct engine *engine, enum tail_status status,
+                            const struct tail_out *out)
+{
+    if (status == TAIL_RECORD) {
+        struct position place = checkpoint_place(engine);
+        scan_take(engine, out, &place);
+    } else if (status == TAIL_DAMAGE) {
+        LOG_ERROR("damaged bytes in the checkpoint: items of series that only it has are lost",
+                  LOG_U64("checkpoint", engine->scan.checkpoint),
+                  LOG_U64("bytes", out->damage_bytes), LOG_STR("why", out->damage_text));
+    } else if (status == TAIL_WAIT) {
+        checkpoint_end(engine);
+    }
+}
+
 /* One record. False: over for this turn. */
 static bool scan_step(struct engine *engine)
 {
@@ -465,16 +480,7 @@ static bool scan_step(struct engine *engine)
         return true;
     }
     if (scan->state == SCAN_CHECKPOINT) {
-        if (status == TAIL_RECORD) {
-            struct position place = checkpoint_place(engine);
-            scan_take(engine, &out, &place);
-        } else if (status == TAIL_DAMAGE) {
-            LOG_ERROR("damaged bytes in the checkpoint: items of series that only it has are lost",
-                      LOG_U64("checkpoint", scan->checkpoint), LOG_U64("bytes", out.damage_bytes),
-                      LOG_STR("why", out.damage_text));
-        } else if (status == TAIL_WAIT) {
-            checkpoint_end(engine);
-        }
+        checkpoint_step(engine, status, &out);
         return true;
     }
     if (status == TAIL_DAMAGE) {
