@@ -113,6 +113,10 @@ struct conf {
     char *wal_dir;
     char *state_dir;
     char *spool_dir;
+    uint64_t spool_max_bytes;
+    int64_t spool_max_age_ms; /* 0: none */
+    uint64_t spool_min_free;  /* bytes, or percent of the file system */
+    bool spool_min_free_percent;
     char *prometheus_config;
     bool use_remote_write; /* its remote_write blocks are among the destinations */
     char *prometheus_url;  /* without a slash at the end; NULL: none */

@@ -122,6 +122,8 @@ void prometheus_merge(struct conf *conf, struct conf *from);
 /* special.c: the options that need code of their own */
 void bind_start_at(struct binder *binder, const struct option *option, const struct conf_node *node,
                    void *target);
+void bind_min_free(struct binder *binder, const struct option *option, const struct conf_node *node,
+                   void *target);
 void bind_external_labels(struct binder *binder, const struct option *option,
                           const struct conf_node *node, void *target);
 void bind_headers(struct binder *binder, const struct option *option, const struct conf_node *node,

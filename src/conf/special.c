@@ -23,6 +23,24 @@ void bind_start_at(struct binder *binder, const struct option *option, const str
     }
 }
 
+void bind_min_free(struct binder *binder, const struct option *option, const struct conf_node *node,
+                   void *target)
+{
+    struct conf *conf = target;
+    const char *text = node->kind == CONF_SCALAR ? node->text : "";
+    ASSERT(option->offset == offsetof(struct conf, spool_min_free));
+    size_t digits = strspn(text, "0123456789");
+    conf->spool_min_free_percent = digits > 0 && digits < 4 && strcmp(text + digits, "%") == 0;
+    bool ok = conf->spool_min_free_percent || conf_bytes_parse(text, &conf->spool_min_free);
+    if (conf->spool_min_free_percent) {
+        conf->spool_min_free = strtoull(text, NULL, 10);
+        ok = conf->spool_min_free <= 100;
+    }
+    if (!ok) {
+        bind_problem(binder, node, "spool_min_free must be a percentage such as 10%% or bytes");
+    }
+}
+
 /* ---- labels ---- */
 
 /* Bytes of the UTF-8 character at text; 0: it is none. */

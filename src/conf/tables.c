@@ -267,6 +267,26 @@ static const struct option top_options[] = {
     {FIELD(conf, spool_dir), .type = OPTION_PATH, .shown = "`spool` in `state_dir`",
      .meaning = "where segments are kept that Prometheus deletes too early; on the file system of "
                 "`wal_dir` for hard links"},
+    {FIELD(conf, spool_max_bytes), .type = OPTION_BYTES, .initial = "10GB", .min = 1,
+     .meaning =
+         "what the spool may hold that Prometheus no longer has; beyond it the oldest samples "
+         "are given up, with an entry in the ledger of losses for each"},
+    {.key = "spool_max_age",
+     .offset = offsetof(struct conf, spool_max_age_ms),
+     .type = OPTION_DURATION,
+     .initial = "0s",
+     .meaning =
+         "how long a finished segment is kept for a destination that does not take it; 0s: no "
+         "limit"},
+    {.key = "spool_min_free",
+     .offset = offsetof(struct conf, spool_min_free),
+     .type = OPTION_CUSTOM,
+     .initial = "10%",
+     .bind = bind_min_free,
+     .kind = "percentage or bytes",
+     .meaning =
+         "free space of the spool's file system below which the spool gives up its oldest, so "
+         "that it never fills Prometheus' disk"},
     {FIELD(conf, listen_address), .type = OPTION_STRING, .initial = "127.0.0.1:9095",
      .meaning = "HOST:PORT of the status and metrics pages; `\"\"`: none"},
     {.key = "start_at",

@@ -130,6 +130,7 @@ static void load_entry(void *context, const struct spool_entry *entry)
     struct pin *pin = pins_add(pins, found.generation, found.number);
     *pin = found;
     pin->bytes = entry->bytes;
+    pin->closed_ms = engine->now_ms;
     if (!pin->copy) {
         pin->device = entry->device;
         pin->inode = entry->inode;

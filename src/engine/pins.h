@@ -66,6 +66,9 @@ struct pins {
     bool look; /* the directory, the low or the table changed: see what is to do */
     int64_t due_ms;
     uint64_t failures;
+    struct position limit;          /* what lies before it is given up: the budget */
+    uint64_t free_bytes, all_bytes; /* of the spool's file system */
+    int64_t space_ms;               /* when that is asked again */
 };
 
 struct engine;
@@ -84,6 +87,12 @@ void pin_hide(struct engine *engine, const struct pin *pin);
 /* ---- pins_run.c ---- */
 void pins_run(struct engine *engine);
 int64_t pins_deadline(const struct engine *engine);
+
+/* ---- budget.c ---- */
+void budget_look(struct engine *engine); /* what has to go */
+void budget_run(struct engine *engine);  /* lets it go */
+/* What the spool takes of the disk that Prometheus itself does not. */
+uint64_t budget_used(const struct engine *engine);
 
 /* ---- past.c ---- */
 void pasts_load(struct engine *engine);

@@ -289,6 +289,7 @@ void pins_run(struct engine *engine)
         return;
     }
     results(engine);
+    budget_run(engine);
     if (!pins->look && engine->now_ms < pins->due_ms) {
         return;
     }
@@ -300,6 +301,7 @@ void pins_run(struct engine *engine)
     }
     pasts_run(engine);
     snapshots_run(engine);
+    budget_look(engine);
     due(pins, snapshots_deadline(engine));
 }
 

@@ -171,7 +171,10 @@ static void piece_fill(struct engine *engine, struct buf *piece)
             buf_clear(&record);
         }
     }
-    ok = ok && (record.bytes == 0 || wal_frame_record(piece, &record)) && wal_frame_pad(piece);
+    ok = ok && (record.bytes == 0 || wal_frame_record(piece, &record));
+    if (snapshots->items_done < snapshots->items_count) { /* the next piece begins at a page */
+        ok = ok && wal_frame_pad(piece);
+    }
     ASSERT(ok); /* the limits leave room */
     buf_release(&record);
 }

@@ -79,6 +79,7 @@ static struct conf *conf_make(struct rng *rng)
     conf->wal_dir = mem_string("/data/wal");
     conf->state_dir = mem_string("/state");
     conf->spool_dir = mem_string("/state/spool");
+    conf->spool_max_bytes = (uint64_t)10 << 30;
     unsigned start = (unsigned)rng_below(rng, 100);
     conf->start_at = start < 70 ? CONF_START_OLDEST : start < 85 ? CONF_START_AGO : CONF_START_NOW;
     conf->start_ago_ms = between(rng, 0, 8000);

@@ -225,6 +225,10 @@ static const struct {
     {"wal_dir: /var/lib\n" GOOD_REMOTE,
      "F:1:10: state_dir must not lie in Prometheus' data directory /var/lib: walship writes nothing "
      "there\n"},
+    {HEAD GOOD_REMOTE "spool_min_free: 101%\n",
+     "F:3:17: spool_min_free must be a percentage such as 10% or bytes\n"},
+    {HEAD GOOD_REMOTE "spool_min_free: 10 %\n",
+     "F:3:17: spool_min_free must be a percentage such as 10% or bytes\n"},
     /* addresses */
     {HEAD GOOD_REMOTE "listen_address: 127.0.0.1\n",
      "F:3:17: listen_address must be HOST:PORT or empty, found \"127.0.0.1\"\n"},
@@ -266,6 +270,9 @@ START_TEST(the_shortest_file_gets_all_defaults)
     ck_assert_str_eq(conf->wal_dir, "/p/data/wal");
     ck_assert_str_eq(conf->state_dir, "/var/lib/walship");
     ck_assert_str_eq(conf->spool_dir, "/var/lib/walship/spool");
+    ck_assert_uint_eq(conf->spool_max_bytes, (uint64_t)10 << 30);
+    ck_assert_int_eq(conf->spool_max_age_ms, 0);
+    ck_assert(conf->spool_min_free_percent && conf->spool_min_free == 10);
     ck_assert_str_eq(conf->listen_address, "127.0.0.1:9095");
     ck_assert_int_eq(conf->start_at, CONF_START_NOW);
     ck_assert_uint_eq(conf->external_labels_count, 0);
@@ -298,6 +305,9 @@ static const char everything[] =
     "wal_dir: data\n"
     "state_dir: ../state\n"
     "spool_dir: /spool\n"
+    "spool_max_bytes: 5MB\n"
+    "spool_max_age: 2h\n"
+    "spool_min_free: 3GB\n"
     "listen_address: ''\n"
     "start_at: 20m\n"
     "external_labels: {zone: b, cluster: '${HOME}', number: 1, none: , empty: ''}\n"
@@ -326,6 +336,9 @@ START_TEST(a_full_file_fills_every_field)
     ck_assert_str_eq(conf->wal_dir, "data");
     ck_assert_str_eq(conf->state_dir, "../state");
     ck_assert_str_eq(conf->spool_dir, "/spool");
+    ck_assert_uint_eq(conf->spool_max_bytes, 5 << 20);
+    ck_assert_int_eq(conf->spool_max_age_ms, 7200000);
+    ck_assert(!conf->spool_min_free_percent && conf->spool_min_free == (uint64_t)3 << 30);
     ck_assert_str_eq(conf->listen_address, "");
     ck_assert_int_eq(conf->start_at, CONF_START_AGO);
     ck_assert_int_eq(conf->start_ago_ms, 1200000);
@@ -346,7 +359,7 @@ START_TEST(a_full_destination_fills_every_field)
     struct conf *conf = bind_good(everything);
     const struct conf_destination *east = &conf->destinations[0];
     ck_assert_str_eq(east->name, "east");
-    ck_assert_uint_eq(east->line, 8);
+    ck_assert_uint_eq(east->line, 11);
     ck_assert_uint_eq(east->column, 5);
     ck_assert_int_eq(east->placement, CONF_PINNED);
     ck_assert_uint_eq(east->shard_by_count, 2);

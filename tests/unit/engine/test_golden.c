@@ -8,13 +8,15 @@
 #include <walship/mem.h>
 
 static const char *const traces[] = {
-    "steady",      "retry",        "ambiguous",    "restart",     "parked",       "too_big",
-    "repair",      "emptied",      "isolation",    "truncated",   "kept_linked",  "kept_copied",
-    "kept_repair", "kept_series",  "start_now",    "start_ago",   "once",         "another",
-    "rename",      "commit_fails", "checkpoint",   "catching_up", "pinned",       "stop",
-    "token",       "token_fails",  "unauthorized", "revoked",     "final",        "lent",
-    "relabel",     "quota",        "learned",      "kinds",       "emptied_same", "repaired_middle",
-    "damage",      "damage_once",  "too_old",      "out_of_order"};
+    "steady",       "retry",           "ambiguous",    "restart",     "parked",
+    "too_big",      "repair",          "emptied",      "isolation",   "truncated",
+    "kept_linked",  "kept_copied",     "kept_repair",  "kept_series", "kept_budget",
+    "start_now",    "start_ago",       "once",         "another",     "rename",
+    "commit_fails", "checkpoint",      "catching_up",  "pinned",      "stop",
+    "token",        "token_fails",     "unauthorized", "revoked",     "final",
+    "lent",         "relabel",         "quota",        "learned",     "kinds",
+    "emptied_same", "repaired_middle", "damage",       "damage_once", "too_old",
+    "out_of_order"};
 
 /* other items than floats, and remote write 2.0 */
 static const char *const kinds[] = {"metadata"};

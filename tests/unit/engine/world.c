@@ -80,6 +80,7 @@ void world_init(struct world *world)
     segment_open(world, 0);
     world->conf = (struct conf){.wal_dir = mem_string("/wal"),
                                 .start_at = CONF_START_OLDEST,
+                                .spool_max_bytes = (uint64_t)10 << 30,
                                 .destinations = world->destinations};
     log_set_sink(take_log, log_time, world);
 }
@@ -564,6 +565,11 @@ static bool step_spool(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "spool") == 0) {
         do_spool(world, line);
+    } else if (strcmp(verb, "spool_max") == 0) {
+        world->conf.spool_max_bytes = (uint64_t)number(&line);
+    } else if (strcmp(verb, "spool_free") == 0) {
+        world->spool->free_bytes = (uint64_t)number(&line);
+        world->conf.spool_min_free = 1000;
     } else if (strcmp(verb, "links") == 0) {
         world->spool->link_error = strcmp(word(&line), "refuse") == 0 ? EXDEV : 0;
     } else if (strcmp(verb, "spooled") == 0) {

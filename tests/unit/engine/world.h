@@ -39,6 +39,7 @@
  *     stop | crash
  *     spool                               (before start) there is one
  *     links refuse|work | spool ERRNO     from now on; ERRNO: of copies and writes, 0: they work
+ *     spool_max BYTES | spool_free BYTES  the budget; what is free, where 1000 must be
  *     spooled                             what is in the spool
  *     stats                               the account of each destination
  *     endpoints                           state and shards of each endpoint
