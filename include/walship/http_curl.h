@@ -25,7 +25,7 @@
 
 enum {
     HTTP_CURL_REQUESTS_MAX = 2048, /* in flight or not taken; more are not accepted */
-    HTTP_CURL_CLIENTS_MAX = 4096,  /* different struct http_client in all its life */
+    HTTP_CURL_CLIENTS_MAX = 4096,  /* different struct http_client at once */
     HTTP_CURL_HEADERS_MAX = 64,    /* of an answer; the rest is passed over */
     HTTP_CURL_CONNECT_MS_MAX = 10000,
     HTTP_CURL_IDLE_S_MAX = 20,
@@ -36,6 +36,9 @@ enum {
 struct http *http_curl_new(void);
 /* Gives up what is in flight: no results; the bodies may be freed afterwards. */
 void http_curl_free(struct http *http);
+/* This client comes no more, its memory may be freed: none of its requests is in flight or waits to
+ * be taken. Its connections close. */
+void http_curl_forget(struct http *http, const struct http_client *client);
 void http_curl_run(struct http *http);
 /* Sleeps until a transfer moves, one of fds is ready (revents is filled) or timeout_ms passed; not
  * at all while a result waits to be taken, or a request that was just accepted to be started. */

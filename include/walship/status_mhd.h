@@ -41,7 +41,10 @@ struct status;
  * borrowed until the next renew or close. */
 struct status *status_mhd_open(const char *address, const struct conf_web *web,
                                status_page_fn *page, void *context, struct err *err);
-/* The same address with another `web`, or its files read anew. False: all stays as it was. */
+/* Could it be served with these files? */
+MUST_USE bool status_mhd_check(const struct conf_web *web, struct err *err);
+/* Not from within a page. The same address with another `web`, or its files read anew. False: all
+ * stays as it was. */
 MUST_USE bool status_mhd_renew(struct status *status, const struct conf_web *web, struct err *err);
 void status_mhd_close(struct status *status); /* NULL-safe */
 void status_mhd_run(struct status *status);

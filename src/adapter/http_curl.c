@@ -12,6 +12,7 @@
  * Connections belong to a client: each has a cache of its own (a libcurl share), as libcurl would
  * not tell apart two that differ in their key or their proxy's password. Requests without a client
  * use the cache of the multi handle. */
+#include "http_curl_cache.h"
 #include "http_curl_client.h"
 
 #include <curl/curl.h>
@@ -43,17 +44,11 @@ struct transfer {
     char error[CURL_ERROR_SIZE];
 };
 
-struct client_cache {
-    const struct http_client *client;
-    CURLSH *share;
-};
-
 struct http_curl {
     struct http http; /* first: the seam's pointer is ours */
     CURLM *multi;
     CURLU *url; /* for checking */
-    struct client_cache *caches;
-    size_t caches_count, caches_room;
+    struct http_curl_caches caches;
     struct transfer *all[HTTP_CURL_REQUESTS_MAX];
     size_t all_count;
     struct transfer *free;
@@ -222,34 +217,11 @@ static bool headers_add(struct transfer *transfer, const struct http_request *re
     return true;
 }
 
-/* NULL: too many. */
-static CURLSH *cache_of(struct http_curl *curl, const struct http_client *client)
-{
-    for (size_t i = 0; i < curl->caches_count; i++) {
-        if (curl->caches[i].client == client) {
-            return curl->caches[i].share;
-        }
-    }
-    if (curl->caches_count == HTTP_CURL_CLIENTS_MAX) {
-        return NULL;
-    }
-    if (curl->caches_count == curl->caches_room) {
-        curl->caches_room = curl->caches_room == 0 ? 8 : curl->caches_room * 2;
-        curl->caches = mem_grow(curl->caches, curl->caches_room, sizeof *curl->caches);
-    }
-    CURLSH *share = curl_share_init();
-    ASSERT(share != NULL);
-    CURLSHcode code = curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
-    ASSERT(code == CURLSHE_OK);
-    curl->caches[curl->caches_count++] = (struct client_cache){client, share};
-    return share;
-}
-
 /* curl->url is the request's, parsed. */
 static bool client_set(struct http_curl *curl, struct transfer *transfer,
                        const struct http_request *request, struct err *err)
 {
-    CURLSH *share = cache_of(curl, request->client);
+    CURLSH *share = http_curl_cache_of(&curl->caches, request->client);
     if (share == NULL) {
         return err_set(err, 0, "too many different clients (%d)", HTTP_CURL_CLIENTS_MAX);
     }
@@ -587,12 +559,14 @@ void http_curl_free(struct http *http)
         mem_free(transfer);
     }
     (void)curl_multi_cleanup(curl->multi);
-    for (size_t i = 0; i < curl->caches_count; i++) {
-        CURLSHcode code = curl_share_cleanup(curl->caches[i].share);
-        ASSERT(code == CURLSHE_OK); /* no transfer is left that uses it */
-    }
-    mem_free(curl->caches);
+    http_curl_caches_release(&curl->caches);
     curl_url_cleanup(curl->url);
     mem_free(curl);
     curl_global_cleanup();
+}
+
+void http_curl_forget(struct http *http, const struct http_client *client)
+{
+    ASSERT(client != NULL);
+    http_curl_cache_forget(&from(http)->caches, client);
 }

@@ -267,6 +267,14 @@ struct status *status_mhd_open(const char *address, const struct conf_web *web,
     return status;
 }
 
+bool status_mhd_check(const struct conf_web *web, struct err *err)
+{
+    struct status_tls tls = {0};
+    bool good = web->cert_file == NULL || status_tls_read(&tls, web, err);
+    status_tls_release(&tls);
+    return good;
+}
+
 bool status_mhd_renew(struct status *status, const struct conf_web *web, struct err *err)
 {
     struct MHD_Daemon *daemon = daemon_new(status, web, err);

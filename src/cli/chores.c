@@ -54,18 +54,31 @@ static void systemd_run(struct run *run, int64_t now_ms)
 
 static bool web_changed(struct run *run)
 {
-    const struct conf_web *web = run->conf->web;
-    const char *const paths[] = {run->conf->web_config, web->cert_file, web->key_file,
-                                 web->client_ca_file};
+    const char *const paths[] = {run->conf->web_config, run->web->cert_file, run->web->key_file,
+                                 run->web->client_ca_file};
     return watch_changed(&run->chores.web, paths, ARRAY_COUNT(paths));
+}
+
+/* Takes `web` over; the old one serves on where it can't be used. */
+static void web_take(struct run *run, struct conf_web *web)
+{
+    struct err err = {0};
+    if (status_mhd_renew(run->status, web, &err)) {
+        LOG_INFO("the pages are served with a new web_config");
+        conf_web_free(run->web);
+        run->web = web;
+    } else {
+        LOG_ERROR("web_config can't be used, the old one serves on", LOG_STR("err", err.text));
+        conf_web_free(web);
+    }
 }
 
 /* web_config is followed: a renewed certificate needs no reload. */
 static void web_follow(struct run *run)
 {
     struct conf_problems problems;
-    struct err err = {0};
-    if (run->status == NULL || run->conf->web == NULL || !web_changed(run)) {
+    if (run->status == NULL || run->web == NULL || run->conf->web_config == NULL ||
+        !web_changed(run)) {
         return;
     }
     conf_problems_init(&problems);
@@ -73,16 +86,39 @@ static void web_follow(struct run *run)
     if (web == NULL) {
         LOG_ERROR("web_config changed and is not good, the old one serves on",
                   LOG_STR("problems", conf_problems_text(&problems)));
-    } else if (!status_mhd_renew(run->status, web, &err)) {
-        LOG_ERROR("web_config changed and can't be used, the old one serves on",
-                  LOG_STR("err", err.text));
-        conf_web_free(web);
     } else {
-        LOG_INFO("web_config was read again", LOG_STR("file", run->conf->web_config));
-        conf_web_free(run->conf->web);
-        run->conf->web = web;
+        web_take(run, web);
     }
     conf_problems_release(&problems);
+}
+
+void chores_web_changed(struct run *run)
+{
+    run->chores.web_stale = run->conf->web != NULL || run->web != NULL;
+}
+
+static void web_renew(struct run *run)
+{
+    struct chores *chores = &run->chores;
+    if (chores->web_stale && run->status != NULL) {
+        struct conf_web *web = run->conf->web;
+        run->conf->web = NULL;
+        web_take(run, web);
+        chores->web = (struct watch){0};
+    }
+    chores->web_stale = false;
+}
+
+static void prometheus_follow(struct run *run)
+{
+    const char *const paths[] = {run->conf->prometheus_config};
+    struct buf said;
+    if (paths[0] == NULL || !watch_changed(&run->chores.prometheus, paths, ARRAY_COUNT(paths))) {
+        return;
+    }
+    buf_init(&said, 1 << 20);
+    (void)run_reload(run, "prometheus_config changed", &said); /* logged there */
+    buf_release(&said);
 }
 
 void chores_begin(struct run *run, int64_t now_ms)
@@ -97,9 +133,12 @@ void chores_run(struct run *run, int64_t now_ms)
     struct chores *chores = &run->chores;
     systemd_run(run, now_ms);
     minute_run(&chores->minute, run->engine, now_ms);
+    web_renew(run);
     if (now_ms >= chores->watch_at_ms) {
         chores->watch_at_ms = now_ms + WATCH_MS;
         web_follow(run);
+        prometheus_follow(run);
+        run_reload_tidy(run);
     }
 }
 
@@ -112,7 +151,7 @@ int64_t chores_deadline(const struct run *run)
 {
     const struct chores *chores = &run->chores;
     int64_t deadline = minute_deadline(&chores->minute);
-    if (run->conf->web != NULL || run->conf->prometheus_config != NULL) {
+    if (run->web != NULL || run->conf->prometheus_config != NULL || run->retired.count > 0) {
         deadline = earlier(deadline, chores->watch_at_ms);
     }
     if (notify_systemd_wanted(run->notify)) {

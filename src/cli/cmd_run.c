@@ -1,5 +1,6 @@
 /* cmd_run.c - `walship run`: wires the engine to the real world and turns the one loop. */
 #include "commands.h"
+#include "guard.h"
 #include "run.h"
 #include "sidecar.h"
 
@@ -114,6 +115,11 @@ static const char *variable(void *context, const char *name)
     return getenv(name);
 }
 
+static bool reload_by_page(void *context, struct buf *said)
+{
+    return run_reload(context, "POST /-/reload", said);
+}
+
 static bool run_open(struct run *run, struct err *err)
 {
     struct engine_options options = run->args->options;
@@ -121,6 +127,9 @@ static bool run_open(struct run *run, struct err *err)
     options.world = &world;
     run->signal_fd = signals_open(err);
     if (run->signal_fd < 0) {
+        return false;
+    }
+    if (!guard_check(run->conf, err)) {
         return false;
     }
     run->notify = notify_systemd_open();
@@ -147,8 +156,12 @@ static bool run_open(struct run *run, struct err *err)
         run->pages.engine = run->engine;
         run->pages.process = (struct metrics_process){
             .started_seconds = now, .reload_good = true, .reloaded_seconds = now};
-        run->status = status_mhd_open(run->conf->listen_address, run->conf->web, pages_write,
-                                      &run->pages, err);
+        run->pages.reload = reload_by_page;
+        run->pages.context = run;
+        run->web = run->conf->web;
+        run->conf->web = NULL;
+        run->status =
+            status_mhd_open(run->conf->listen_address, run->web, pages_write, &run->pages, err);
         return run->status != NULL;
     }
     return true;
@@ -160,6 +173,8 @@ static void run_close(struct run *run)
     status_mhd_close(run->status);
     spool_linux_close(run->spool); /* its thread may be reading a file that the engine holds */
     engine_free(run->engine);
+    run_reload_release(run);
+    conf_web_free(run->web);
     if (run->store != NULL) {
         store_sqlite_close(run->store);
     }

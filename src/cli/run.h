@@ -1,10 +1,12 @@
 /* run.h - what `walship run` is made of, for the files of that command: cmd_run.c (arguments,
- * start, end), run_loop.c (the loop), chores.c (what is due now and then), reload.c, sidecar.c. */
+ * start, end), run_loop.c (the loop), chores.c (what is due now and then), run_reload.c, sidecar.c.
+ */
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
 
 #include "chores.h"
 #include "pages.h"
+#include "run_reload.h"
 
 #include <walship/conf.h>
 #include <walship/engine.h>
@@ -22,6 +24,8 @@ struct run_args {
 struct run {
     const struct run_args *args;
     struct conf *conf;
+    struct conf_web *web; /* what the pages are served with; taken out of conf */
+    struct retired retired;
     struct os *os;
     struct http *http;
     struct store *store;

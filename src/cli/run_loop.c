@@ -14,12 +14,20 @@
 
 enum { WAIT_MS_MAX = 60000 };
 
+static void reload_by_signal(struct run *run)
+{
+    struct buf said;
+    buf_init(&said, 1 << 20);
+    (void)run_reload(run, "SIGHUP", &said); /* logged there */
+    buf_release(&said);
+}
+
 static void signals_take(struct run *run, int64_t now_ms)
 {
     struct signalfd_siginfo info;
     while (read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP) {
-            LOG_WARN("SIGHUP: reload is not supported yet, restart to change the configuration");
+            reload_by_signal(run);
         } else {
             LOG_INFO("stopping", LOG_U64("signal", info.ssi_signo));
             chores_end(run);
