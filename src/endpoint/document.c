@@ -45,11 +45,13 @@ static const char apart[] =
     "Texts that say that the receiver has something as new for a series. For what may have been "
     "delivered before (sent again after an ambiguous end, read again after a start) they mean that "
     "it is there: `already there`, never lost. How much of it? One item of a series is asked for "
-    "alone; refused, it and its successor are there (an equal newest one is taken silently). A "
-    "batch sent again was delivered whole or not at all: three series answer for it. After a start "
-    "a shard was delivered up to some place: two samples of each series are settled with every "
-    "request. A later sample is never sent before an earlier one of its series, for that would "
-    "lose what lies between. For anything else they mean a refusal of that item.\n\n"
+    "alone, of which every earlier one of its series has its end: taken, nothing was skipped; "
+    "refused, it is there (an equal newest one is taken silently). A batch sent again was delivered "
+    "whole or not at all: three series answer for it. After a start a shard was delivered up to "
+    "some place: once two series agree, a refused item speaks for all of its shard before it, so a "
+    "round of the shard is settled with each question. A later sample is never sent before an "
+    "earlier one of its series, as a search over time would: when that is taken, what lies between "
+    "is lost. For anything else these texts mean a refusal of that item.\n\n"
     "| text | by | what it took of the request |\n|---|---|---|\n";
 
 static bool write_range(const struct answer_row *row, struct buf *out)

@@ -120,6 +120,9 @@ static void batch_cut(struct destination *destination, struct batch *batch, uint
         struct lane *lane = &destination->lanes[part->lane];
         uint32_t excess = batch->samples - samples;
         uint32_t cut = excess < part->count ? excess : part->count;
+        if (batch->maybe && lane->unsure < part->count) {
+            lane->unsure = part->count; /* what is cut off may have been delivered, too */
+        }
         part->count -= cut;
         batch->samples -= cut;
         lane->in_flight = part->count;

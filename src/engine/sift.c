@@ -48,6 +48,7 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
     sift->heads = mem_new(sift->items, sizeof *sift->heads);
     sift->open = mem_new(sift->items, sizeof *sift->open);
     sift->fates = mem_new(sift->items, 1);
+    sift->late = mem_new(sift->items, 1);
     sift->wanted = mem_new(sift->items, 1);
     sift->region = mem_new(sift->items, 1);
     sift->series = NOBODY;
@@ -61,6 +62,7 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
             sift->open[place] = place;
             sift->sets[place] = item->set;
             sift->fates[place] = item->end == ITEM_GOES ? FATE_OPEN : FATE_JUDGED;
+            sift->late[place] = item->late;
         }
     }
     ASSERT(sift->open_count == sift->items);
@@ -79,6 +81,7 @@ void sift_free(struct sift *sift)
     mem_free(sift->heads);
     mem_free(sift->open);
     mem_free(sift->fates);
+    mem_free(sift->late);
     mem_free(sift->wanted);
     mem_free(sift->region);
     mem_free(sift);

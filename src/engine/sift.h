@@ -31,6 +31,7 @@ struct alone {
     uint32_t place;
     bool series;   /* it was the rest of its series */
     uint64_t acks; /* the sender's then */
+    uint32_t times;
 };
 
 /* Items by their place in the batch: part by part, in lane order. */
@@ -40,6 +41,7 @@ struct sift {
     uint32_t *next;  /* of the same series; NOBODY: none */
     uint32_t *heads; /* the first of the series */
     uint8_t *fates;
+    uint8_t *late;   /* was parked: stood elsewhere in its lane, perhaps, in an earlier life */
     uint8_t *wanted; /* in the present piece */
     uint8_t *region; /* what the witnesses speak for */
     uint32_t *open;  /* places, rising; those of postponed series behind the others */
@@ -55,8 +57,10 @@ struct sift {
     uint32_t witness;
     uint32_t heard[WITNESSES]; /* heads of their series */
     uint32_t heard_count;
-    bool one_lane; /* the batch has but one */
-    bool by_lane;  /* delivered up to some place of the lane, not whole or not at all */
+    bool one_lane;  /* the batch has but one */
+    bool asked;     /* witnesses were, before */
+    bool disproved; /* the batch was not delivered as a whole */
+    bool by_lane;   /* delivered up to some place of the lane, not whole or not at all */
     struct alone alone[ALONE_MAX];
     uint32_t alone_count;
     bool taken;           /* something of this batch was */
@@ -74,6 +78,7 @@ void sift_compact(struct sift *sift); /* after fates were changed */
 void sift_settle(struct sift *sift, const uint8_t *chosen, enum fate fate);
 void sift_alone_tidy(struct sift *sift);
 void sift_want(struct sift *sift, enum piece piece, uint32_t place);
+uint32_t sift_first_wanted(const struct sift *sift);
 uint32_t sift_first_open(const struct sift *sift, uint32_t place);
 
 /* sift_blame.c; acks: of the sender, how many requests were taken so far */

@@ -5,7 +5,10 @@
  * its series goes behind all others, so that nothing of it leaves out of order. */
 #include "sift.h"
 
-enum { FAILURES_SIFTED = 3 }; /* of a piece: it is the piece's fault, if others succeed */
+enum {
+    FAILURES_SIFTED = 3, /* of a piece: it is the piece's fault, if others succeed */
+    ALONE_TIMES = 7      /* half a minute apart in the end: others of the batch were taken */
+};
 
 static bool is_alone(const struct sift *sift, uint32_t place, uint32_t *index)
 {
@@ -134,7 +137,7 @@ enum choice sift_choose(struct sift *sift, uint64_t acks)
 
 /* ---- answers ---- */
 
-static uint32_t first_wanted(const struct sift *sift)
+uint32_t sift_first_wanted(const struct sift *sift)
 {
     uint32_t i = 0;
     while (!sift->wanted[i]) {
@@ -146,16 +149,21 @@ static uint32_t first_wanted(const struct sift *sift)
 
 static void culprit(struct sift *sift, const struct refusal_seen *seen)
 {
-    uint32_t place = first_wanted(sift);
+    uint32_t place = sift_first_wanted(sift);
     uint32_t index = 0;
     bool known = is_alone(sift, place, &index);
-    if (seen->sure || (known && sift->alone[index].acks != seen->acks)) {
+    bool sure = seen->sure;
+    if (known) {
+        bool often = sift->taken && ++sift->alone[index].times >= ALONE_TIMES;
+        sure = sure || often || sift->alone[index].acks != seen->acks;
+    }
+    if (sure) {
         sift->series = sift->wanted_count == 1 ? place : NOBODY; /* is the rest of it as bad? */
         sift_settle(sift, NULL, seen->why);
     } else if (!known) {
         ASSERT(sift->alone_count < ALONE_MAX);
         sift->alone[sift->alone_count++] =
-            (struct alone){place, sift->wanted_count > 1, seen->acks};
+            (struct alone){place, sift->wanted_count > 1, seen->acks, 1};
         partition(sift);
     }
 }

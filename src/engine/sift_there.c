@@ -36,7 +36,7 @@ static uint32_t witness_find(const struct sift *sift, uint32_t from, bool succes
         uint32_t place = sift->open[(from + i) % sift->open_count];
         uint32_t next = sift->next[place];
         bool good = !successor || (next != NOBODY && sift->region[next]);
-        if (good && sift->region[place] && !heard_of(sift, place) &&
+        if (good && sift->region[place] && !sift->late[place] && !heard_of(sift, place) &&
             sift_first_open(sift, place) == place) {
             return place;
         }
@@ -61,18 +61,22 @@ void there_begin(struct sift *sift, bool by_lane)
     memcpy(sift->region, sift->wanted, sift->items);
     sift->heard_count = 0;
     sift->by_lane = by_lane;
+    sift->asked = true;
     if (sift->piece == PIECE_FRONT) {
         sift->suspect = sift->wanted_count;
     }
     sift->witness = witness_next(sift);
-    sift->asking = true;
-    ASSERT(sift->witness != NOBODY); /* the piece holds something */
+    sift->asking = sift->witness != NOBODY;
 }
 
 void there_taken(struct sift *sift)
 {
+    uint32_t next = sift->next[sift->witness];
     ASSERT(sift->asking);
     sift->asking = false;
+    if (!sift->by_lane && next != NOBODY && sift->region[next]) {
+        sift->disproved = true; /* were all of it there, this one would have been refused */
+    }
 }
 
 /* Everything of the region up to this place is there. */
@@ -80,36 +84,40 @@ static void there_up_to(struct sift *sift, uint32_t last)
 {
     uint8_t *chosen = mem_new(sift->items, 1);
     for (uint32_t i = 0; i < sift->items && i <= last; i++) {
-        chosen[i] = sift->region[i];
+        chosen[i] = sift->region[i] && !sift->late[i];
     }
     sift_settle(sift, chosen, FATE_THERE);
     mem_free(chosen);
 }
 
-/* Two series of the lane agree, or it has but one. */
-static bool corroborated(const struct sift *sift)
-{
-    return sift->one_lane && (sift->heard_count >= 2 || witness_find(sift, 0, false) == NOBODY);
-}
-
 void there_alone(struct sift *sift, uint32_t place)
 {
-    uint32_t next = sift->next[place];
+    uint8_t *chosen = mem_new(sift->items, 1);
     ASSERT(sift->fates[place] == FATE_OPEN);
-    sift->fates[place] = FATE_THERE;
+    chosen[place] = 1;
+    sift_settle(sift, chosen, FATE_THERE);
+    mem_free(chosen);
+    if (sift->late[place]) {
+        return;
+    }
     hear(sift, place);
-    bool sure = sift->by_lane && corroborated(sift);
-    there_up_to(sift, sure ? next : place);
+    /* One series may have a sample that is late for another reason: two are believed. Not what lies
+     * behind it up to the next one of its series, though that one is there: it may have been asked
+     * for, and taken, alone. */
+    if (sift->by_lane && sift->one_lane && sift->heard_count >= 2) {
+        there_up_to(sift, place);
+    }
 }
 
 static void lane_refused(struct sift *sift, uint32_t place)
 {
     uint32_t next = sift->next[place];
     there_alone(sift, place);
-    bool sure = corroborated(sift);
-    uint32_t second = next == NOBODY ? NOBODY : sift->next[next];
-    if (sure && second != NOBODY && sift->fates[second] == FATE_OPEN) {
-        sift->witness = second; /* the one before it is there: two samples with each question */
+    while (next != NOBODY && sift->fates[next] != FATE_OPEN) {
+        next = sift->next[next];
+    }
+    if (sift->heard_count >= 2 && next != NOBODY) {
+        sift->witness = next; /* those before it have their end: it can do no harm */
     } else {
         sift->witness = witness_next(sift);
     }
@@ -126,8 +134,10 @@ void there_refused(struct sift *sift)
     }
     hear(sift, place);
     sift->witness = witness_next(sift);
-    if (sift->heard_count == WITNESSES || sift->witness == NOBODY) {
-        sift->asking = false;
+    sift->asking = sift->heard_count < WITNESSES && sift->witness != NOBODY;
+    if (!sift->asking && sift->heard_count >= 2) {
         there_up_to(sift, sift->items);
+    } else if (!sift->asking) {
+        there_alone(sift, place); /* the others are asked for one by one, or taken */
     }
 }

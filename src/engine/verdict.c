@@ -287,21 +287,25 @@ void verdict_acked(struct engine *engine, struct destination *destination, struc
     go_on(engine, destination, sender, batch);
 }
 
-/* Refused for its time. */
+/* Refused for its time: of what may have been delivered it is asked how much is there. */
 static void too_late(const struct destination *destination, const struct sender *sender,
                      struct batch *batch, bool rest_taken)
 {
     struct sift *sift = batch->sift;
     bool by_lane = lanes_doubtful(destination, batch);
+    bool whole = batch->maybe && !sift->disproved;
+    bool doubtful = by_lane || whole || sift->maybe || rest_taken;
+    bool ask = sift->piece == PIECE_FRONT && (!sift->asked || sift->maybe);
+    struct refusal_seen seen = {FATE_LATE, sender->acks, .sure = true};
     if (sift->asking) {
         there_refused(sift);
-    } else if (sift->by_lane && sift->wanted_count == 1 && sift->piece != PIECE_APART) {
-        there_alone(sift, sift->open[0]);
-    } else if (!sift->by_lane && sift->piece == PIECE_FRONT &&
-               (sift->maybe || rest_taken || by_lane)) {
+    } else if (doubtful && sift->piece == PIECE_APART) {
+        sift_settle(sift, NULL, FATE_THERE);
+    } else if (doubtful && sift->wanted_count == 1) {
+        there_alone(sift, sift_first_wanted(sift));
+    } else if (doubtful && ask) {
         there_begin(sift, by_lane && !rest_taken);
     } else {
-        struct refusal_seen seen = {FATE_LATE, sender->acks, .sure = true};
         sift_refused(sift, &seen);
     }
 }

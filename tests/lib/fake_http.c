@@ -110,6 +110,7 @@ static void request_free(struct fake_request *request)
 {
     mem_free(request->body);
     mem_free(request->samples);
+    mem_free(request->refused);
     mem_free(request);
 }
 
@@ -215,8 +216,10 @@ static void receiver_store(struct fake_http *http, const struct fake_request *re
             mem_grow(receiver->arrivals, receiver->arrivals_capacity, sizeof *receiver->arrivals);
     }
     for (size_t i = 0; i < request->samples_count; i++) {
-        receiver->arrivals[receiver->arrivals_count++] =
-            (struct fake_arrival){request->sequence, *http->now_ms, request->samples[i]};
+        if (request->refused == NULL || !request->refused[i]) {
+            receiver->arrivals[receiver->arrivals_count++] =
+                (struct fake_arrival){request->sequence, *http->now_ms, request->samples[i]};
+        }
     }
 }
 

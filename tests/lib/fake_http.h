@@ -53,7 +53,8 @@ struct fake_request {
     size_t body_bytes;
     struct fake_sample *samples;
     size_t samples_count;
-    size_t metadata; /* families of a 1.0 request */
+    uint8_t *refused; /* samples that the receiver did not keep; NULL: it kept all */
+    size_t metadata;  /* families of a 1.0 request */
     enum rw_version version;
     struct fake_plan plan;
     int64_t deliver_at_ms, result_at_ms;
@@ -64,7 +65,7 @@ struct fake_request {
 struct fake_http_hooks {
     void *context;
     void (*plan)(void *context, const struct fake_request *request, struct fake_plan *out);
-    /* When it arrives: may change status, body and which samples are kept. */
+    /* When it arrives: may change status and body, and say by `refused` what is not kept. */
     void (*judged)(void *context, struct fake_request *request);
     void (*posted)(void *context, const struct fake_request *request);
     void (*delivered)(void *context, const struct fake_request *request);

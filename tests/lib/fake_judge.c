@@ -20,11 +20,21 @@ void fake_judge_forget(struct fake_judge *judge)
 {
     judge->rules_count = 0;
     judge->refuses_all = false;
+    judge->refuses_series_each = 0;
+    judge->refuses_t_each = 0;
+    judge->fails_t_each = 0;
 }
 
 bool fake_judge_dislikes(const struct fake_judge *judge, const struct fake_sample *sample,
                          enum fake_dislike how)
 {
+    bool refuses = how == FAKE_REFUSES;
+    uint32_t series_each = refuses ? judge->refuses_series_each : 0;
+    uint32_t t_each = refuses ? judge->refuses_t_each : judge->fails_t_each;
+    if ((series_each > 0 && sample->series % series_each == 0) ||
+        (t_each > 0 && sample->t_ms % t_each == 0)) {
+        return true;
+    }
     for (size_t i = 0; i < judge->rules_count; i++) {
         const struct fake_rule *rule = &judge->rules[i];
         if (rule->how == how && rule->series == sample->series &&
@@ -51,6 +61,9 @@ static struct fake_newest *newest_of(struct fake_judge *judge, uint32_t series)
 static bool late(struct fake_judge *judge, const struct fake_sample *sample)
 {
     const struct fake_newest *newest = newest_of(judge, sample->series);
+    if (sample->kind == RW_DECODED_EXEMPLAR) {
+        return false;
+    }
     bool same = newest->t_ms == sample->t_ms && newest->bits == sample->bits;
     return judge->order != FAKE_ORDER_ANY && newest->any && sample->t_ms <= newest->t_ms && !same;
 }
@@ -88,27 +101,32 @@ static bool whole(struct fake_judge *judge, struct fake_request *request)
     return true;
 }
 
+static void keep(struct fake_judge *judge, const struct fake_sample *sample)
+{
+    struct fake_newest *newest = newest_of(judge, sample->series);
+    bool newer = !newest->any || sample->t_ms >= newest->t_ms;
+    if (newer && sample->kind != RW_DECODED_EXEMPLAR) {
+        *newest = (struct fake_newest){sample->t_ms, sample->bits, true};
+    }
+}
+
 void fake_judge_request(struct fake_judge *judge, struct fake_request *request)
 {
-    size_t kept = 0;
+    ASSERT(request->refused == NULL);
+    request->refused = mem_new(request->samples_count + 1, 1);
     if (!whole(judge, request)) {
-        request->samples_count = 0;
+        memset(request->refused, 1, request->samples_count);
         return;
     }
     for (size_t i = 0; i < request->samples_count; i++) {
-        const struct fake_sample sample = request->samples[i];
-        if (late(judge, &sample)) {
+        request->refused[i] = late(judge, &request->samples[i]);
+        if (request->refused[i]) {
             answer(judge, request, 400, "sample (err-mimir-sample-out-of-order)");
-        } else {
-            request->samples[kept++] = sample;
         }
     }
-    request->samples_count = kept;
-    for (size_t i = 0; i < kept; i++) {
-        struct fake_newest *newest = newest_of(judge, request->samples[i].series);
-        if (!newest->any || request->samples[i].t_ms >= newest->t_ms) {
-            *newest =
-                (struct fake_newest){request->samples[i].t_ms, request->samples[i].bits, true};
+    for (size_t i = 0; i < request->samples_count; i++) {
+        if (!request->refused[i]) {
+            keep(judge, &request->samples[i]);
         }
     }
 }

@@ -30,6 +30,8 @@ struct fake_newest {
 struct fake_judge {
     enum fake_order order;
     bool refuses_all;
+    uint32_t refuses_series_each;          /* every so many-th series is refused; 0: none */
+    uint32_t refuses_t_each, fails_t_each; /* the same of sample times */
     struct fake_rule *rules;
     size_t rules_count;
     struct fake_newest *newest; /* by series */
@@ -42,7 +44,7 @@ void fake_judge_dislike(struct fake_judge *judge, const struct fake_rule *rule);
 void fake_judge_forget(struct fake_judge *judge); /* it likes everything again */
 bool fake_judge_dislikes(const struct fake_judge *judge, const struct fake_sample *sample,
                          enum fake_dislike how);
-/* Changes the plan of a request that is being delivered, and drops samples that are not kept. */
+/* Changes the plan of a request that is being delivered, and says which samples are not kept. */
 void fake_judge_request(struct fake_judge *judge, struct fake_request *request);
 
 #endif

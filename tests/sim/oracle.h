@@ -15,6 +15,7 @@
 #define SIM_ORACLE_H
 
 #include "fake_http.h"
+#include "fake_judge.h"
 #include "fake_store.h"
 #include "label_ids.h"
 #include "report.h"
@@ -86,8 +87,9 @@ struct oracle_destination {
     const struct conf_destination *conf;
     size_t receiver_first; /* of fake_http; its endpoints follow each other */
     size_t receivers_count;
-    bool calm;      /* no fault ever: a series has one endpoint */
-    bool throttled; /* a 429, or it has quotas: batches may be fuller than configured */
+    bool calm;               /* no fault ever: a series has one endpoint */
+    struct fake_judge judge; /* what the receivers like, but for its memory; see oracle_fussy */
+    bool throttled;          /* a 429, or it has quotas: batches may be fuller than configured */
     struct fate *fates;
     struct lane_fate *lanes;
     size_t lanes_count;
@@ -178,6 +180,11 @@ bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destina
 /* ---- asked ---- */
 enum oracle_take { ORACLE_TAKES, ORACLE_DROPS, ORACLE_CANNOT };
 /* Does the destination send items of this kind? */
+/* Its receivers refuse something: pieces of a batch may follow it, and come again. */
+bool oracle_fussy(const struct oracle_destination *destination);
+/* They refuse this item, or another of its series, or have a newer one: it may be lost. */
+bool oracle_refuses(const struct oracle *oracle, const struct oracle_destination *destination,
+                    uint32_t item);
 enum oracle_take oracle_takes(const struct oracle_destination *destination,
                               const struct oracle_item *item);
 /* Everything settled and saved: the books must agree to the item. */

@@ -79,6 +79,7 @@ enum excuse {
     EXCUSE_DROPPED,
     EXCUSE_UNSUPPORTED,
     EXCUSE_UNKNOWN,
+    EXCUSE_REFUSED,
     EXCUSE_GONE
 };
 
@@ -103,6 +104,12 @@ static enum excuse excuse_of(const struct oracle *oracle,
     }
     if (item->unknown && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_UNKNOWN;
+    }
+    if (oracle_fussy(destination) && oracle_refuses(oracle, destination, number) &&
+        (destination->judge.order != FAKE_ORDER_ANY ||
+         lost_as(oracle, destination, item, LOSS_REJECTED) ||
+         lost_as(oracle, destination, item, LOSS_SERVER_ERROR))) {
+        return EXCUSE_REFUSED;
     }
     /* read before it was deleted, but its series record was deleted before that */
     /* an item without its series record may lie anywhere behind the damage */
@@ -166,7 +173,9 @@ static void positions_check(struct oracle *oracle, struct oracle_destination *de
         struct fate *fate = &destination->fates[i];
         if (!fate->passed && passed(oracle, destination, books, &oracle->items[i])) {
             fate->passed = true;
-            if (fate->acked_life == 0 && excuse_of(oracle, destination, books, i) == EXCUSE_NONE) {
+            bool there = oracle_fussy(destination) && fate->arrived;
+            if (fate->acked_life == 0 && !there &&
+                excuse_of(oracle, destination, books, i) == EXCUSE_NONE) {
                 positions_print(oracle, destination, books, i);
                 report_violation(oracle->report,
                                  "I1: %s: a durable position passes %s, which was not accepted "
@@ -284,8 +293,9 @@ uint32_t oracle_segment_needed(const struct oracle *oracle)
 /* ---- the end ---- */
 
 struct totals {
-    uint64_t visible, arrived, dropped, unsupported, unknown, gone, start;
-    uint64_t blurred; /* items whose account a crash may rightly have moved */
+    uint64_t visible, arrived, dropped, unsupported, unknown, refused, gone, start;
+    uint64_t refusable; /* arrived or not: a life that quarantines a series may follow another */
+    uint64_t blurred;   /* items whose account a crash may rightly have moved */
 };
 
 static void item_count(struct oracle *oracle, const struct oracle_destination *destination,
@@ -295,6 +305,7 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     const struct oracle_item *item = &oracle->items[number];
     enum excuse excuse = excuse_of(oracle, destination, books, number);
     totals->visible += item->state == ITEM_VISIBLE;
+    totals->refusable += oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
     if (fate->arrived) {
         totals->arrived++;
         /* sent in an early life, then forgotten by a crash and out of reach for the next */
@@ -304,6 +315,7 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     totals->dropped += excuse == EXCUSE_DROPPED;
     totals->unsupported += excuse == EXCUSE_UNSUPPORTED;
     totals->unknown += excuse == EXCUSE_UNKNOWN;
+    totals->refused += excuse == EXCUSE_REFUSED;
     totals->gone += excuse == EXCUSE_GONE;
     totals->start += excuse == EXCUSE_START;
     totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START;
@@ -325,6 +337,19 @@ static void count_check(struct oracle *oracle, const struct oracle_destination *
                          destination->conf->name, what, (unsigned long long)said,
                          (unsigned long long)true_count);
     }
+}
+
+/* Only what the receivers refuse is lost, and nothing that is there. */
+static void refusals_check(struct oracle *oracle, const struct oracle_destination *destination,
+                           const uint64_t *counts, const struct totals *totals)
+{
+    uint64_t lost = totals->unknown + totals->unsupported + totals->refusable;
+    if (counts[STORE_LOST] > lost) {
+        report_violation(oracle->report, "%s: %llu items lost, though only %llu may be",
+                         destination->conf->name, (unsigned long long)counts[STORE_LOST],
+                         (unsigned long long)lost);
+    }
+    count_check(oracle, destination, "dropped", counts[STORE_DROPPED], totals->dropped);
 }
 
 static void destination_final(struct oracle *oracle, const struct oracle_destination *destination)
@@ -349,7 +374,9 @@ static void destination_final(struct oracle *oracle, const struct oracle_destina
         lost += strcmp(loss->destination, destination->conf->name) == 0 ? loss->items : 0;
     }
     count_check(oracle, destination, "lost (the sum of the ledger)", counts[STORE_LOST], lost);
-    if (totals.blurred == 0 && !destination->capped) {
+    if (totals.blurred == 0 && !destination->capped && oracle_fussy(destination)) {
+        refusals_check(oracle, destination, counts, &totals);
+    } else if (totals.blurred == 0 && !destination->capped) {
         count_check(oracle, destination, "acked", counts[STORE_ACKED], totals.arrived);
         count_check(oracle, destination, "dropped", counts[STORE_DROPPED], totals.dropped);
         count_check(oracle, destination, "lost", counts[STORE_LOST],

@@ -46,8 +46,8 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though the destination does not take its kind";
     } else if (number < destination->never_before && !oracle->damaged) {
         why = "was sent though it is older than the start (start_at: now)";
-    } else if (oracle->damaged) {
-        why = NULL; /* rather twice than not at all */
+    } else if (oracle->damaged || oracle_fussy(destination)) {
+        why = NULL; /* rather twice than not at all; pieces may come again */
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
@@ -92,7 +92,7 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
         report_violation(oracle->report, "I2: %s: {%s} went to several endpoints without cause",
                          destination->conf->name, label_ids_text(oracle->ids, series));
     }
-    if (lane->again != 0 && lane->again != number + 1) {
+    if (lane->again != 0 && lane->again != number + 1 && !oracle_fussy(destination)) {
         report_violation(oracle->report,
                          "I2: %s: request %llu leads {%s} with item %u, not with %u",
                          destination->conf->name, (unsigned long long)request->sequence,
@@ -104,7 +104,7 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
     }
     struct unsure *unsure = &destination->unsure[lane->unsure - 1];
     lane->unsure = 0;
-    if (unsure->endpoint != endpoint) {
+    if (unsure->endpoint != endpoint || oracle_fussy(destination)) {
         unsure->broken = true;
     } else if (!unsure->broken && !lends(destination) && unsure->hash != body_hash(request)) {
         report_violation(
@@ -162,6 +162,9 @@ void oracle_delivered(void *context, const struct fake_request *request)
     struct oracle_destination *destination = destination_of(oracle, request, &endpoint);
     oracle->event++;
     for (size_t i = 0; i < request->samples_count && !oracle->report->failed; i++) {
+        if (request->refused != NULL && request->refused[i]) {
+            continue;
+        }
         uint32_t number = oracle_find(oracle, &request->samples[i]);
         bool exemplar = request->samples[i].kind == RW_DECODED_EXEMPLAR;
         struct fate *fate = &destination->fates[number];
@@ -174,12 +177,14 @@ void oracle_delivered(void *context, const struct fake_request *request)
         fate->arrived = true;
         /* a request that was given up may come late, and its items be beyond a second sending */
         bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
+        /* refused, then forgotten by a crash, then liked */
+        bool again = oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
         bool orphan = request->end != FAKE_OPEN &&
                       (oracle->items[number].removed || number < destination->start_item || anew ||
                        oracle->conf->start_at == CONF_START_AGO);
         /* and where a series record is lost, its items wait while those of another ref go */
         uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
-        if (number + 1 < newest && !orphan && !oracle->damaged && !oracle->state_lost) {
+        if (number + 1 < newest && !orphan && !again && !oracle->damaged && !oracle->state_lost) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
                              destination->conf->name, oracle_item_text(oracle, number), newest - 1);
         }

@@ -227,6 +227,36 @@ static void kinds_make(struct scenario *scenario, uint64_t seed)
     }
 }
 
+/* Receivers with an opinion: most have none. Their dice are their own, so that the others' do not
+ * move. */
+static void judges_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rng = {seed * 0xd1342543de82ef95u + 77};
+    for (size_t i = 0; i < to->conf->destinations_count; i++) {
+        struct fake_judge *judge = &to->judges[i];
+        if (to->calm[i] || to->flood) {
+            continue;
+        }
+        unsigned kind = (unsigned)rng_below(&rng, 100);
+        judge->order = kind < 70 ? FAKE_ORDER_ANY : kind < 92 ? FAKE_ORDER_WHOLE : FAKE_ORDER_KEEP;
+        if (judge->order != FAKE_ORDER_ANY) {
+            /* such samples are no business of a receiver that takes them in order only; two series
+             * with them at one place look like a lane that is there */
+            to->prometheus.backwards_percent = 0;
+            continue;
+        }
+        if (chance(&rng, 12)) {
+            judge->refuses_series_each = (uint32_t)between(&rng, 3, 20);
+        }
+        if (chance(&rng, 12)) {
+            judge->refuses_t_each = (uint32_t)between(&rng, 20, 300);
+        }
+        if (chance(&rng, 8)) {
+            judge->fails_t_each = (uint32_t)between(&rng, 50, 500);
+        }
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -255,10 +285,14 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
             scenario->prometheus.targets = 2;
         }
     }
+    judges_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)
 {
+    for (size_t i = 0; i < DESTINATIONS_MAX; i++) {
+        fake_judge_release(&scenario->judges[i]);
+    }
     struct conf *conf = scenario->conf;
     for (size_t i = 0; i < conf->destinations_count; i++) {
         destination_release(&conf->destinations[i], scenario->endpoints_all[i]);

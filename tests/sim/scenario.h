@@ -2,6 +2,7 @@
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
+#include "fake_judge.h"
 #include "faults.h"
 #include "prometheus.h"
 
@@ -15,7 +16,8 @@ struct scenario {
     struct conf *conf; /* owned */
     struct prometheus_conf prometheus;
     bool calm[DESTINATIONS_MAX];
-    size_t bytes_max[DESTINATIONS_MAX]; /* 413 above */
+    struct fake_judge judges[DESTINATIONS_MAX]; /* what its receivers, one database, like */
+    size_t bytes_max[DESTINATIONS_MAX];         /* 413 above */
     unsigned good_percent, commit_fail_percent;
     int64_t commit_ms_max;
     int64_t active_ms;

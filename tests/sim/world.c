@@ -47,6 +47,9 @@ static void heal_begin(struct world *world)
     report_line(world->report, "[%7lld] ---- no more faults", (long long)world->now_ms);
     phase_begin(world, PHASE_HEAL, LIVENESS_MS);
     faults_end(&world->faults);
+    for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
+        fake_judge_forget(&world->scenario.judges[i]); /* order is kept to for ever */
+    }
     fake_os_short_reads(world->os, 0);
     fake_os_hint_faults(world->os, 0, 0);
     io_faults_clear(world);

@@ -27,6 +27,18 @@ static void on_posted(void *context, const struct fake_request *request)
     oracle_posted(&world->oracle, request);
 }
 
+static void on_judged(void *context, struct fake_request *request)
+{
+    struct world *world = context;
+    for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
+        const struct oracle_destination *to = &world->oracle.destinations[i];
+        size_t index = request->receiver - to->receiver_first;
+        if (request->receiver >= to->receiver_first && index < to->receivers_count) {
+            fake_judge_request(&world->scenario.judges[i], request);
+        }
+    }
+}
+
 static void on_delivered(void *context, const struct fake_request *request)
 {
     struct world *world = context;
@@ -91,7 +103,7 @@ static int64_t on_log_clock(void *context)
 
 static void seams_make(struct world *world)
 {
-    struct fake_http_hooks http = {world, on_plan, NULL, on_posted, on_delivered, on_ended};
+    struct fake_http_hooks http = {world, on_plan, on_judged, on_posted, on_delivered, on_ended};
     struct fake_store_hooks store = {world, on_commit, on_commit_taken, on_commit_applied};
     world->http = fake_http_new(&world->now_ms, world->oracle.ids, &http);
     world->store = fake_store_new(&world->now_ms, &store);
@@ -111,9 +123,11 @@ static void faults_make(struct world *world, uint64_t seed)
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         struct oracle_destination *destination = &world->oracle.destinations[i];
         destination->calm = scenario->calm[i];
+        destination->judge = scenario->judges[i];
         for (size_t k = 0; k < destination->receivers_count; k++) {
             struct faults_endpoint *to = &world->faults.endpoints[destination->receiver_first + k];
             to->calm = scenario->calm[i];
+            to->orderly = scenario->judges[i].order != FAKE_ORDER_ANY;
             to->bytes_max = scenario->bytes_max[i];
         }
     }
