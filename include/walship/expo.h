@@ -57,6 +57,9 @@ void json_init(struct json *json, struct buf *out);
 void json_open(struct json *json, const char *key, char bracket); /* key NULL in arrays; { or [ */
 void json_close(struct json *json, char bracket);                 /* } or ] */
 void json_string(struct json *json, const char *key, const char *value);
+/* Any bytes; the caller knows that they are UTF-8, or does not mind. */
+void json_bytes(struct json *json, const char *key, const char *text, size_t bytes);
+void json_decimal(struct json *json, const char *key, double value); /* three places; finite */
 void json_i64(struct json *json, const char *key, int64_t value);
 void json_u64(struct json *json, const char *key, uint64_t value);
 bool json_ok(const struct json *json);

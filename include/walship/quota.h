@@ -33,8 +33,9 @@ enum {
     QUOTA_CALM_PERCENT = 87,    /* below it for a minute: no need to spread any more */
     QUOTA_SPREAD_MS = 1000,     /* how far requests may run ahead of an even spread; halved */
     QUOTA_SPREAD_MS_MIN = 62,   /* with each lesson down to this: the server's bucket is small */
+    QUOTA_EASE_MS = 30000,      /* and doubled again with each such time without a 429 */
     QUOTA_BURST_MS = 600000,    /* after a 429 they are spread for so long */
-    QUOTA_AHEAD_MS_MIN = 3000,  /* what an even spread sends in so long may be spent between two */
+    QUOTA_AHEAD_MS_MIN = 5000,  /* what an even spread sends in so long may be spent between two */
     QUOTA_AHEAD_MS_MAX = 10000, /* saves; more where saves take long, at most this */
     QUOTA_BLIND_MS = 10000,     /* a restart trusts what was saved no longer ago than that, */
     QUOTA_BLIND_SLACK_MS = 1000 /* less this, for two clocks are compared */
@@ -82,7 +83,7 @@ struct quota {
     struct quota_amount total;           /* ever posted */
     struct quota_amount total_accepted;
     int64_t due_us[QUOTA_DIMENSIONS]; /* the even spread */
-    int64_t spread_ms;
+    int64_t spread_ms, spread_since_ms;
     bool tight;             /* spread */
     int64_t calm_since_ms;  /* tight: since when it needs not be */
     int64_t burst_until_ms; /* tight at least until then */

@@ -1,6 +1,6 @@
-/* plan.c - counts the items of a WAL and makes the requests that would carry them: items in the
- * order of the WAL, as many as a request takes, grouped by series, encoded and compressed as
- * encode.c does. Real requests also depend on shards and moments; their bytes hardly do. */
+/* plan.c - counts the items of a WAL and makes the requests that would carry them: what was sampled
+ * within one batch_send_deadline goes together, shard by shard, as many as a request takes, grouped
+ * by series, encoded and compressed as encode.c does. So one pair would send it that keeps up. */
 #include "plan.h"
 
 #include <walship/limits.h>
@@ -8,6 +8,7 @@
 #include <walship/rw.h>
 #include <walship/wal_record.h>
 
+static_assert(SHARDS_COUNT == 256, "a shard is a byte here");
 enum { ITEMS_AT_ONCE = 256, COMPRESS_SLACK = 1 << 16, MINUTE_MS = 60000 };
 
 void plan_init(struct plan *plan, const struct plan_options *options)
@@ -16,7 +17,7 @@ void plan_init(struct plan *plan, const struct plan_options *options)
     *plan = (struct plan){.options = *options};
     catalog_init(&plan->catalog, 0x77616C73686970u);
     plan->minutes = refmap_new(1);
-    plan->items = mem_new(options->samples_max, sizeof *plan->items);
+    plan->items = mem_new(PLAN_WINDOW, sizeof *plan->items);
     buf_init(&plan->histograms, BATCH_RAW_BYTES_MAX);
     buf_init(&plan->raw, BATCH_RAW_BYTES_MAX);
     buf_init(&plan->compressed, BATCH_RAW_BYTES_MAX + BATCH_RAW_BYTES_MAX / 6 + COMPRESS_SLACK);
@@ -28,6 +29,7 @@ void plan_release(struct plan *plan)
     refmap_free(plan->minutes);
     mem_free(plan->minute_counts);
     mem_free(plan->samples_of);
+    mem_free(plan->shard_of);
     mem_free(plan->items);
     buf_release(&plan->histograms);
     buf_release(&plan->raw);
@@ -48,6 +50,9 @@ static int item_compare(const void *left, const void *right)
 {
     const struct plan_item *a = left;
     const struct plan_item *b = right;
+    if (a->shard != b->shard) {
+        return a->shard < b->shard ? -1 : 1;
+    }
     if (a->set != b->set) {
         return a->set < b->set ? -1 : 1;
     }
@@ -55,14 +60,14 @@ static int item_compare(const void *left, const void *right)
 }
 
 /* A series with its items from `first` on; how many they are. False: no room. */
-static bool series_write(struct plan *plan, uint32_t first, uint32_t *count)
+static bool series_write(struct plan *plan, uint32_t first, uint32_t end, uint32_t *count)
 {
     const struct plan_item *items = &plan->items[first];
     struct rw_sample samples[ITEMS_AT_ONCE];
     struct rw_histogram histograms[ITEMS_AT_ONCE];
     struct rw_series series = {
         .labels = plan->catalog.room, .samples = samples, .histograms = histograms};
-    uint32_t most = plan->items_count - first;
+    uint32_t most = end - first;
     for (*count = 0; *count < most && *count < ITEMS_AT_ONCE && items[*count].set == items->set;
          (*count)++) {
         const struct plan_item *item = &items[*count];
@@ -78,35 +83,54 @@ static bool series_write(struct plan *plan, uint32_t first, uint32_t *count)
     return rw1_write(&plan->raw, &series);
 }
 
-static void request_end(struct plan *plan)
+static void request_make(struct plan *plan, uint32_t first, uint32_t end)
 {
-    if (plan->items_count == 0) {
-        return;
-    }
-    qsort(plan->items, plan->items_count, sizeof *plan->items, item_compare);
-    buf_clear(&plan->raw);
+    bool full = end - first == plan->options.samples_max;
     bool whole = true;
-    for (uint32_t first = 0, count = 0; whole && first < plan->items_count; first += count) {
-        whole = series_write(plan, first, &count);
+    buf_clear(&plan->raw);
+    for (uint32_t count = 0; whole && first < end; first += count) {
+        whole = series_write(plan, first, end, &count);
     }
     bool compressed = rw_compress(&plan->raw, &plan->compressed);
     ASSERT(compressed);
     uint64_t bytes = plan->compressed.bytes;
-    uint64_t pieces = bytes / plan->options.bytes_max + 1; /* a body too large goes in pieces */
-    plan->requests += whole ? pieces : pieces + 1;
+    uint64_t pieces = (bytes + plan->options.bytes_max - 1) / plan->options.bytes_max;
+    pieces += whole ? 0 : 1; /* a body too large goes in pieces */
+    plan->requests += pieces;
     plan->bytes += bytes;
+    plan->full += full;
+    plan->full_pieces += full ? pieces : 0;
+}
+
+static void window_end(struct plan *plan)
+{
+    qsort(plan->items, plan->items_count, sizeof *plan->items, item_compare);
+    for (uint32_t first = 0, end; first < plan->items_count; first = end) {
+        uint32_t left = plan->items_count - first;
+        end = first + (left < plan->options.samples_max ? left : plan->options.samples_max);
+        request_make(plan, first, end);
+    }
     plan->items_count = 0;
     buf_clear(&plan->histograms);
 }
 
+static bool window_takes(const struct plan *plan, int64_t t_ms)
+{
+    if (plan->items_count == 0) {
+        return true;
+    }
+    /* times of one scrape; an older one is of this moment all the same */
+    return plan->items_count < PLAN_WINDOW &&
+           t_ms - plan->items[0].t_ms < plan->options.deadline_ms;
+}
+
 static void item_add(struct plan *plan, const struct plan_item *item)
 {
-    plan->items[plan->items_count] = *item;
-    plan->items[plan->items_count].order = plan->items_count;
-    plan->items_count++;
-    if (plan->items_count == plan->options.samples_max) {
-        request_end(plan);
-    }
+    struct plan_item *added = &plan->items[plan->items_count];
+    ASSERT(plan->items_count < PLAN_WINDOW);
+    *added = *item;
+    added->order = plan->items_count++;
+    added->shard = plan->shard_of[item->set];
 }
 
 /* ---- counts ---- */
@@ -149,8 +173,14 @@ static bool count_item(struct plan *plan, uint64_t ref, const struct position *a
         plan->samples_of = mem_grow(plan->samples_of, sets, sizeof *plan->samples_of);
         memset(plan->samples_of + plan->sets, 0, (sets - plan->sets) * sizeof *plan->samples_of);
         plan->sets = sets;
+        plan->shard_of = mem_grow(plan->shard_of, sets, sizeof *plan->shard_of);
     }
-    plan->samples_of[item->set]++;
+    if (plan->samples_of[item->set]++ == 0) {
+        size_t count =
+            labels_get(plan->catalog.labels, item->set, plan->catalog.room, LABELS_COUNT_MAX);
+        uint64_t hash = labels_hash(&(struct hash_key){0}, plan->catalog.room, count, false);
+        plan->shard_of[item->set] = (uint8_t)hash;
+    }
     return true;
 }
 
@@ -163,9 +193,13 @@ static void samples(struct plan *plan, struct view record, const struct position
     for (; count > 0; count = wal_sample_next(&iter, found, ITEMS_AT_ONCE)) {
         for (size_t i = 0; i < count; i++) {
             struct plan_item item = {.t_ms = found[i].t_ms, .bits = found[i].bits};
-            if (count_item(plan, found[i].ref, at, &item)) {
-                item_add(plan, &item);
+            if (!count_item(plan, found[i].ref, at, &item)) {
+                continue;
             }
+            if (!window_takes(plan, item.t_ms)) {
+                window_end(plan);
+            }
+            item_add(plan, &item);
         }
     }
 }
@@ -176,12 +210,16 @@ static void histograms(struct plan *plan, struct view record, const struct posit
     struct wal_histogram found;
     wal_histogram_init(&iter, record);
     while (wal_histogram_next(&iter, &found)) {
-        struct plan_item item = {.t_ms = found.t_ms, .histogram = plan->histograms.bytes};
+        struct plan_item item = {.t_ms = found.t_ms};
         if (!count_item(plan, found.ref, at, &item)) {
             continue;
         }
+        if (!window_takes(plan, item.t_ms)) {
+            window_end(plan);
+        }
+        item.histogram = plan->histograms.bytes;
         if (!rw_histogram(&plan->histograms, &found)) {
-            request_end(plan); /* the room is full: a request so large goes in pieces anyway */
+            window_end(plan); /* the room is full */
             item.histogram = 0;
             if (!rw_histogram(&plan->histograms, &found)) {
                 continue; /* larger than any request */
@@ -295,7 +333,7 @@ static size_t top(struct plan *plan, const char *name, struct plan_share *sample
 
 void plan_end(struct plan *plan)
 {
-    request_end(plan);
+    window_end(plan);
     plan->series = labels_sets(plan->catalog.labels);
     for (uint32_t set = 0; set < plan->sets; set++) {
         plan->active += plan->samples_of[set] > 0;

@@ -8,7 +8,7 @@
 
 #include <walship/buf.h>
 
-enum { PLAN_TOP = 10, PLAN_MINUTES_MAX = 1 << 20 };
+enum { PLAN_WINDOW = 1 << 16, PLAN_TOP = 10, PLAN_MINUTES_MAX = 1 << 20 };
 
 struct plan_options {
     uint32_t samples_max; /* of a request */
@@ -25,6 +25,7 @@ struct plan_share {
 struct plan_item {
     uint32_t set;
     uint32_t order;
+    uint32_t shard;
     int64_t t_ms;
     uint64_t bits;
     size_t histogram, histogram_bytes; /* in the room; 0 bytes: a float */
@@ -34,16 +35,18 @@ struct plan {
     struct plan_options options;
     struct catalog catalog;
     uint64_t *samples_of; /* by set */
-    uint32_t sets;        /* room of it */
+    uint8_t *shard_of;
+    uint32_t sets; /* room of it */
     struct refmap *minutes;
     uint32_t *minute_counts;
     size_t minutes_count;
     uint64_t minutes_beyond; /* samples of minutes beyond the room */
-    struct plan_item *items; /* of the request in the making */
+    struct plan_item *items; /* of the requests in the making: PLAN_WINDOW */
     uint32_t items_count;
     struct buf histograms, raw, compressed;
     /* what was found */
     uint64_t samples, unknown, undecodable, requests, bytes;
+    uint64_t full, full_pieces;    /* requests full by samples, and how many bodies they made */
     uint64_t peak, series, active; /* peak: samples of the busiest minute */
     int64_t first_ms, last_ms;
     struct plan_share metrics[PLAN_TOP], jobs[PLAN_TOP];
@@ -69,8 +72,8 @@ struct plan_needs {
     double samples_mean, samples_peak; /* a minute */
     double sample_bytes;               /* compressed, labels included */
     double request_samples;            /* in a full request */
-    double requests_mean, requests_peak;
-    double requests_idle; /* a pair at most, by the deadline alone */
+    double requests_mean;              /* by one pair at that deadline, part-filled ones included */
+    double requests_peak;              /* in the busiest minute, all full */
     double bytes_peak;
     uint64_t workspaces, pairs;
 };

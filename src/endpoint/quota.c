@@ -129,6 +129,11 @@ static void spread_run(struct quota *quota, int64_t now_ms)
     if (!quota->tight) {
         return;
     }
+    if (quota->spread_ms < QUOTA_SPREAD_MS && now_ms - quota->spread_since_ms >= QUOTA_EASE_MS) {
+        int64_t doubled_ms = quota->spread_ms * 2;
+        quota->spread_ms = doubled_ms < QUOTA_SPREAD_MS ? doubled_ms : QUOTA_SPREAD_MS;
+        quota->spread_since_ms = now_ms;
+    }
     if (used_percent(quota) >= QUOTA_CALM_PERCENT || now_ms < quota->burst_until_ms) {
         quota->calm_since_ms = now_ms;
     } else if (now_ms - quota->calm_since_ms >= QUOTA_MINUTE_MS) {
@@ -257,6 +262,7 @@ bool quota_ended(struct quota *quota, const struct quota_amount *cost, enum quot
         quota->refused++;
         quota->tight = true; /* the server may count shorter times than a minute */
         quota->burst_until_ms = now_ms + QUOTA_BURST_MS;
+        quota->spread_since_ms = now_ms;
         quota->calm_since_ms = now_ms;
         if (!quota_learn_refused(quota, dimension, cost, posted_ms, now_ms)) {
             return false;

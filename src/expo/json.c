@@ -1,4 +1,4 @@
-/* json.c - a JSON writer: no tree, no numbers as doubles, control characters escaped. */
+/* json.c - a JSON writer: no tree, control characters escaped. */
 #include <walship/expo.h>
 
 void json_init(struct json *json, struct buf *out)
@@ -11,10 +11,10 @@ static void put(struct json *json, const char *text, size_t bytes)
     json->failed = json->failed || !buf_append(json->out, text, bytes);
 }
 
-static void quoted(struct json *json, const char *text)
+static void quoted(struct json *json, const char *text, size_t bytes)
 {
     put(json, "\"", 1);
-    for (; *text != 0; text++) {
+    for (const char *end = text + bytes; text < end; text++) {
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\') {
             put(json, "\\", 1);
@@ -34,7 +34,7 @@ static void begin(struct json *json, const char *key)
         put(json, ",", 1);
     }
     if (key != NULL) {
-        quoted(json, key);
+        quoted(json, key, strlen(key));
         put(json, ":", 1);
     }
     json->comma = true;
@@ -60,7 +60,20 @@ void json_close(struct json *json, char bracket)
 void json_string(struct json *json, const char *key, const char *value)
 {
     begin(json, key);
-    quoted(json, value);
+    quoted(json, value, strlen(value));
+}
+
+void json_bytes(struct json *json, const char *key, const char *text, size_t bytes)
+{
+    ASSERT(text != NULL || bytes == 0);
+    begin(json, key);
+    quoted(json, text != NULL ? text : "", bytes);
+}
+
+void json_decimal(struct json *json, const char *key, double value)
+{
+    begin(json, key);
+    json->failed = json->failed || !buf_format(json->out, "%.3f", value);
 }
 
 void json_i64(struct json *json, const char *key, int64_t value)
