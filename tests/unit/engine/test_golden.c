@@ -18,6 +18,10 @@ static const char *const traces[] = {
     "emptied_same", "repaired_middle", "damage",       "damage_once", "too_old",
     "out_of_order"};
 
+/* another configuration while it runs */
+static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",
+                                      "reload_pinned"};
+
 /* other items than floats, and remote write 2.0 */
 static const char *const kinds[] = {"metadata"};
 
@@ -78,6 +82,11 @@ START_TEST(the_traces_of_refusals_are_as_written)
     trace_check(refusals[_i]);
 }
 
+START_TEST(the_traces_of_reloads_are_as_written)
+{
+    trace_check(reloads[_i]);
+}
+
 START_TEST(the_traces_of_kinds_are_as_written)
 {
     trace_check(kinds[_i]);
@@ -91,6 +100,7 @@ Suite *suite_golden(void)
     tcase_add_loop_test(tcase, the_traces_are_as_written, 0, (int)ARRAY_COUNT(traces));
     tcase_add_loop_test(tcase, the_traces_of_refusals_are_as_written, 0,
                         (int)ARRAY_COUNT(refusals));
+    tcase_add_loop_test(tcase, the_traces_of_reloads_are_as_written, 0, (int)ARRAY_COUNT(reloads));
     tcase_add_loop_test(tcase, the_traces_of_kinds_are_as_written, 0, (int)ARRAY_COUNT(kinds));
     suite_add_tcase(suite, tcase);
     return suite;

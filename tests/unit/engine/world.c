@@ -9,9 +9,7 @@
 #include <walship/log.h>
 #include <walship/mem.h>
 
-static void print(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void print(struct world *world, const char *format, ...)
+void world_print(struct world *world, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -23,14 +21,14 @@ static void print(struct world *world, const char *format, ...)
 
 static void take_trace(void *context, const char *line)
 {
-    print(context, "%s\n", line);
+    world_print(context, "%s\n", line);
 }
 
 static void take_log(void *context, const char *line)
 {
     const char *level = strstr(line, "level=");
     if (strncmp(level, "level=info", 10) != 0 && strncmp(level, "level=debug", 11) != 0) {
-        print(context, "          log %s", level);
+        world_print(context, "          log %s", level);
     }
 }
 
@@ -103,14 +101,9 @@ void world_release(struct world *world)
     log_set_sink(NULL, NULL, NULL);
     world_rules_release(world);
     for (size_t i = 0; i < world->conf.destinations_count; i++) {
-        struct conf_destination *destination = &world->destinations[i];
-        for (size_t k = 0; k < destination->endpoints_count; k++) {
-            mem_free(destination->endpoints[k].url);
-            conf_auth_release(&destination->endpoints[k].auth);
-        }
-        mem_free(destination->endpoints);
-        mem_free(destination->name);
+        world_destination_release(&world->destinations[i]);
     }
+    world_reload_release(world);
     mem_free(world->conf.wal_dir);
     wal_writer_release(&world->writer);
     fake_http_free(world->http);
@@ -126,7 +119,7 @@ void world_release(struct world *world)
 }
 
 /* The next word of the line, cut off; NULL at the end. */
-static char *word(char **line)
+char *world_word(char **line)
 {
     char *at = *line + strspn(*line, " ");
     if (*at == 0) {
@@ -138,9 +131,9 @@ static char *word(char **line)
     return at;
 }
 
-static int64_t number(char **line)
+int64_t world_number(char **line)
 {
-    char *text = word(line);
+    char *text = world_word(line);
     ck_assert_msg(text != NULL, "a number is missing");
     return strtoll(text, NULL, 10);
 }
@@ -155,78 +148,17 @@ static size_t receiver_of(const struct world *world, const char *url)
     return i;
 }
 
-/* A secret each, so that no two share a token. */
-static void endpoints_auth(struct conf_destination *destination)
-{
-    for (size_t i = 0; i < destination->endpoints_count; i++) {
-        struct conf_auth *auth = &destination->endpoints[i].auth;
-        auth->kind = CONF_AUTH_SECRET;
-        auth->client_id = mem_format("%s-client-%zu", destination->name, i);
-        auth->tenant_id = mem_string("tenant");
-        auth->secret = mem_string("secret");
-        auth->authority_host = mem_string("http://127.0.0.1:9/");
-    }
-}
-
-static void do_destination(struct world *world, char *line)
-{
-    struct conf_destination *destination = &world->destinations[world->conf.destinations_count++];
-    *destination = (struct conf_destination){.name = mem_string(word(&line)),
-                                             .remote_timeout_ms = 1000,
-                                             .queue = {.max_shards = 2,
-                                                       .max_samples_per_send = 100,
-                                                       .max_bytes_per_send = 1 << 20,
-                                                       .batch_send_deadline_ms = 100,
-                                                       .min_backoff_ms = 100,
-                                                       .max_backoff_ms = 1000,
-                                                       .retry_on_http_429 = true}};
-    destination->endpoints = mem_new(8, sizeof *destination->endpoints);
-    char *urls = word(&line);
-    for (char *url = urls; url != NULL && *url != 0;) {
-        char *end = url + strcspn(url, ",");
-        char *next = *end == 0 ? end : end + 1;
-        *end = 0;
-        char *copy = mem_string(url);
-        destination->endpoints[destination->endpoints_count++] =
-            (struct conf_endpoint){.url = copy, .shown = copy, .key = copy, .weight = 1};
-        fake_http_receive(world->http, url);
-        url = next;
-    }
-    for (char *option = word(&line); option != NULL; option = word(&line)) {
-        if (strcmp(option, "pinned") == 0) {
-            destination->placement = CONF_PINNED;
-        } else if (strcmp(option, "azure") == 0) {
-            destination->window_ms = 20 * 60 * 1000;
-            destination->out_of_order = CONF_ORDER_DROP;
-        } else if (strcmp(option, "age") == 0) {
-            destination->queue.sample_age_limit_ms = number(&line);
-        } else if (strcmp(option, "auth") == 0) {
-            endpoints_auth(destination);
-        } else if (world_kinds_option(destination, option)) {
-            continue;
-        } else if (strcmp(option, "deadline") == 0) {
-            destination->queue.batch_send_deadline_ms = number(&line);
-        } else if (strcmp(option, "quota") == 0) {
-            destination->endpoints[0].quota.requests_per_minute = (uint64_t)number(&line);
-        } else if (strcmp(option, "samples") == 0) {
-            destination->queue.max_samples_per_send = (uint32_t)number(&line);
-        } else {
-            ck_abort_msg("no such option: %s", option);
-        }
-    }
-}
-
 static void do_start(struct world *world, char *line)
 {
     struct engine_options options = {0};
     char *equals;
-    for (char *option = word(&line); option != NULL; option = word(&line)) {
+    for (char *option = world_word(&line); option != NULL; option = world_word(&line)) {
         if (strcmp(option, "once") == 0) {
             options.once = true;
         } else if (strcmp(option, "forget") == 0) {
-            options.forget = word(&line);
+            options.forget = world_word(&line);
         } else if (strcmp(option, "adopt") == 0) {
-            options.adopt_old = word(&line);
+            options.adopt_old = world_word(&line);
             equals = strchr(options.adopt_old, '=');
             *equals = 0;
             options.adopt_new = equals + 1;
@@ -242,7 +174,7 @@ static void do_start(struct world *world, char *line)
     engine_set_trace(world->engine, take_trace, world);
     world->running = engine_start(world->engine, &err);
     if (!world->running) {
-        print(world, "          refused: %s\n", err.text);
+        world_print(world, "          refused: %s\n", err.text);
         engine_end(world);
     }
 }
@@ -283,8 +215,8 @@ static void put_series(struct buf *record, char *line)
     struct label labels[64];
     size_t count = 0;
     struct label *room = labels;
-    for (char *ref = word(&line); ref != NULL; ref = word(&line)) {
-        size_t labels_count = series_labels(word(&line), room);
+    for (char *ref = world_word(&line); ref != NULL; ref = world_word(&line)) {
+        size_t labels_count = series_labels(world_word(&line), room);
         items[count] = (struct wal_series){strtoull(ref, NULL, 10), labels_count, room};
         room += labels_count;
         count++;
@@ -316,8 +248,8 @@ static void do_record(struct world *world, char *line, bool series)
     if (series) {
         put_series(&record, line);
     } else {
-        for (char *ref = word(&line); ref != NULL; ref = word(&line)) {
-            int64_t t_ms = number(&line);
+        for (char *ref = world_word(&line); ref != NULL; ref = world_word(&line)) {
+            int64_t t_ms = world_number(&line);
             items[count++] = (struct wal_sample){
                 .ref = strtoull(ref, NULL, 10), .t_ms = t_ms, .bits = bits_of((double)t_ms)};
         }
@@ -373,7 +305,7 @@ static void do_repair(struct world *world, uint32_t segment, size_t keep)
 
 static void do_checkpoint(struct world *world, char *line)
 {
-    uint32_t last = (uint32_t)number(&line);
+    uint32_t last = (uint32_t)world_number(&line);
     struct wal_writer writer;
     struct buf record;
     char path[64];
@@ -418,7 +350,7 @@ static void do_run(struct world *world, int64_t ms)
         engine_turn(world->engine, world->now_ms);
         engine_check(world->engine);
         if (engine_finished(world->engine)) {
-            print(world, "          finished\n");
+            world_print(world, "          finished\n");
             world->running = false;
             return;
         }
@@ -445,7 +377,7 @@ static void do_run(struct world *world, int64_t ms)
 
 static void do_answer(struct world *world, char *line, const char *verb)
 {
-    size_t receiver = receiver_of(world, word(&line));
+    size_t receiver = receiver_of(world, world_word(&line));
     struct fake_plan plan = fake_plan_good();
     if (strcmp(verb, "lose") == 0) {
         plan.outcome = HTTP_AMBIGUOUS;
@@ -453,9 +385,9 @@ static void do_answer(struct world *world, char *line, const char *verb)
         plan.outcome = HTTP_NOT_SENT;
         plan.stored = false;
     } else {
-        plan.status = (int)number(&line);
+        plan.status = (int)world_number(&line);
         plan.stored = plan.status / 100 == 2;
-        char *retry_after = word(&line);
+        char *retry_after = world_word(&line);
         snprintf(plan.retry_after, sizeof plan.retry_after, "%s",
                  retry_after == NULL ? "" : retry_after);
     }
@@ -472,12 +404,13 @@ static void do_stats(struct world *world)
             (void)snprintf(there, sizeof there, ", already there %" PRIu64,
                            s.counts[STORE_ALREADY_THERE]);
         }
-        print(world,
-              "          %s: read %" PRIu64 ", acked %" PRIu64 "%s, dropped %" PRIu64
-              ", lost %" PRIu64 ", pending %" PRIu64 ", parked %" PRIu64 ", watermark %u/%u/%u\n",
-              s.name, s.counts[STORE_READ], s.counts[STORE_ACKED], there, s.counts[STORE_DROPPED],
-              s.counts[STORE_LOST], s.pending, s.parked, s.watermark.generation,
-              s.watermark.segment, s.watermark.record);
+        world_print(world,
+                    "          %s: read %" PRIu64 ", acked %" PRIu64 "%s, dropped %" PRIu64
+                    ", lost %" PRIu64 ", pending %" PRIu64 ", parked %" PRIu64
+                    ", watermark %u/%u/%u\n",
+                    s.name, s.counts[STORE_READ], s.counts[STORE_ACKED], there,
+                    s.counts[STORE_DROPPED], s.counts[STORE_LOST], s.pending, s.parked,
+                    s.watermark.generation, s.watermark.segment, s.watermark.record);
     }
 }
 
@@ -487,35 +420,23 @@ static void do_endpoints(struct world *world)
         for (size_t k = 0; k < world->destinations[i].endpoints_count; k++) {
             struct engine_endpoint_stats s;
             engine_endpoint_stats(world->engine, i, k, &s);
-            print(world, "          %s: %s, %s, %u shards at home, %u present\n", s.url,
-                  endpoint_state_name(s.state), lending_state_name(s.lending), s.shards,
-                  s.shards_present);
+            world_print(world, "          %s: %s, %s, %u shards at home, %u present\n", s.url,
+                        endpoint_state_name(s.state), lending_state_name(s.lending), s.shards,
+                        s.shards_present);
         }
     }
 }
 
 static void do_arrived(struct world *world, char *line)
 {
-    const struct fake_receiver *receiver = &world->http->receivers[receiver_of(world, word(&line))];
+    const struct fake_receiver *receiver =
+        &world->http->receivers[receiver_of(world, world_word(&line))];
     for (size_t i = 0; i < receiver->arrivals_count; i++) {
         const struct fake_arrival *arrival = &receiver->arrivals[i];
         static const char *const kinds[] = {"", " histogram", " exemplar"};
-        print(world, "          request %" PRIu64 ": %s %" PRId64 "%s\n", arrival->request,
-              label_ids_text(world->ids, arrival->sample.series), arrival->sample.t_ms,
-              kinds[arrival->sample.kind]);
-    }
-}
-
-static void do_start_at(struct world *world, char *line)
-{
-    char *when = word(&line);
-    if (strcmp(when, "oldest") == 0) {
-        world->conf.start_at = CONF_START_OLDEST;
-    } else if (strcmp(when, "now") == 0) {
-        world->conf.start_at = CONF_START_NOW;
-    } else {
-        world->conf.start_at = CONF_START_AGO;
-        world->conf.start_ago_ms = strtoll(when, NULL, 10);
+        world_print(world, "          request %" PRIu64 ": %s %" PRId64 "%s\n", arrival->request,
+                    label_ids_text(world->ids, arrival->sample.series), arrival->sample.t_ms,
+                    kinds[arrival->sample.kind]);
     }
 }
 
@@ -525,7 +446,7 @@ static void do_spool(struct world *world, char *line)
         world->spool = fake_spool_new(world->os, "/spool", &world->now_ms);
         world->conf.spool_dir = mem_string("/spool");
     } else {
-        world->spool->write_error = (int)number(&line);
+        world->spool->write_error = (int)world_number(&line);
     }
 }
 
@@ -556,9 +477,9 @@ static void do_spooled(struct world *world)
     ck_assert_int_eq(status, 0);
     qsort(spooled.lines, spooled.count, sizeof spooled.lines[0], line_order);
     for (size_t i = 0; i < spooled.count; i++) {
-        print(world, "          %s\n", spooled.lines[i]);
+        world_print(world, "          %s\n", spooled.lines[i]);
     }
-    print(world, "          %zu files in the spool\n", spooled.count);
+    world_print(world, "          %zu files in the spool\n", spooled.count);
 }
 
 static bool step_spool(struct world *world, const char *verb, char *line)
@@ -571,7 +492,7 @@ static bool step_spool(struct world *world, const char *verb, char *line)
         world->spool->free_bytes = (uint64_t)number(&line);
         world->conf.spool_min_free = 1000;
     } else if (strcmp(verb, "links") == 0) {
-        world->spool->link_error = strcmp(word(&line), "refuse") == 0 ? EXDEV : 0;
+        world->spool->link_error = strcmp(world_word(&line), "refuse") == 0 ? EXDEV : 0;
     } else if (strcmp(verb, "spooled") == 0) {
         do_spooled(world);
     } else {
@@ -590,11 +511,11 @@ static bool step_wal(struct world *world, const char *verb, char *line)
         do_junk(world);
     } else if (strcmp(verb, "remove") == 0) {
         char path[64];
-        segment_path(world, (uint32_t)number(&line), path, sizeof path);
+        segment_path(world, (uint32_t)world_number(&line), path, sizeof path);
         fake_os_unlink(world->os, path);
     } else if (strcmp(verb, "repair") == 0) {
-        uint32_t segment = (uint32_t)number(&line);
-        do_repair(world, segment, (size_t)number(&line));
+        uint32_t segment = (uint32_t)world_number(&line);
+        do_repair(world, segment, (size_t)world_number(&line));
     } else if (strcmp(verb, "empty") == 0) {
         do_empty(world);
     } else if (strcmp(verb, "checkpoint") == 0) {
@@ -608,38 +529,39 @@ static bool step_wal(struct world *world, const char *verb, char *line)
 static bool step_world(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "destination") == 0) {
-        do_destination(world, line);
+        world_destination(world, &world->destinations[world->conf.destinations_count++], line);
     } else if (strcmp(verb, "rename") == 0) {
         mem_free(world->destinations[0].name);
-        world->destinations[0].name = mem_string(word(&line));
+        world->destinations[0].name = mem_string(world_word(&line));
     } else if (strcmp(verb, "external") == 0) {
-        char *name = word(&line);
-        world_external(world, name, word(&line));
+        char *name = world_word(&line);
+        world_external(world, name, world_word(&line));
     } else if (strcmp(verb, "relabel") == 0) {
         world_relabel(&world->destinations[world->conf.destinations_count - 1], line);
     } else if (strcmp(verb, "start_at") == 0) {
-        do_start_at(world, line);
+        world_start_at(world, line);
     } else if (strcmp(verb, "answer") == 0 || strcmp(verb, "lose") == 0 ||
                strcmp(verb, "refuse") == 0) {
         do_answer(world, line, verb);
     } else if (strcmp(verb, "date") == 0) {
-        struct fake_receiver *receiver = &world->http->receivers[receiver_of(world, word(&line))];
+        struct fake_receiver *receiver =
+            &world->http->receivers[receiver_of(world, world_word(&line))];
         receiver->dated = true;
-        receiver->clock_offset_ms = number(&line) - world->now_ms;
+        receiver->clock_offset_ms = world_number(&line) - world->now_ms;
     } else if (strcmp(verb, "wall") == 0) {
         struct os *os = fake_os_seam(world->os);
-        fake_os_set_wall(world->os, os->wall_ms(os) + number(&line));
+        fake_os_set_wall(world->os, os->wall_ms(os) + world_number(&line));
     } else if (strcmp(verb, "tokens") == 0) {
-        char *what = word(&line);
-        world->door.fail_status = strcmp(what, "fail") == 0 ? (int)number(&line) : 0;
+        char *what = world_word(&line);
+        world->door.fail_status = strcmp(what, "fail") == 0 ? (int)world_number(&line) : 0;
         world->door.life_s = world->door.fail_status != 0 ? 0 : strtoll(what, NULL, 10);
     } else if (strcmp(verb, "authorization") == 0) {
-        print(world, "          %s, token requests %u\n", world->door.last_authorization,
-              world->door.asked);
+        world_print(world, "          %s, token requests %u\n", world->door.last_authorization,
+                    world->door.asked);
     } else if (strcmp(verb, "no429") == 0) {
         world->destinations[0].queue.retry_on_http_429 = false;
     } else if (strcmp(verb, "commits") == 0) {
-        world->commits_fail = strcmp(word(&line), "fail") == 0;
+        world->commits_fail = strcmp(world_word(&line), "fail") == 0;
     } else {
         return false;
     }
@@ -648,16 +570,19 @@ static bool step_world(struct world *world, const char *verb, char *line)
 
 void world_step(struct world *world, char *line)
 {
-    char *verb = word(&line);
+    char *verb = world_word(&line);
     ck_assert_ptr_nonnull(verb);
     if (world_judge_step(world, verb, line) || step_wal(world, verb, line) ||
         step_spool(world, verb, line) || step_world(world, verb, line)) {
         return;
     }
+    if (world_reload_step(world, verb, line)) {
+        return;
+    }
     if (strcmp(verb, "start") == 0) {
         do_start(world, line);
     } else if (strcmp(verb, "run") == 0) {
-        do_run(world, number(&line));
+        do_run(world, world_number(&line));
     } else if (strcmp(verb, "stop") == 0) {
         engine_stop(world->engine, world->now_ms);
     } else if (strcmp(verb, "crash") == 0) {

@@ -42,6 +42,10 @@
  *     spool_max BYTES | spool_free BYTES  the budget; what is free, where 1000 must be
  *     spooled                             what is in the spool
  *     stats                               the account of each destination
+ *     next NAME URL[,URL] [...]           a destination of the configuration to come
+ *     next_external N V | next_wal_dir D  its other parts
+ *     reload                              it takes the present one's place
+ *     confs                               how many are still needed
  *     endpoints                           state and shards of each endpoint
  *     arrived URL                         what this receiver has */
 #ifndef TEST_ENGINE_WORLD_H
@@ -57,7 +61,18 @@
 
 #include <walship/engine.h>
 
-enum { WORLD_DESTINATIONS_MAX = 4, WORLD_RECORDS_MAX = 256, WORLD_TEXT_BYTES_MAX = 1 << 18 };
+enum {
+    WORLD_CONFS_MAX = 8,
+    WORLD_DESTINATIONS_MAX = 4,
+    WORLD_RECORDS_MAX = 256,
+    WORLD_TEXT_BYTES_MAX = 1 << 18
+};
+
+struct world_conf { /* one that took another's place */
+    struct conf conf;
+    struct label external;
+    struct conf_destination destinations[WORLD_DESTINATIONS_MAX];
+};
 
 struct world {
     struct fake_os *os;
@@ -72,6 +87,9 @@ struct world {
     struct conf conf;
     struct label external; /* owned */
     struct conf_destination destinations[WORLD_DESTINATIONS_MAX];
+    struct world_conf *next; /* being written */
+    struct world_conf *confs[WORLD_CONFS_MAX];
+    size_t confs_count;
     struct engine *engine;
     struct wal_writer writer;
     uint32_t segment;
@@ -88,6 +106,16 @@ void world_release(struct world *world);
 bool world_kinds_step(struct world *world, const char *verb, char *line);
 bool world_kinds_option(struct conf_destination *destination, const char *option);
 void world_log(struct world *world, const struct buf *record);
+void world_print(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+char *world_word(char **line);
+int64_t world_number(char **line);
+/* world_conf.c */
+void world_start_at(struct world *world, char *line);
+void world_destination(struct world *world, struct conf_destination *destination, char *line);
+void world_destination_release(struct conf_destination *destination);
+/* world_reload.c */
+bool world_reload_step(struct world *world, const char *verb, char *line);
+void world_reload_release(struct world *world);
 /* One line without "> " and line end. */
 void world_step(struct world *world, char *line);
 
