@@ -414,19 +414,6 @@ static void do_stats(struct world *world)
     }
 }
 
-static void do_endpoints(struct world *world)
-{
-    for (size_t i = 0; i < world->conf.destinations_count; i++) {
-        for (size_t k = 0; k < world->destinations[i].endpoints_count; k++) {
-            struct engine_endpoint_stats s;
-            engine_endpoint_stats(world->engine, i, k, &s);
-            world_print(world, "          %s: %s, %s, %u shards at home, %u present\n", s.url,
-                        endpoint_state_name(s.state), lending_state_name(s.lending), s.shards,
-                        s.shards_present);
-        }
-    }
-}
-
 static void do_arrived(struct world *world, char *line)
 {
     const struct fake_receiver *receiver =
@@ -487,9 +474,9 @@ static bool step_spool(struct world *world, const char *verb, char *line)
     if (strcmp(verb, "spool") == 0) {
         do_spool(world, line);
     } else if (strcmp(verb, "spool_max") == 0) {
-        world->conf.spool_max_bytes = (uint64_t)number(&line);
+        world->conf.spool_max_bytes = (uint64_t)world_number(&line);
     } else if (strcmp(verb, "spool_free") == 0) {
-        world->spool->free_bytes = (uint64_t)number(&line);
+        world->spool->free_bytes = (uint64_t)world_number(&line);
         world->conf.spool_min_free = 1000;
     } else if (strcmp(verb, "links") == 0) {
         world->spool->link_error = strcmp(world_word(&line), "refuse") == 0 ? EXDEV : 0;
@@ -592,7 +579,7 @@ void world_step(struct world *world, char *line)
     } else if (strcmp(verb, "stats") == 0) {
         do_stats(world);
     } else if (strcmp(verb, "endpoints") == 0) {
-        do_endpoints(world);
+        world_endpoints(world);
     } else if (strcmp(verb, "arrived") == 0) {
         do_arrived(world, line);
     } else {

@@ -114,6 +114,7 @@ void world_start_at(struct world *world, char *line);
 void world_destination(struct world *world, struct conf_destination *destination, char *line);
 void world_destination_release(struct conf_destination *destination);
 /* world_reload.c */
+void world_endpoints(struct world *world);
 bool world_reload_step(struct world *world, const char *verb, char *line);
 void world_reload_release(struct world *world);
 /* One line without "> " and line end. */

@@ -66,6 +66,19 @@ void world_reload_release(struct world *world)
     }
 }
 
+void world_endpoints(struct world *world)
+{
+    for (size_t i = 0; i < world->conf.destinations_count; i++) {
+        for (size_t k = 0; k < world->destinations[i].endpoints_count; k++) {
+            struct engine_endpoint_stats s;
+            engine_endpoint_stats(world->engine, i, k, &s);
+            world_print(world, "          %s: %s, %s, %u shards at home, %u present\n", s.url,
+                        endpoint_state_name(s.state), lending_state_name(s.lending), s.shards,
+                        s.shards_present);
+        }
+    }
+}
+
 bool world_reload_step(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "next") == 0) {
