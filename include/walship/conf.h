@@ -95,6 +95,7 @@ struct conf_destination {
     struct conf_headers headers; /* for its endpoints, which have them all */
     struct conf_queue queue;
     enum rw_version protobuf; /* protobuf_message */
+    bool protobuf_fallback;   /* 1.0 after a 415 to 2.0 */
     bool send_exemplars, send_native_histograms;
     struct conf_metadata {
         bool send;

@@ -220,6 +220,10 @@ static const struct option destination_options[] = {
          "supported: prometheus.WriteRequest, io.prometheus.write.v2.Request",
      .meaning = "remote write 1.0, or 2.0: that one carries start times and histograms with custom "
                 "buckets as well"},
+    {FIELD(conf_destination, protobuf_fallback), .type = OPTION_BOOL, .initial = "false",
+     .meaning = "a receiver that answers 415 to 2.0 (or 2xx without saying what it wrote) gets 1.0 "
+                "until the next start; false: it is held and probed, as any 415",
+     .differs = "not there"},
     {FIELD(conf_destination, send_exemplars), .type = OPTION_BOOL, .initial = "false",
      .meaning = "whether exemplars are sent; else they are dropped by rule, and counted"},
     {FIELD(conf_destination, send_native_histograms), .type = OPTION_BOOL, .initial = "false",

@@ -23,7 +23,7 @@ static const struct answer_row rows[] = {
     {409, 409, ANSWER_REFUSED, "the receiver has other data for these samples: see its reason"},
     {410, 410, ANSWER_HOLD, "check the URL: it is gone for good"},
     {413, 413, ANSWER_SMALLER, "the receiver takes smaller requests only: lower max_bytes_per_send"},
-    {415, 415, ANSWER_HOLD, "the receiver does not take remote write 1.0 (snappy, protobuf)"},
+    {415, 415, ANSWER_HOLD, "the receiver does not take this version of remote write (snappy, protobuf): see protobuf_message"},
     {422, 422, ANSWER_REFUSED, "the receiver refuses the content: see its reason"},
     {429, 429, ANSWER_THROTTLED, "the quota is used up: more endpoints or a larger quota let more through"},
     {500, 599, ANSWER_RETRY, NULL},

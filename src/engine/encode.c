@@ -255,7 +255,7 @@ bool encode_batch(struct engine *engine, struct destination *destination, struct
 {
     struct encode *encode = engine->encode;
     groups_make(encode, destination, batch);
-    batch->version = destination->conf->protobuf;
+    batch->version = destination->version;
     if (!groups_write(engine, batch->version)) {
         ASSERT(batch->carried > 1); /* limits.h: one item always fits */
         *fitting = batch->carried / 2;

@@ -97,8 +97,11 @@ void destination_init(struct engine *engine, struct destination *destination,
 {
     ASSERT(conf >= engine->conf->destinations &&
            conf < engine->conf->destinations + engine->conf->destinations_count);
-    *destination = (struct destination){
-        .conf = conf, .all = engine->conf, .rules = conf, .rules_of = engine->conf};
+    *destination = (struct destination){.conf = conf,
+                                        .version = conf->protobuf,
+                                        .all = engine->conf,
+                                        .rules = conf,
+                                        .rules_of = engine->conf};
     senders_init(engine, destination);
     domains_init(destination);
     lanes_init(destination);

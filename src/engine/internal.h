@@ -133,6 +133,8 @@ struct destination {
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
     bool said_unsupported;
+    enum rw_version version; /* protobuf_message, or what a 415 made of it */
+    bool narrowed;           /* it was 2.0 before: what waits may be more than 1.0 carries */
     struct metadata_sending metadata;
     bool discarding;    /* by the commit under way */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
@@ -251,8 +253,8 @@ void ledger_release(struct engine *engine, struct domain *domain); /* what the w
 
 /* judge.c: what the destination would drop is not sent */
 struct ended_items { /* settled together */
-    uint64_t out_of_order;
-    struct loss old, ahead;
+    uint64_t out_of_order, there;
+    struct loss old, ahead, unsupported, rejected;
 };
 void judge_clock(const struct engine *engine, struct sender *sender,
                  const struct http_result *result);

@@ -37,7 +37,15 @@ struct payload {
 };
 
 /* Why an item in a lane is not sent; it is accounted for when it is settled. */
-enum item_end { ITEM_GOES, ITEM_OUT_OF_ORDER, ITEM_TOO_OLD, ITEM_TOO_FAR_AHEAD };
+enum item_end {
+    ITEM_GOES,
+    ITEM_OUT_OF_ORDER,
+    ITEM_TOO_OLD,
+    ITEM_TOO_FAR_AHEAD,
+    ITEM_UNSUPPORTED, /* after a fallback to 1.0 */
+    ITEM_REJECTED,    /* sent, but not among what the receiver says it wrote */
+    ITEM_THERE        /* the same, and maybe since it was there before */
+};
 
 /* An item on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
 struct item {

@@ -18,9 +18,10 @@ enum {
     DATE_MS = 1000  /* a Date is cut to the second */
 };
 
-static bool has_rules(const struct conf_destination *conf)
+static bool has_rules(const struct destination *destination)
 {
-    return conf->queue.sample_age_limit_ms > 0 || conf->window_ms > 0 ||
+    const struct conf_destination *conf = destination->conf;
+    return destination->narrowed || conf->queue.sample_age_limit_ms > 0 || conf->window_ms > 0 ||
            conf->out_of_order == CONF_ORDER_DROP;
 }
 
@@ -111,6 +112,11 @@ static void judge_item(const struct engine *engine, struct destination *destinat
     if (item->end != ITEM_GOES) {
         return;
     }
+    if (item->kind == ITEM_HISTOGRAM && destination->version == RW_1 &&
+        item_payload(item)->custom) {
+        item->end = ITEM_UNSUPPORTED; /* read while 2.0 was spoken */
+        return;
+    }
     enum item_end end = end_by_time(engine, conf, sender, item->t_ms);
     if (end != ITEM_GOES || item->taken || item->kind == ITEM_EXEMPLAR ||
         conf->out_of_order == CONF_ORDER_SEND) {
@@ -132,7 +138,7 @@ void judge_front(struct engine *engine, struct destination *destination,
                  const struct sender *sender, struct lane *lane)
 {
     ASSERT(lane->in_flight == 0);
-    if (!has_rules(destination->conf)) {
+    if (!has_rules(destination)) {
         return;
     }
     uint32_t ended = 0;
@@ -155,7 +161,7 @@ void judge_some(struct engine *engine, struct destination *destination, const st
                 struct lane *lane, uint32_t count)
 {
     ASSERT(count <= lane->count);
-    if (!has_rules(destination->conf)) {
+    if (!has_rules(destination)) {
         return;
     }
     struct lane_walk walk;
@@ -227,6 +233,15 @@ void judge_ended(struct ended_items *ended, const struct item *item, const struc
     case ITEM_TOO_FAR_AHEAD:
         loss_widen(&ended->ahead, item, at);
         return;
+    case ITEM_UNSUPPORTED:
+        loss_widen(&ended->unsupported, item, at);
+        return;
+    case ITEM_REJECTED:
+        loss_widen(&ended->rejected, item, at);
+        return;
+    case ITEM_THERE:
+        ended->there++;
+        return;
     }
 }
 
@@ -238,6 +253,9 @@ static void account_loss(struct engine *engine, struct destination *destination,
     }
     loss->reason = reason;
     ledger_add(engine, destination, loss);
+    if (reason == LOSS_UNSUPPORTED || reason == LOSS_REJECTED) {
+        return; /* said where it was found out */
+    }
     LOG_WARN("samples are outside the time that the destination takes: not sent, in the ledger",
              LOG_STR("destination", destination->conf->name),
              LOG_STR("why", loss_reason_name(reason)), LOG_U64("items", loss->items));
@@ -248,6 +266,9 @@ void judge_account(struct engine *engine, struct destination *destination,
 {
     destination->counts[STORE_DROPPED] += ended->out_of_order;
     destination->out_of_order += ended->out_of_order;
+    destination->counts[STORE_ALREADY_THERE] += ended->there;
+    account_loss(engine, destination, LOSS_UNSUPPORTED, &ended->unsupported);
+    account_loss(engine, destination, LOSS_REJECTED, &ended->rejected);
     account_loss(engine, destination, LOSS_TOO_OLD, &ended->old);
     account_loss(engine, destination, LOSS_TOO_FAR_AHEAD, &ended->ahead);
 }

@@ -174,14 +174,14 @@ bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_s
 {
     struct destination *destination = domain->destination;
     if (item->kind == ITEM_FLOAT) {
-        if (sample->st_ms != 0 && destination->conf->protobuf == RW_2) {
+        if (sample->st_ms != 0 && destination->version == RW_2) {
             item->kind = ITEM_FLOAT_START;
             item->bits = as_bits(payload_start(sample));
         }
         return true;
     }
     bool takes = destination_takes(destination, item->kind);
-    bool carried = item->bits != 0 && (destination->conf->protobuf == RW_2 ||
+    bool carried = item->bits != 0 && (destination->version == RW_2 ||
                                        item->kind == ITEM_EXEMPLAR || !item_payload(item)->custom);
     if (takes && carried) {
         return true;

@@ -12,7 +12,7 @@ static_assert((int)DESTINATIONS_MAX < (int)API_INDEX, "an id names its destinati
 
 static bool destination_wants(const struct destination *destination)
 {
-    return destination->conf->protobuf == RW_2 || destination->conf->metadata.send;
+    return destination->version == RW_2 || destination->conf->metadata.send;
 }
 
 void metadata_recall(struct engine *engine, struct destination *destination)
@@ -247,7 +247,7 @@ static void destination_answered(struct engine *engine, struct destination *dest
 static bool is_due(const struct engine *engine, const struct destination *destination)
 {
     const struct metadata_sending *sending = &destination->metadata;
-    if (!destination->conf->metadata.send || destination->conf->protobuf != RW_1 ||
+    if (!destination->conf->metadata.send || destination->version != RW_1 ||
         sending->batch.state == BATCH_SENT || engine->scan.state != SCAN_DONE ||
         reload_halts(destination)) {
         return false;
@@ -297,7 +297,7 @@ int64_t metadata_deadline(const struct engine *engine)
         if (is_due(engine, destination)) {
             return engine->now_ms;
         }
-        bool waits = destination->conf->metadata.send && destination->conf->protobuf == RW_1 &&
+        bool waits = destination->conf->metadata.send && destination->version == RW_1 &&
                      !engine->options.once && destination->metadata.batch.state != BATCH_SENT;
         if (waits && destination->metadata.due_ms < deadline) {
             deadline = destination->metadata.due_ms;

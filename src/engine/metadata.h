@@ -28,6 +28,14 @@ struct metadata_sending {
     uint64_t sent, failed;
 };
 
+/* written.c: what a 2.0 receiver says it wrote */
+void version_set(struct destination *destination, enum rw_version version);
+void written_judge(struct batch *batch, struct http_result *result);
+void written_settle(struct destination *destination, struct batch *batch);
+/* True: the batch is to be made anew, in 1.0. */
+bool written_fallback(struct engine *engine, struct destination *destination,
+                      const struct batch *batch, const struct http_result *result);
+
 /* metadata.c */
 void metadata_open(struct engine *engine);
 void metadata_free(struct engine *engine);

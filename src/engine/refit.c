@@ -217,6 +217,7 @@ void refit_senders(struct engine *engine, struct destination *destination,
     }
     destination->conf = conf;
     destination->all = all;
+    version_set(destination, conf->protobuf);
     destination->lend_at_ms = engine->now_ms;
 }
 

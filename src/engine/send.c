@@ -30,6 +30,7 @@ static const char *sender_name(const struct sender *sender)
 static void batch_acked(struct engine *engine, struct destination *destination,
                         struct sender *sender, struct batch *batch)
 {
+    written_settle(destination, batch);
     judge_unclocked(engine, destination, sender, batch);
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane *lane = &destination->lanes[batch->parts[i].lane];
@@ -113,16 +114,24 @@ static void batch_failed(struct engine *engine, struct destination *destination,
 
 static void batch_answered(struct engine *engine, struct destination *destination,
                            struct sender *sender, struct batch *batch,
-                           const struct http_result *result)
+                           const struct http_result *given)
 {
     int64_t wall_ms = engine->os->wall_ms(engine->os);
+    struct http_result answer = *given;
+    const struct http_result *result = &answer;
     batch->state = BATCH_READY;
+    written_judge(batch, &answer);
     batch->maybe = batch->maybe || result->repeated;
     demand_answered(engine, sender, batch);
     judge_clock(engine, sender, result);
     quota_answered(engine, destination, sender, batch, result);
     if (result->outcome == HTTP_ANSWERED && result->status == 401) {
         auth_refused(engine, sender, batch);
+    }
+    if (written_fallback(engine, destination, batch, result)) {
+        endpoint_cancelled(&sender->endpoint, batch->id);
+        pack_undo(engine, destination, sender, batch);
+        return;
     }
     enum verdict verdict = endpoint_answered(&sender->endpoint, result, engine->now_ms, wall_ms);
     switch (verdict) {

@@ -26,6 +26,7 @@ struct batch {
     uint32_t carried; /* in the body; of them: */
     uint32_t histograms, exemplars;
     enum rw_version version;      /* of the body */
+    uint32_t missing;             /* that its receiver says it did not write */
     int64_t retry_at_ms;          /* not before */
     int64_t oldest_ms, newest_ms; /* sample time */
     bool unclocked;               /* packed when the receiver's clock was not known */

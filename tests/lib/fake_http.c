@@ -289,6 +289,25 @@ static void date_fill(struct fake_http *http, const struct fake_receiver *receiv
     out->date = http->date;
 }
 
+/* As the specification asks of 2.0 receivers, on errors too. */
+static void written_fill(struct fake_http *http, const struct fake_request *request,
+                         struct http_result *out)
+{
+    static const char *const names[] = {"X-Prometheus-Remote-Write-Samples-Written",
+                                        "x-prometheus-remote-write-histograms-written",
+                                        "X-Prometheus-Remote-Write-Exemplars-Written"};
+    size_t counts[ARRAY_COUNT(names)] = {0};
+    for (size_t i = 0; i < request->samples_count && request->plan.stored; i++) {
+        enum rw_decoded_kind kind = request->samples[i].kind;
+        counts[kind] += kind != RW_DECODED_EXEMPLAR || !request->plan.no_exemplars;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        (void)snprintf(http->written[i], sizeof http->written[i], "%zu", counts[i]);
+        http->response[out->headers_count++] = (struct http_header){names[i], http->written[i]};
+    }
+    out->headers = http->response;
+}
+
 static void result_fill(struct fake_http *http, const struct fake_request *request,
                         struct http_result *out)
 {
@@ -308,6 +327,9 @@ static void result_fill(struct fake_http *http, const struct fake_request *reque
         http->response[0] = (struct http_header){"retry-after", request->plan.retry_after};
         out->headers = http->response;
         out->headers_count = 1;
+    }
+    if (request->version == RW_2 && !plan->mute) {
+        written_fill(http, request, out);
     }
 }
 

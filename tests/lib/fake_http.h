@@ -29,6 +29,8 @@ struct fake_plan {
     int64_t deliver_ms;   /* after the post */
     int64_t result_ms;    /* after the post */
     char retry_after[40]; /* "" for none */
+    bool mute;            /* a 2.0 request: says nothing of what was written */
+    bool no_exemplars;    /* a 2.0 request: all but its exemplars are written */
     char body[64];        /* "": "no" for a status from 300 on */
 };
 
@@ -101,7 +103,8 @@ struct fake_http {
     uint64_t sequence;
     struct fake_request *handed; /* whose result was given out last */
     struct err problem;          /* the first malformed request; code != 0 when there is one */
-    struct http_header response[1];
+    struct http_header response[4];
+    char written[3][24];
     char date[40];
 };
 

@@ -5,12 +5,14 @@
  *
  *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [quota N] [auth]
  *                                         auth: each endpoint has a client secret of its own
- *                                         v2, histograms, exemplars, metadata: what is sent, and
- * how azure: window 20 min, out of order dropped age MS: sample_age_limit date URL MS this
- * receiver's clock says MS now; answers have a Date wall MS                             the local
- * wall clock is stepped by so much tokens LIFE_S | tokens fail STATUS  what the token service
- * answers from now on authorization                       the header of the newest write; token
- * requests so far rename NEW                          the first destination, in the configuration
+ *                                         v2 fallback histograms exemplars metadata: as named
+ *                                         azure: window 20 min, out of order dropped
+ *                                         age MS: sample_age_limit
+ *     date URL MS                         this receiver's clock says MS now; answers have a Date
+ *     wall MS                             the local wall clock is stepped by so much
+ *     tokens LIFE_S | tokens fail STATUS  what the token service answers from now on
+ *     authorization                       the header of the newest write; token requests so far
+ *     rename NEW                          the first destination, in the configuration
  *     start_at oldest|now|MS              (before start)
  *     start [once] [adopt OLD=NEW] [forget OLD]
  *     external LABEL VALUE                an external label (before start)
@@ -22,6 +24,8 @@
  *     custom REF T [...]                  the same with custom buckets
  *     exemplars REF T [...]
  *     metadata REF TYPE HELP              one record; TYPE is a number
+ *     mute STATUS URL                     the next answer does not say what was written (2.0)
+ *     no_exemplars STATUS URL             it says: all but the exemplars
  *     garbled                             a histogram record that can't be decoded
  *     roll                                pad, next segment
  *     junk                                pad, and a page that holds no record

@@ -64,6 +64,23 @@ static void put_exemplars(struct buf *record, const struct items *items)
     wal_put_exemplars(record, exemplars, items->count);
 }
 
+/* STATUS URL */
+static void do_written(struct world *world, char *line, const char *verb)
+{
+    struct fake_plan plan = fake_plan_good();
+    const char *status = next_word(&line);
+    const char *url = next_word(&line);
+    plan.status = (int)strtol(status, NULL, 10);
+    plan.mute = strcmp(verb, "mute") == 0;
+    plan.no_exemplars = !plan.mute;
+    plan.stored = !plan.mute; /* what was read as 1.0 is nothing */
+    for (size_t i = 0; i < world->http->receivers_count; i++) {
+        if (strcmp(world->http->receivers[i].url, url) == 0) {
+            fake_http_script(world->http, i, &plan);
+        }
+    }
+}
+
 /* REF TYPE HELP, each one word */
 static void do_metadata(struct world *world, char *line)
 {
@@ -83,6 +100,10 @@ bool world_kinds_step(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "metadata") == 0) {
         do_metadata(world, line);
+        return true;
+    }
+    if (strcmp(verb, "mute") == 0 || strcmp(verb, "no_exemplars") == 0) {
+        do_written(world, line, verb);
         return true;
     }
     static const char *const verbs[] = {"histograms", "custom", "exemplars", "starts", "garbled"};
@@ -119,6 +140,8 @@ bool world_kinds_option(struct conf_destination *destination, const char *option
         destination->send_native_histograms = true;
     } else if (strcmp(option, "exemplars") == 0) {
         destination->send_exemplars = true;
+    } else if (strcmp(option, "fallback") == 0) {
+        destination->protobuf_fallback = true;
     } else if (strcmp(option, "metadata") == 0) { /* each second, two families a request */
         destination->metadata = (struct conf_metadata){true, 1000, 2};
     } else {
