@@ -68,6 +68,13 @@ one() {
     echo "== $name: $figures"
     [ "$version" != prometheus.WriteRequest ] || custom=(--without-custom "$customs" "$top/wal.txt")
     tests/e2e/receiver.py dump "$top/expected.txt" "$dir/dump.txt" "$@" ${custom[@]+"${custom[@]}"} || failed=1
+    if [ "$version" != prometheus.WriteRequest ] && [ $# -eq 0 ]; then
+        # the receiver logs what it was told of each series in its own WAL
+        build/release/walship wal dump "$dir/tsdb/wal" | grep '^# metadata ' | sort -u >"$dir/metadata.txt" || true
+        grep '^# metadata ' "$top/wal.txt" | sort -u | comm -23 - "$dir/metadata.txt" >"$dir/unknown.txt"
+        [ -s "$dir/metadata.txt" ] && [ ! -s "$dir/unknown.txt" ] || fail "$name: metadata did not arrive: $dir/unknown.txt"
+        echo "metadata: $(wc -l <"$dir/metadata.txt") series know theirs, all of the WAL's $(grep -c '^# metadata ' "$top/wal.txt") among them"
+    fi
     [ $# -ne 0 ] || tests/e2e/receiver.py exemplars "$top/wal.txt" "$dir/exemplars.json" || failed=1
     if [ "$version" = prometheus.WriteRequest ]; then
         [ "$(grep -o 'lost=[0-9]*' <<<"$figures")" = "lost=$customs" ] || fail "$name: $customs histograms have custom buckets"
