@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <walship/conf.h>
+#include <walship/durations.h>
 #include <walship/endpoint.h>
 #include <walship/engine_quota.h>
 #include <walship/err.h>
@@ -68,14 +69,6 @@ void engine_stop(struct engine *engine, int64_t now_ms);
 bool engine_finished(const struct engine *engine);
 
 /* ---- what it is doing, for the status page, metrics, logs and tests ---- */
-
-enum { ENGINE_DURATION_BOUNDS = 15 };
-extern const double engine_duration_bounds[ENGINE_DURATION_BOUNDS]; /* seconds */
-
-struct engine_durations { /* of requests, until answered or given up; a histogram */
-    uint64_t counts[ENGINE_DURATION_BOUNDS + 1];
-    double sum_seconds;
-};
 
 struct engine_endpoint_stats {
     const char *url; /* shown form */
