@@ -143,6 +143,25 @@ void oracle_item_torn(struct oracle *oracle, uint32_t item)
     oracle->items[item].state = ITEM_TORN;
 }
 
+void oracle_item_lost(struct oracle *oracle, uint32_t item)
+{
+    if (oracle->items[item].state == ITEM_VISIBLE) {
+        oracle->items[item].state = ITEM_LOST;
+    }
+}
+
+void oracle_power_loss(struct oracle *oracle, uint32_t segment)
+{
+    if (!oracle->power_lost || segment < oracle->power_segment) {
+        oracle->power_segment = segment;
+    }
+    oracle->power_lost = true;
+    oracle->forgetful = true;
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        oracle->destinations[i].capped = true;
+    }
+}
+
 void oracle_source_unknown(struct oracle *oracle, uint32_t source)
 {
     for (uint32_t i = 0; i < oracle->items_count; i++) {
@@ -217,7 +236,7 @@ enum oracle_take oracle_takes(const struct oracle_destination *destination,
 const char *oracle_item_text(struct oracle *oracle, uint32_t number)
 {
     const struct oracle_item *item = &oracle->items[number];
-    static const char *const states[] = {"queued", "visible", "torn"};
+    static const char *const states[] = {"queued", "visible", "torn", "lost"};
     static const char *const kinds[] = {"", "histogram, ", "exemplar, "};
     snprintf(oracle->text, sizeof oracle->text,
              "item %u (segment %u record %u item %u, t=%lld, %s%s%s%s, {%s})", number,

@@ -30,7 +30,8 @@
 enum item_state {
     ITEM_QUEUED,  /* logged, not all of its record is in the file yet */
     ITEM_VISIBLE, /* must arrive */
-    ITEM_TORN     /* its record never became whole: must not arrive */
+    ITEM_TORN,    /* its record never became whole: must not arrive */
+    ITEM_LOST     /* whole and maybe read, then gone with a power loss: may arrive */
 };
 
 struct oracle_item {
@@ -121,11 +122,13 @@ struct oracle {
     bool state_lost;                   /* once: start_at counts no more */
     bool damaged;                      /* any segment was */
     uint32_t damaged_from, damaged_to; /* all of them lie between */
-    bool forgetful;                    /* series records may be lost: any item may be unknown */
-    uint32_t life;                     /* of walship, from 1 */
-    uint32_t event;                    /* counts what passes the seams */
-    uint32_t taken_event;              /* when the commit under way was taken */
-    uint32_t durable_event;            /* when the last durable one was */
+    bool power_lost;
+    uint32_t power_segment; /* the lowest that lost its end */
+    bool forgetful;         /* series records may be lost: any item may be unknown */
+    uint32_t life;          /* of walship, from 1 */
+    uint32_t event;         /* counts what passes the seams */
+    uint32_t taken_event;   /* when the commit under way was taken */
+    uint32_t durable_event; /* when the last durable one was */
     uint32_t
         forgotten_event;   /* durable_event at the last start: acks before it are not forgotten */
     uint32_t taken_items;  /* items_count then */
@@ -147,6 +150,10 @@ uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item);
 uint64_t oracle_bits(const struct oracle *oracle); /* for the next item */
 void oracle_item_visible(struct oracle *oracle, uint32_t item);
 void oracle_item_torn(struct oracle *oracle, uint32_t item);
+void oracle_item_lost(struct oracle *oracle, uint32_t item);
+/* The end of this segment is gone. What is left of it may come twice, and series records of it may
+ * be gone that were read. */
+void oracle_power_loss(struct oracle *oracle, uint32_t segment);
 /* The items of this source have no series record after all. */
 void oracle_source_unknown(struct oracle *oracle, uint32_t source);
 /* Bytes of it changed: records of it may be lost, and with them the series they defined. From then

@@ -89,7 +89,7 @@ static enum excuse excuse_of(const struct oracle *oracle,
                              const struct books *books, uint32_t number)
 {
     const struct oracle_item *item = &oracle->items[number];
-    if (item->state == ITEM_TORN) {
+    if (item->state == ITEM_TORN || item->state == ITEM_LOST) {
         return EXCUSE_TORN;
     }
     if (number < destination->start_item) {

@@ -46,7 +46,8 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though the destination does not take its kind";
     } else if (number < destination->never_before && !oracle->damaged) {
         why = "was sent though it is older than the start (start_at: now)";
-    } else if (oracle->damaged || oracle_fussy(destination)) {
+    } else if (oracle->damaged || oracle_fussy(destination) ||
+               (oracle->power_lost && item->segment >= oracle->power_segment)) {
         why = NULL; /* rather twice than not at all; pieces may come again */
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";

@@ -87,6 +87,9 @@ static void write_fails(struct prometheus *prom, size_t start)
     size_t page_end = (start / WAL_PAGE_BYTES + 1) * WAL_PAGE_BYTES;
     const struct prom_record *record = &prom->queue[--prom->queue_count];
     record_lost(prom, record);
+    if (prom->history[prom->history_count - 1].start == record->start) {
+        prom->history_count--;
+    }
     prom->kept.bytes = record->kept;
     prom->records--;
     wal_writer_tear(&prom->writer, prom->writer.bytes.bytes - page_end);
@@ -111,6 +114,9 @@ void disk_log(struct prometheus *prom, uint32_t item_first)
                                                             prom->oracle->items_count - item_first,
                                                             prom->series_logged,
                                                             prom->series_logged_count};
+    if (prom->history_count < RECORDS_QUEUED_MAX) {
+        prom->history[prom->history_count++] = prom->queue[prom->queue_count - 1];
+    }
     prom->series_logged_count = 0;
     prom->records++;
     if (start / WAL_PAGE_BYTES != (prom->writer.bytes.bytes - 1) / WAL_PAGE_BYTES &&
@@ -128,6 +134,7 @@ void disk_segment_new(struct prometheus *prom, uint32_t number)
     buf_clear(&prom->kept);
     prom->written = 0;
     prom->records = 0;
+    prom->history_count = 0;
     prom->segment = number;
     report_line(prom->report, "prometheus: segment %u", number);
 }
@@ -147,6 +154,45 @@ void disk_stop(struct prometheus *prom)
     report_line(prom->report, "prometheus: stops");
 }
 
+/* The machine lost power: what was not on the disk yet is gone, whoever read it. */
+static void power_loss(struct prometheus *prom)
+{
+    char path[PATH_BYTES];
+    size_t from = prom->history_count / 2 +
+                  (size_t)rng_below(&prom->rng, prom->history_count - prom->history_count / 2);
+    const struct prom_record *first = &prom->history[from];
+    if (first->start >= prom->written) {
+        return;
+    }
+    size_t end = first->end < prom->written ? first->end : prom->written;
+    size_t keep = first->start;
+    if (rng_below(&prom->rng, 2) == 0) {
+        keep += (size_t)rng_below(&prom->rng, end - first->start);
+    }
+    segment_path(prom, path, prom->segment);
+    fake_os_truncate(prom->os, path, keep);
+    prom->written = keep;
+    prom->torn = keep > first->start;
+    oracle_power_loss(prom->oracle, prom->segment);
+    for (size_t i = from; i < prom->history_count; i++) {
+        const struct prom_record *record = &prom->history[i];
+        for (uint32_t k = 0; k < record->item_count; k++) {
+            oracle_item_lost(prom->oracle, record->item_first + k);
+        }
+        for (uint32_t k = 0; k < record->series_count; k++) {
+            prom->series[record->series_first + k].defined = false;
+        }
+    }
+    prom->refs_again = prom->conf.late_percent == 0; /* or a parked item would get other labels */
+    buf_clear(&prom->whole);
+    if (prom->torn) {
+        bool ok = buf_append(&prom->whole, prom->kept.data, first->kept);
+        ASSERT(ok);
+    }
+    report_line(prom->report, "prometheus: power is lost, segment %u has %zu bytes%s",
+                prom->segment, keep, prom->torn ? ", torn" : "");
+}
+
 /* SIGKILL: what write(2) took stays, which may end inside a record. */
 void disk_kill(struct prometheus *prom)
 {
@@ -164,6 +210,10 @@ void disk_kill(struct prometheus *prom)
         ASSERT(ok);
     }
     prom->queue_count = 0;
+    if (prom->history_count > 0 && prom->history_count < RECORDS_QUEUED_MAX &&
+        rng_below(&prom->rng, 100) < prom->conf.power_percent) {
+        power_loss(prom);
+    }
     report_line(prom->report, "prometheus: killed, segment %u has %zu bytes%s", prom->segment,
                 prom->written, prom->torn ? ", torn" : "");
 }

@@ -481,6 +481,16 @@ static void replay(struct prometheus *prom)
         }
     }
     prom->next_ref = highest + 1;
+    if (prom->refs_again) { /* refs of a lost tail get other labels */
+        prom->next_ref = 1;
+        for (size_t i = 0; i < prom->series_count; i++) {
+            const struct prom_series *series = &prom->series[i];
+            if (series->defined && series->ref >= prom->next_ref) {
+                prom->next_ref = series->ref + 1;
+            }
+        }
+        prom->refs_again = false;
+    }
     prom->writer.compression = (enum wal_writer_compression)rng_below(&prom->rng, 3);
 }
 

@@ -30,6 +30,7 @@ struct prometheus_conf {
     int64_t restart_ms;        /* mean between restarts; 0: never */
     unsigned crash_percent;    /* of the restarts */
     unsigned torn_percent;     /* of the crashes: inside a record */
+    unsigned power_percent;    /* of the crashes: whole records that were read are gone, too */
     unsigned churn_percent;    /* chance of a set to vanish, a scrape */
     unsigned late_percent;     /* chance that a series record comes after its samples */
     unsigned unknown_permille; /* samples of a ref that has no series record */
@@ -113,6 +114,9 @@ struct prometheus {
     size_t written; /* bytes of it in the file */
     struct prom_record queue[RECORDS_QUEUED_MAX];
     size_t queue_count;
+    struct prom_record history[RECORDS_QUEUED_MAX]; /* of the segment, the first ones */
+    size_t history_count;
+    bool refs_again; /* refs of a lost tail are given out again, to other series */
     bool has_checkpoint, has_old_checkpoint, torn;
     uint32_t checkpoint, old_checkpoint, checkpoint_next;
     struct buf record;

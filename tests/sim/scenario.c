@@ -108,6 +108,7 @@ static void prometheus_make(struct rng *rng, struct prometheus_conf *to)
     to->restart_ms = chance(rng, 50) ? 0 : between(rng, 3000, 12000);
     to->crash_percent = chance(rng, 50) ? 0 : 60;
     to->torn_percent = chance(rng, 50) ? 0 : 70;
+    to->power_percent = chance(rng, 80) ? 0 : 60;
     to->churn_percent = maybe(rng, 30, 20);
     to->late_percent = maybe(rng, 50, 40);
     to->unknown_permille = maybe(rng, 70, 10);
@@ -323,12 +324,12 @@ void scenario_describe(const struct scenario *scenario, char *out, size_t bytes)
     }
     (void)snprintf(
         out + used, bytes - (size_t)used,
-        " spells %lld, turns %lld; %zux%zu series, segments %zu, truncate %lld%s, restart %lld (crash %u%%, torn %u%%), late "
+        " spells %lld, turns %lld; %zux%zu series, segments %zu, truncate %lld%s, restart %lld (crash %u%%, torn %u%%, power %u%%), late "
         "%u%%, ghosts %u, partial %u%%; crash %lld, stop %lld, hints %d%s",
         (long long)scenario->spell_ms_max, (long long)scenario->turn_ms, prom->targets,
         prom->series_per_target, prom->segment_bytes, (long long)prom->truncate_ms,
         prom->truncate_unread ? " unread" : "", (long long)prom->restart_ms, prom->crash_percent,
-        prom->torn_percent, prom->late_percent, prom->unknown_permille, prom->partial_percent,
-        (long long)scenario->crash_ms, (long long)scenario->stop_ms, (int)scenario->hints,
-        scenario->once_last ? ", once" : "");
+        prom->torn_percent, prom->power_percent, prom->late_percent, prom->unknown_permille,
+        prom->partial_percent, (long long)scenario->crash_ms, (long long)scenario->stop_ms,
+        (int)scenario->hints, scenario->once_last ? ", once" : "");
 }
