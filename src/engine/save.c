@@ -92,15 +92,29 @@ static uint32_t oldest_generation(const struct rows *rows, uint32_t now)
     return oldest;
 }
 
-/* What is said in this commit, and of earlier generations what a place still refers to. */
-static void segments_remember(struct engine *engine, const struct rows *rows, uint32_t oldest)
+static bool said(const struct rows *rows, const struct store_segment *segment)
 {
-    struct store_segment *saved =
-        mem_grow(engine->saved_segments, engine->saved_segments_count + rows->segments_count + 1,
-                 sizeof *saved);
+    for (size_t i = 0; i < rows->segments_count; i++) {
+        if (rows->segments[i].generation == segment->generation &&
+            rows->segments[i].number == segment->number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is said in this commit, and of what was said before all that is not below `from`, as the
+ * state keeps it: a segment whose file is another one now is known no more, but its place is still
+ * to be found. */
+static void segments_remember(struct engine *engine, const struct rows *rows,
+                              const struct position *from)
+{
+    size_t room = engine->saved_segments_count + rows->segments_count + 1;
+    struct store_segment *saved = mem_grow(engine->saved_segments, room, sizeof *saved);
     size_t kept = 0;
     for (size_t i = 0; i < engine->saved_segments_count; i++) {
-        if (saved[i].generation >= oldest && saved[i].generation < waldir_generation(engine->dir)) {
+        struct position at = {.generation = saved[i].generation, .segment = saved[i].number};
+        if (!position_before(&at, from) && !said(rows, &saved[i])) {
             saved[kept++] = saved[i];
         }
     }
@@ -128,12 +142,12 @@ static void rows_segments(struct engine *engine, struct rows *rows, struct store
     }
     uint32_t now = waldir_generation(engine->dir);
     uint32_t oldest = oldest_generation(rows, now);
-    segments_remember(engine, rows, oldest);
     commit->segments = rows->segments;
     commit->segments_count = rows->segments_count;
     commit->has_segments_before = true;
     commit->segments_before = (struct position){
         .generation = oldest, .segment = oldest == now ? waldir_at(engine->dir, 0)->number : 0};
+    segments_remember(engine, rows, &commit->segments_before);
 }
 
 static void rows_init(const struct engine *engine, struct rows *rows)

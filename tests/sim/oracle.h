@@ -27,6 +27,8 @@
 
 #define ORACLE_NONE UINT32_MAX
 
+enum { STUMBLES = 8 }; /* a request that fails so often is taken apart */
+
 enum item_state {
     ITEM_QUEUED,  /* logged, not all of its record is in the file yet */
     ITEM_VISIBLE, /* must arrive */
@@ -77,6 +79,8 @@ struct unsure {
 /* One per series and destination. */
 struct lane_fate {
     uint64_t in_flight; /* sequence of the request; 0: none */
+    uint32_t failures;  /* of its requests, in a row */
+    bool apart;         /* once refused, or STUMBLES of them: sifted */
     uint32_t newest;    /* last first arrival of a float or histogram, item + 1 */
     uint32_t exemplar;  /* and of an exemplar: within a TimeSeries those come last */
     uint32_t unsure;    /* index + 1 */

@@ -117,6 +117,9 @@ static enum excuse excuse_of(const struct oracle *oracle,
         lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_GONE;
     }
+    if (lost_as(oracle, destination, item, LOSS_SERVER_ERROR)) {
+        return EXCUSE_GONE; /* the only one of its request, which failed too often */
+    }
     if (oracle->damaged && item->segment >= oracle->damaged_from &&
         item->segment <= oracle->damaged_to && lost_as(oracle, destination, item, LOSS_DAMAGED)) {
         return EXCUSE_GONE;
@@ -309,7 +312,8 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     if (fate->arrived) {
         totals->arrived++;
         /* sent in an early life, then forgotten by a crash and out of reach for the next */
-        totals->blurred += item->removed || excuse == EXCUSE_DROPPED || excuse == EXCUSE_START;
+        totals->blurred += item->removed || excuse == EXCUSE_DROPPED || excuse == EXCUSE_START ||
+                           excuse == EXCUSE_GONE; /* stored, but the answer was a failure */
         return;
     }
     totals->dropped += excuse == EXCUSE_DROPPED;

@@ -44,11 +44,11 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though it is no whole item of a known series";
     } else if (oracle_takes(destination, item) != ORACLE_TAKES) {
         why = "was sent though the destination does not take its kind";
-    } else if (number < destination->never_before && !oracle->damaged) {
-        why = "was sent though it is older than the start (start_at: now)";
     } else if (oracle->damaged || oracle_fussy(destination) ||
                (oracle->power_lost && item->segment >= oracle->power_segment)) {
         why = NULL; /* rather twice than not at all; pieces may come again */
+    } else if (number < destination->never_before) {
+        why = "was sent though it is older than the start (start_at: now)";
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
@@ -92,6 +92,10 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
     if (several && (destination->calm || destination->conf->placement == CONF_PINNED)) {
         report_violation(oracle->report, "I2: %s: {%s} went to several endpoints without cause",
                          destination->conf->name, label_ids_text(oracle->ids, series));
+    }
+    if (lane->apart) { /* its culprits may be given up, and the pieces need fewer failures */
+        lane->again = 0;
+        lane->unsure = 0;
     }
     if (lane->again != 0 && lane->again != number + 1 && !oracle_fussy(destination)) {
         report_violation(oracle->report,
@@ -180,9 +184,10 @@ void oracle_delivered(void *context, const struct fake_request *request)
         bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
         /* refused, then forgotten by a crash, then liked */
         bool again = oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
-        bool orphan = request->end != FAKE_OPEN &&
-                      (oracle->items[number].removed || number < destination->start_item || anew ||
-                       oracle->conf->start_at == CONF_START_AGO);
+        bool orphan =
+            request->end != FAKE_OPEN &&
+            (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||
+             number < destination->start_item || anew || oracle->conf->start_at == CONF_START_AGO);
         /* and where a series record is lost, its items wait while those of another ref go */
         uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
         if (number + 1 < newest && !orphan && !again && !oracle->damaged && !oracle->state_lost) {
@@ -213,6 +218,7 @@ void oracle_ended(void *context, const struct fake_request *request)
     bool taken = request->end == FAKE_TAKEN;
     bool answered = taken && request->plan.outcome == HTTP_ANSWERED;
     destination->throttled = destination->throttled || (answered && request->plan.status == 429);
+    bool refused = answered && request->plan.status == 400;
     uint32_t unsure = 0;
     if (taken && request->plan.outcome == HTTP_AMBIGUOUS) {
         unsure = unsure_add(destination, request, endpoint);
@@ -222,6 +228,8 @@ void oracle_ended(void *context, const struct fake_request *request)
         uint32_t number = oracle_find(oracle, &request->samples[i]);
         if (lane->in_flight == request->sequence) {
             lane->in_flight = 0;
+            lane->failures = taken && accepted(request) ? 0 : lane->failures + 1;
+            lane->apart = lane->apart || refused || lane->failures >= STUMBLES;
             lane->unsure = unsure;
             lane->again = unsure == 0 || number == ORACLE_NONE ? 0 : number + 1;
         }
@@ -231,7 +239,7 @@ void oracle_ended(void *context, const struct fake_request *request)
                             (fate->acked_life != 0 && fate->acked_event < oracle->durable_event);
             fate->acked_life = oracle->life;
             fate->acked_event = oracle->event;
-            fate->maybe_forgotten = false;
+            fate->maybe_forgotten = lane->apart; /* out of order, no position tells of it */
         }
     }
 }
