@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <time.h>
 #include <unistd.h>
+#include <walship/assert.h>
 #include <walship/mem.h>
 #include <walship/status_mhd.h>
 
@@ -63,7 +64,8 @@ static enum status_method method_of(const char *text)
 static int64_t now_ms(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+    ASSERT(failed == 0);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 

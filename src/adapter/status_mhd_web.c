@@ -8,6 +8,7 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <unistd.h>
+#include <walship/assert.h>
 #include <walship/mem.h>
 
 enum { FILE_BYTES_MAX = 256 << 10, WRONG_WAIT_MS = 1000, PASSWORD_BYTES_MAX = 512 };
@@ -122,6 +123,7 @@ static bool same(const char *left, size_t left_bytes, const char *right, size_t 
 
 static bool hash_matches(const char *password, const char *hash)
 {
+    ASSERT(password != NULL && hash != NULL);
     struct crypt_data *data = mem_new(1, sizeof *data);
     const char *made = crypt_r(password, hash, data);
     bool good = made != NULL && same(made, strlen(made), hash, strlen(hash));

@@ -198,7 +198,7 @@ static double capacity_of(const struct engine_destination_stats *destination,
 {
     (void)destination;
     (void)first;
-    return endpoint->slots > 0 ? (double)(PENDING_ITEMS_MAX / endpoint->slots) : 0;
+    return endpoint->slots > 0 ? (double)PENDING_ITEMS_MAX / endpoint->slots : 0;
 }
 
 static bool shard_capacity(const struct metrics_view *view, const struct expo_metric *metric,

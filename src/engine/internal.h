@@ -107,10 +107,7 @@ struct destination {
     const struct conf *awaited_of;
     struct sender **retired; /* endpoints that are no more, with requests in flight */
     size_t retired_count;
-    bool fenced;               /* nothing is read until all is settled: then the rules change */
-    bool unloaded;             /* new: its saved state, if there is any, is not known yet */
-    bool leaving;              /* not configured any more: goes when its state is saved */
-    uint64_t leaves_at_commit; /* 0: something is in flight still */
+    uint64_t leaves_at_commit;                 /* 0: something is in flight still */
     char fingerprint[ROUTE_FINGERPRINT_CHARS]; /* of `rules` */
     struct domain *domains[DOMAINS_MAX];
     size_t domains_count;
@@ -132,6 +129,9 @@ struct destination {
     struct quota_account *quota; /* shared by its endpoints, or with its group; NULL: none */
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
+    bool fenced;        /* nothing is read until all is settled: then the rules change */
+    bool unloaded;      /* new: its saved state, if there is any, is not known yet */
+    bool leaving;       /* not configured any more: goes when its state is saved */
     bool said_unsupported;
     enum rw_version version; /* protobuf_message, or what a 415 made of it */
     bool narrowed;           /* it was 2.0 before: what waits may be more than 1.0 carries */

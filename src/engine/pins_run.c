@@ -256,12 +256,9 @@ static bool pin_step(struct engine *engine, struct pin *pin)
     if (pin->state == PIN_WANTED) {
         if (engine->now_ms < pin->retry_ms) {
             due(pins, pin->retry_ms);
-        } else if (!here) {
-            pins_remove(engine, pin);
-            return true;
-        } else if (!pins->links_refused) {
+        } else if (here && !pins->links_refused) {
             pin_link(engine, pin);
-        } else if (!pin_hold(engine, pin)) {
+        } else if (!here || !pin_hold(engine, pin)) {
             pins_remove(engine, pin);
             return true;
         }
