@@ -204,6 +204,7 @@ void engine_free(struct engine *engine)
     }
     quotas_free(engine);
     identities_free(engine->identities);
+    tail_free(engine->scan.other);
     waldir_free(engine->scan.series_dir);
     pins_release(engine);
     waldir_free(engine->dir);

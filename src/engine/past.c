@@ -175,7 +175,7 @@ bool past_has(const struct engine *engine, const struct position *at)
     return count > 0 && waldir_at(past->dir, count - 1)->number >= at->segment;
 }
 
-struct position past_next(struct engine *engine, uint32_t generation)
+struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc)
 {
     struct pins *pins = &engine->pins;
     struct past *past = past_of(engine, generation);
@@ -191,6 +191,8 @@ struct position past_next(struct engine *engine, uint32_t generation)
         past->fork = fork_of(engine, generation, dir_of(engine, at.generation));
     }
     at.segment = past->fork;
+    at.record = past->fork_record;
+    *previous_crc = past->fork_crc;
     return at;
 }
 

@@ -48,7 +48,10 @@ struct past {
     uint32_t generation;
     struct waldir *dir;
     bool has_fork;
-    uint32_t fork; /* the segment of the next generation that is the first one not of this */
+    uint32_t fork;        /* the segment of the next generation that is the first one not of this */
+    uint32_t fork_record; /* so many of its records are the same */
+    uint32_t fork_crc;    /* of the last of them */
+    bool fork_known;      /* which was looked at */
 };
 
 struct pins {
@@ -103,7 +106,7 @@ bool past_is(const struct engine *engine, uint32_t generation);
 void past_begin(struct engine *engine, uint32_t generation);
 void pasts_run(struct engine *engine); /* lets go what has no pins */
 /* A domain read all of an earlier generation: where it goes on. */
-struct position past_next(struct engine *engine, uint32_t generation);
+struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc);
 /* A saved place that lies in an earlier generation of which enough is left. */
 bool past_has(const struct engine *engine, const struct position *at);
 

@@ -277,12 +277,14 @@ static void readers_merge(struct engine *engine)
 /* All that is left of an earlier generation was read: on to the next one. */
 static void reader_leave_past(struct engine *engine, struct reader *reader)
 {
-    struct mark next = {.at = past_next(engine, tail_position(reader->tail).generation)};
+    struct mark next = {.offset = TAIL_OFFSET_UNKNOWN};
+    next.at = past_next(engine, tail_position(reader->tail).generation, &next.previous_crc);
     for (size_t i = 0; i < reader->domains_count; i++) {
         struct domain *domain = reader->domains[i];
         domain_record_done(domain, &next);
-        trace_line(engine, "%s: goes on in generation %u, segment %u record 0",
-                   domain->destination->conf->name, next.at.generation, next.at.segment);
+        trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
+                   domain->destination->conf->name, next.at.generation, next.at.segment,
+                   next.at.record);
     }
     reader_free(engine, reader);
     engine->work_left = true;

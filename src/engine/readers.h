@@ -36,14 +36,15 @@ struct reader {
     bool at_end;
 };
 
-enum scan_state { SCAN_DONE, SCAN_SERIES, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
+enum scan_state { SCAN_DONE, SCAN_FORK, SCAN_SERIES, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
 enum { SCAN_TRIES_MAX = 10, RETRY_IO_MS = 1000 };
 
 /* Loading series up to where the domains start, and finding their places on the way. */
 struct scan {
     enum scan_state state;
     struct tail *tail;
-    size_t series; /* SCAN_SERIES: index of the file */
+    struct tail *other; /* SCAN_FORK: in the next generation */
+    size_t series;      /* SCAN_SERIES: index of the file */
     struct waldir *series_dir;
     struct position series_at;
     size_t past;           /* SCAN_PAST: index of the earlier generation */
@@ -92,6 +93,10 @@ void series_apply(struct engine *engine, const struct tail_out *out, const struc
 /* scan.c */
 void scan_start(struct engine *engine);
 void scan_run(struct engine *engine);
+
+/* fork.c */
+bool fork_step(struct engine *engine); /* false: all are known */
+void fork_end(struct engine *engine);
 void collect_run(struct engine *engine);
 
 #endif

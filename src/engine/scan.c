@@ -69,8 +69,9 @@ static void scan_begin(struct engine *engine)
     struct scan *scan = &engine->scan;
     scan->has_last = false;
     scan->has_damage = false;
+    fork_end(engine);
     scan->past = 0;
-    scan_series(engine);
+    scan->state = SCAN_FORK;
 }
 
 /* True: all of it is read. */
@@ -98,20 +99,12 @@ static struct position checkpoint_place(const struct engine *engine)
     return at;
 }
 
-/* A place in an earlier generation needs no search: the pins are its own files. It will go on at
- * the fork, up to which the series are wanted now. */
+/* A place in an earlier generation needs no search: the pins are its own files. */
 static void scan_place_past(struct engine *engine, struct domain *domain)
 {
-    struct position at = domain->next.at;
     domain->anchor = ANCHOR_PLACED;
     domain->next.offset = TAIL_OFFSET_UNKNOWN;
     domain->next.previous_crc = 0;
-    while (at.generation != waldir_generation(engine->dir)) {
-        at = past_next(engine, at.generation);
-    }
-    if (position_before(&engine->scan.until, &at)) {
-        engine->scan.until = at;
-    }
     trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
                domain->destination->conf->name, domain->next.at.generation, domain->next.at.segment,
                domain->next.at.record);
@@ -516,13 +509,36 @@ static bool scan_step(struct engine *engine)
     return true;
 }
 
+/* Who reads an earlier generation goes on at the fork: up to there the series are wanted now. */
+static void scan_until(struct engine *engine)
+{
+    const struct pins *pins = &engine->pins;
+    engine->scan.until = (struct position){0};
+    if (pins->pasts_count > 0) {
+        uint32_t crc;
+        engine->scan.until = past_next(engine, pins->pasts[pins->pasts_count - 1].generation, &crc);
+    }
+}
+
 void scan_run(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
     if (scan->state == SCAN_DONE || engine->now_ms < scan->retry_at_ms) {
         return;
     }
-    for (int i = 0; i < SCAN_STEPS; i++) {
+    if (scan->state == SCAN_FORK) {
+        if (waldir_is_replaced(engine->dir)) {
+            return;
+        }
+        if (fork_step(engine)) {
+            engine->work_left = true;
+            return;
+        }
+        scan->past = 0;
+        scan_until(engine);
+        scan_series(engine);
+    }
+    for (int i = 0; i < SCAN_STEPS && scan->state != SCAN_FORK; i++) { /* it may begin again */
         if (!scan_step(engine)) {
             return;
         }

@@ -38,6 +38,8 @@ void fake_os_unlink(struct fake_os *fake,
 void fake_os_rename(struct fake_os *fake, const char *from, const char *to);
 /* A second name of the same file. */
 void fake_os_link(struct fake_os *fake, const char *from, const char *to);
+/* What is in a directory; no call of the code under test is counted. */
+void fake_os_names(const struct fake_os *fake, const char *path, os_entry_fn *each, void *context);
 bool fake_os_exists(const struct fake_os *fake, const char *path);
 uint64_t fake_os_bytes(const struct fake_os *fake, const char *path);
 const uint8_t *fake_os_data(const struct fake_os *fake, const char *path);

@@ -115,6 +115,16 @@ void fake_os_link(struct fake_os *fake, const char *from, const char *to)
     node->users++;
 }
 
+void fake_os_names(const struct fake_os *fake, const char *path, os_entry_fn *each, void *context)
+{
+    for (size_t i = 0; i < fake->names_count; i++) {
+        const struct name *name = &fake->names[i];
+        if (fake_name_is_under(name, path) && !each(context, name->path + name->parent_bytes + 1)) {
+            return;
+        }
+    }
+}
+
 bool fake_os_exists(const struct fake_os *fake, const char *path)
 {
     return fake_name_find(fake, path) != NULL;

@@ -190,6 +190,16 @@ void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
     }
 }
 
+void oracle_segment_kept(struct oracle *oracle, uint32_t segment, bool defined)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        if (oracle->items[i].segment == segment) {
+            oracle->items[i].kept = true;
+            oracle->items[i].defined = defined;
+        }
+    }
+}
+
 uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *sample)
 {
     if (sample->series >= oracle->series_count) {

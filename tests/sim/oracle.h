@@ -47,6 +47,8 @@ struct oracle_item {
     bool unknown; /* no series record exists for its ref */
     bool late;    /* its series record comes after it */
     bool removed; /* its segment was deleted */
+    bool kept;    /* and the spool had it then: no excuse */
+    bool defined; /* and all series known before it */
     bool dropped; /* its series is */
     enum rw_decoded_kind kind;
     int64_t st_ms; /* start time; 0: none */
@@ -164,6 +166,8 @@ void oracle_source_unknown(struct oracle *oracle, uint32_t source);
  * on positions prove nothing to the oracle, and what is near the damage may come twice. */
 void oracle_segment_damaged(struct oracle *oracle, uint32_t segment);
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
+/* As it is deleted the spool has it; defined: and the definitions it needs. */
+void oracle_segment_kept(struct oracle *oracle, uint32_t segment, bool defined);
 
 /* ---- told by the seams ---- */
 void oracle_started(struct oracle *oracle); /* a life begins */

@@ -124,8 +124,10 @@ static enum excuse excuse_of(const struct oracle *oracle,
         item->segment <= oracle->damaged_to && lost_as(oracle, destination, item, LOSS_DAMAGED)) {
         return EXCUSE_GONE;
     }
-    if (item->removed && (lost_as(oracle, destination, item, LOSS_TRUNCATED) ||
-                          lost_as(oracle, destination, item, LOSS_UNKNOWN_REF))) {
+    if (item->removed && !item->kept && lost_as(oracle, destination, item, LOSS_TRUNCATED)) {
+        return EXCUSE_GONE;
+    }
+    if (item->removed && !item->defined && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_GONE;
     }
     return EXCUSE_NONE;

@@ -78,7 +78,7 @@ static struct conf *conf_make(struct rng *rng)
     struct conf *conf = mem_new(1, sizeof *conf);
     conf->wal_dir = mem_string("/data/wal");
     conf->state_dir = mem_string("/state");
-    conf->spool_dir = mem_string("/state/spool");
+    conf->spool_dir = mem_string("/spool");
     conf->spool_max_bytes = (uint64_t)10 << 30;
     unsigned start = (unsigned)rng_below(rng, 100);
     conf->start_at = start < 70 ? CONF_START_OLDEST : start < 85 ? CONF_START_AGO : CONF_START_NOW;
@@ -258,6 +258,19 @@ static void judges_make(struct scenario *to, uint64_t seed)
     }
 }
 
+/* As kinds_make: a stream of its own. */
+static void spool_make(struct scenario *scenario, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 4};
+    scenario->spools = chance(&rng, 60);
+    scenario->links_refused = chance(&rng, 30);
+    scenario->spool_ms_max = chance(&rng, 70) ? 10 : between(&rng, 10, 3000);
+    scenario->spool_fail_permille = maybe(&rng, 75, 20);
+    if (scenario->spools && !scenario->flood) {
+        scenario->prometheus.truncate_unread |= chance(&rng, 70);
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -273,6 +286,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
         scenario->endpoints_all[i] = scenario->conf->destinations[i].endpoints_count;
     }
     kinds_make(scenario, seed);
+    spool_make(scenario, seed);
     struct rng rules_rng = {seed * 0x9e3779b97f4a7c15u + 3};
     scenario->prometheus.relabels = chance(&rules_rng, 30);
     if (scenario->prometheus.relabels) {

@@ -30,10 +30,13 @@ struct scenario {
     bool wall_jumps;
     bool reconfigures; /* between lives: shard_by, number of endpoints */
     size_t endpoints_all[DESTINATIONS_MAX];
-    bool state_lost; /* between two lives, once */
-    bool flood;      /* more than a domain may hold, while nothing can be sent */
-    bool once_last;  /* the last life is run --once */
-    bool again;      /* and another one must find nothing to do */
+    bool spools, links_refused; /* there is a spool; links into it can't be made */
+    int64_t spool_ms_max;
+    unsigned spool_fail_permille; /* of turns: its disk is full for a while */
+    bool state_lost;              /* between two lives, once */
+    bool flood;                   /* more than a domain may hold, while nothing can be sent */
+    bool once_last;               /* the last life is run --once */
+    bool again;                   /* and another one must find nothing to do */
 };
 
 void scenario_make(struct scenario *scenario, uint64_t seed);

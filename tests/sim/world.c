@@ -53,6 +53,9 @@ static void heal_begin(struct world *world)
     fake_os_short_reads(world->os, 0);
     fake_os_hint_faults(world->os, 0, 0);
     io_faults_clear(world);
+    if (world->spool != NULL) {
+        world->spool->write_error = 0;
+    }
     prometheus_calm(&world->prom);
     if (!world->stopping && world->engine != NULL) {
         world->life_ms = INT64_MAX;
@@ -214,6 +217,9 @@ static int64_t next_event(const struct world *world)
     }
     int64_t next = earlier(prometheus_deadline(&world->prom), fake_http_deadline(world->http));
     next = earlier(next, fake_store_deadline(world->store));
+    if (world->spool != NULL && world->engine != NULL) {
+        next = earlier(next, fake_spool_deadline(world->spool));
+    }
     next = earlier(next, earlier(world->phase_ms, world->jump_ms));
     if (world->phase <= PHASE_DRAIN || world->stopping) {
         next = earlier(next, world->life_ms);

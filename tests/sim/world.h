@@ -3,6 +3,7 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "fake_spool.h"
 #include "scenario.h"
 
 #include <walship/engine.h>
@@ -39,6 +40,7 @@ struct world {
     struct faults faults;
     struct fake_http *http;
     struct fake_store *store;
+    struct fake_spool *spool; /* NULL: none */
     struct prometheus prom;
     struct engine *engine; /* NULL: walship is down */
     bool stopping;

@@ -58,6 +58,7 @@ static void between_lives(struct world *world)
 void life_start(struct world *world, bool once)
 {
     struct engine_options options = {.once = once};
+    options.spool = world->spool == NULL ? NULL : &world->spool->seam;
     struct err err = {0};
     between_lives(world);
     oracle_started(&world->oracle);
@@ -82,6 +83,9 @@ static void life_end(struct world *world, const char *how)
                 (long long)world->now_ms, how, fake_http_in_flight(world->http));
     fake_http_crash(world->http, &world->rng);
     fake_store_crash(world->store, rng_below(&world->rng, 2) == 0);
+    if (world->spool != NULL) {
+        fake_spool_crash(world->spool, &world->faults.rng);
+    }
     engine_free(world->engine);
     world->engine = NULL;
     world->life_ms = world->phase == PHASE_LIVELY
@@ -166,8 +170,25 @@ static void stats_check(struct world *world)
     }
 }
 
+/* Its disk fills up, and has room again. */
+static void spool_before_turn(struct world *world)
+{
+    struct fake_spool *spool = world->spool;
+    if (spool == NULL || world->phase != PHASE_LIVELY) {
+        return;
+    }
+    spool->delay_ms = world_between(world, 0, world->scenario.spool_ms_max);
+    if (spool->write_error == 0 &&
+        rng_below(&world->rng, 1000) < world->scenario.spool_fail_permille) {
+        spool->write_error = 28; /* ENOSPC */
+    } else if (spool->write_error != 0 && rng_below(&world->rng, 20) == 0) {
+        spool->write_error = 0;
+    }
+}
+
 static void faults_before_turn(struct world *world)
 {
+    spool_before_turn(world);
     if (world->phase == PHASE_LIVELY &&
         rng_below(&world->rng, 1000) < world->scenario.eio_permille) {
         enum fake_os_call call = (enum fake_os_call)rng_below(&world->rng, FAKE_OS_CALLS);
@@ -201,5 +222,6 @@ bool turn_due(const struct world *world)
     bool hinted = world->files_changed && world->scenario.hints != HINTS_NONE;
     return hinted || world->signalled || fake_http_deadline(world->http) <= world->now_ms ||
            fake_store_deadline(world->store) <= world->now_ms ||
+           (world->spool != NULL && fake_spool_deadline(world->spool) <= world->now_ms) ||
            engine_deadline(world->engine, world->now_ms) <= world->now_ms;
 }

@@ -146,6 +146,12 @@ static void os_make(struct world *world, uint64_t seed)
         fake_os_hint_faults(world->os, 40, 20);
     }
     world->now_ms = fake_os_now(world->os);
+    if (scenario->spools) {
+        world->spool = fake_spool_new(world->os, "/spool", &world->now_ms);
+        world->spool->link_error = scenario->links_refused ? 18 : 0; /* EXDEV */
+    } else {
+        fake_os_mkdir(world->os, "/spool");
+    }
 }
 
 void world_init(struct world *world, struct report *report)
@@ -182,6 +188,7 @@ void world_release(struct world *world)
     prometheus_release(&world->prom);
     fake_http_free(world->http);
     fake_store_free(world->store);
+    fake_spool_free(world->spool);
     faults_release(&world->faults);
     fake_os_free(world->os);
     oracle_release(&world->oracle);

@@ -1,0 +1,89 @@
+/* fork.c - where the next generation leaves the one before.
+ *
+ * A repair writes the damaged segment anew, record by record, up to the damage: what is the same as
+ * in the file that was read needs not be sent again. Both are read side by side for as long as the
+ * checksums of their records agree; it is the first thing a scan does, before anybody reads. */
+#include "internal.h"
+
+enum { FORK_RECORDS = 4096 }; /* a turn */
+
+static const struct waldir_segment *segment_of(struct engine *engine, uint32_t generation,
+                                               uint32_t number)
+{
+    const struct waldir *dir = dir_of(engine, generation);
+    return dir == NULL ? NULL : waldir_find(dir, number);
+}
+
+static struct tail *tail_at(struct engine *engine, uint32_t generation, uint32_t segment)
+{
+    struct position at = {.generation = generation, .segment = segment};
+    struct tail *tail = tail_new(dir_of(engine, generation));
+    tail_seek(tail, &at);
+    return tail;
+}
+
+/* The next earlier generation whose fork is not known to the record; false: none. */
+static bool fork_next(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    for (; scan->past < engine->pins.pasts_count; scan->past++) {
+        uint32_t crc;
+        struct past *past = &engine->pins.pasts[scan->past];
+        struct position next = past_next(engine, past->generation, &crc);
+        bool both = segment_of(engine, past->generation, past->fork) != NULL &&
+                    segment_of(engine, next.generation, past->fork) != NULL;
+        if (past->fork_known || !both) {
+            past->fork_known = true;
+            continue;
+        }
+        scan->tail = tail_at(engine, past->generation, past->fork);
+        scan->other = tail_at(engine, next.generation, past->fork);
+        return true;
+    }
+    return false;
+}
+
+/* Its next record in the segment; false: no more, or it can't be read. */
+static bool record_of(struct tail *tail, uint32_t segment, struct tail_out *out)
+{
+    struct err ignored;
+    enum tail_status status;
+    do {
+        status = tail_next(tail, out, &ignored);
+    } while (status == TAIL_DAMAGE && out->at.segment == segment);
+    return status == TAIL_RECORD && out->at.segment == segment;
+}
+
+void fork_end(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    tail_free(scan->tail);
+    tail_free(scan->other);
+    scan->tail = NULL;
+    scan->other = NULL;
+}
+
+bool fork_step(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    if (scan->tail == NULL && !fork_next(engine)) {
+        return false;
+    }
+    struct past *past = &engine->pins.pasts[scan->past];
+    for (int i = 0; i < FORK_RECORDS; i++) {
+        struct tail_out now;
+        struct tail_out then;
+        bool same = record_of(scan->other, past->fork, &now) &&
+                    record_of(scan->tail, past->fork, &then) && now.crc == then.crc;
+        if (!same) {
+            trace_line(engine, "generation %u: the first %u records of segment %u are the same",
+                       past->generation + 1, past->fork_record, past->fork);
+            past->fork_known = true;
+            fork_end(engine);
+            return true;
+        }
+        past->fork_record = now.at.record + 1;
+        past->fork_crc = now.crc;
+    }
+    return true;
+}
