@@ -24,7 +24,8 @@ enum piece {
     PIECE_APART   /* the items of one quarantined series */
 };
 
-enum { NOBODY = UINT32_MAX, WITNESSES = 3, ALONE_MAX = 16 };
+#define NOBODY UINT32_MAX
+enum { WITNESSES = 3, ALONE_MAX = 16 };
 
 /* Refused alone, with nothing taken since. */
 struct alone {
