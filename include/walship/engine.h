@@ -111,6 +111,8 @@ struct engine_destination_stats {
     struct position reading;   /* where it reads on; oldest over its domains */
     uint64_t stalls;           /* times that reading stopped because too much was pending */
     uint64_t undecodable;      /* records */
+    uint64_t out_of_order;     /* of what was dropped by rule */
+    uint64_t case_collisions;  /* series that differ only in case from another */
     uint64_t behind_bytes;     /* WAL bytes not read yet, worst domain */
     int64_t newest_read_ms;    /* sample time */
     int64_t lag_ms;            /* age of the oldest pending item since it was read; 0: none */

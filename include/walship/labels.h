@@ -49,7 +49,8 @@ void labels_free(struct labels *labels);
 /* Id of this canonical list, with one reference added. The strings are copied when new. */
 uint32_t labels_intern(struct labels *labels, const struct label *list, size_t count);
 void labels_retain(struct labels *labels, uint32_t set);
-/* Told each set that is gone, whoever released it, before its id can come back. One listener. */
+/* Told each set that goes, whoever released it: for the last time labels_get has it. One listener.
+ */
 typedef void labels_gone_fn(void *context, uint32_t set);
 void labels_on_gone(struct labels *labels, labels_gone_fn *gone, void *context);
 /* Drops one reference; true: the set is gone and its id may come back for another. */

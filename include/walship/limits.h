@@ -18,6 +18,7 @@ enum {
     LABELS_FINAL_BYTES_MAX = 2 * LABELS_BYTES_MAX,
 
     /* relabelling */
+    FOLDED_SERIES_MAX = 4 << 20, /* a destination: looked at for differing only in case */
     RELABEL_RULES_MAX = 1000,    /* a destination */
     RELABEL_SOURCES_MAX = 256,   /* source_labels of a rule */
     RELABEL_BYTES_MAX = 8 << 20, /* of all texts made for one series */

@@ -363,7 +363,12 @@ const struct metric metrics_table[] = {
     {DESTINATION(counts[STORE_ALREADY_THERE], COUNTER, "walship_items_already_there_total",
                  "Items the receiver said it had already.")},
     {DESTINATION(counts[STORE_DROPPED], COUNTER, "walship_items_dropped_total",
-                 "Items dropped by rule (start_at, relabelling).")},
+                 "Items dropped by rule (start_at, relabelling, out of order).")},
+    {DESTINATION(out_of_order, COUNTER, "walship_items_out_of_order_total",
+                 "Items of these that were not newer than the newest taken of their series.")},
+    {DESTINATION(case_collisions, COUNTER, "walship_series_case_collisions_total",
+                 "Series that differ only in the case of letters from another one, for a "
+                 "destination that takes them for one.")},
     {CUSTOM(items_lost, COUNTER, "walship_items_lost_total", "Items lost, by reason.")},
     {DESTINATION(pending, GAUGE, "walship_items_pending", "Items read and not settled.")},
     {DESTINATION(parked, GAUGE, "walship_items_parked", "Items waiting for their series record.")},

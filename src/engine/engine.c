@@ -90,6 +90,7 @@ static void senders_init(struct engine *engine, struct destination *destination)
 static void set_gone(void *context, uint32_t set)
 {
     judge_forget(context, set);
+    folded_forget(context, set);
 }
 
 void destination_init(struct engine *engine, struct destination *destination,
@@ -180,6 +181,7 @@ void destination_release(struct engine *engine, struct destination *destination)
     mem_free(destination->quarantine.bans); /* the labels go as a whole */
     mem_free(destination->senders);
     routes_release(engine, destination);
+    folded_release(destination);
     mem_free(destination->newest_ms);
     destination->newest_ms = NULL;
     destination->newest_count = 0;

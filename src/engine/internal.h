@@ -126,6 +126,8 @@ struct destination {
     int64_t *newest_ms; /* taken, by final set; only where out_of_order says drop */
     uint32_t newest_count;
     uint64_t out_of_order;
+    struct refmap *folded; /* hash with letters folded -> final set; NULL: none yet */
+    uint64_t case_collisions;
     struct quota_account *quota; /* shared by its endpoints, or with its group; NULL: none */
     uint64_t undecodable;
     int64_t lend_at_ms; /* next look at its endpoints; INT64_MAX: all is well and at home */
@@ -250,6 +252,11 @@ void ledger_add(struct engine *engine, struct destination *destination, const st
  * that passes it, so that no later life meets it again. */
 void ledger_defer(struct engine *engine, struct domain *domain, const struct loss *loss);
 void ledger_release(struct engine *engine, struct domain *domain); /* what the watermark passed */
+
+/* folded.c */
+void folded_note(struct engine *engine, struct destination *destination, uint32_t set);
+void folded_forget(struct engine *engine, uint32_t set);
+void folded_release(struct destination *destination);
 
 /* judge.c: what the destination would drop is not sent */
 struct ended_items { /* settled together */

@@ -135,6 +135,9 @@ const struct route *route_of(struct engine *engine, struct destination *destinat
     struct route *route = &destination->routes[set];
     if (route->set == LABELS_NONE) {
         *route = route_compute(engine, destination, set);
+        if (route->end == ROUTE_GOES) {
+            folded_note(engine, destination, route->set);
+        }
     }
     return route;
 }

@@ -53,6 +53,8 @@ void engine_destination_stats(const struct engine *engine, size_t index,
     *out = (struct engine_destination_stats){.name = destination->conf->name,
                                              .newest_read_ms = destination->newest_read_ms,
                                              .undecodable = destination->undecodable,
+                                             .out_of_order = destination->out_of_order,
+                                             .case_collisions = destination->case_collisions,
                                              .endpoints_count = destination->senders_count};
     quota_stats(destination->quota, &out->quota);
     memcpy(out->counts, destination->counts, sizeof out->counts);

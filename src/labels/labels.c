@@ -190,9 +190,14 @@ bool labels_release(struct labels *labels, uint32_t set)
 {
     ASSERT(set_of(labels, set)->refs > 0);
     struct set *entry = &labels->sets[set];
-    if (--entry->refs > 0) {
+    if (entry->refs > 1) {
+        entry->refs--;
         return false;
     }
+    if (labels->gone != NULL) {
+        labels->gone(labels->gone_context, set);
+    }
+    entry->refs = 0;
     idtable_remove(&labels->index, hash_of(labels, entry->ids, entry->count), set);
     for (size_t i = 0; i < 2 * (size_t)entry->count; i++) {
         symbols_drop(&labels->symbols, entry->ids[i]);
@@ -203,9 +208,6 @@ bool labels_release(struct labels *labels, uint32_t set)
     labels->last = labels->last == set ? LABELS_NONE : labels->last;
     ASSERT(labels->alive > 0);
     labels->alive--;
-    if (labels->gone != NULL) {
-        labels->gone(labels->gone_context, set);
-    }
     return true;
 }
 

@@ -16,7 +16,7 @@ static const char *const traces[] = {
     "token",        "token_fails",     "unauthorized", "revoked",     "final",
     "lent",         "relabel",         "quota",        "learned",     "kinds",
     "emptied_same", "repaired_middle", "damage",       "damage_once", "too_old",
-    "out_of_order"};
+    "out_of_order", "folded"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",

@@ -7,7 +7,7 @@
  *                                         auth: each endpoint has a client secret of its own
  *                                         v2 fallback histograms exemplars metadata: as named
  *                                         azure: window 20 min, out of order dropped
- *                                         age MS: sample_age_limit
+ *                                         age MS: sample_age_limit; fold: case does not count
  *     date URL MS                         this receiver's clock says MS now; answers have a Date
  *     wall MS                             the local wall clock is stepped by so much
  *     tokens LIFE_S | tokens fail STATUS  what the token service answers from now on

@@ -55,6 +55,8 @@ void world_destination(struct world *world, struct conf_destination *destination
     for (char *option = world_word(&line); option != NULL; option = world_word(&line)) {
         if (strcmp(option, "pinned") == 0) {
             destination->placement = CONF_PINNED;
+        } else if (strcmp(option, "fold") == 0) {
+            destination->fold_case = true;
         } else if (strcmp(option, "azure") == 0) {
             destination->window_ms = 20 * 60 * 1000;
             destination->out_of_order = CONF_ORDER_DROP;
