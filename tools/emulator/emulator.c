@@ -65,6 +65,7 @@ bool emulator_open(struct emulator *emulator, const struct options *options, str
     ASSERT(options->endpoints_count > 0);
     *emulator = (struct emulator){.pairs_count = options->endpoints_count};
     buf_init(&emulator->raw, REQUEST_RAW_BYTES_MAX);
+    buf_init(&emulator->raw_v1, REQUEST_V1_BYTES_MAX);
     buf_init(&emulator->reasons, REQUEST_RAW_BYTES_MAX);
     azure_open(&emulator->azure, options);
     open_workspaces(emulator, &options->azure);
@@ -92,6 +93,7 @@ bool emulator_close(struct emulator *emulator, struct err *err)
     script_free(emulator->script);
     mem_free(emulator->pairs);
     buf_release(&emulator->raw);
+    buf_release(&emulator->raw_v1);
     buf_release(&emulator->reasons);
     *emulator = (struct emulator){0};
     return good;

@@ -9,6 +9,7 @@
 #include "recorder.h"
 
 enum { REQUEST_RAW_BYTES_MAX = 32 << 20 }; /* decompressed, as Prometheus' own receiver has it */
+enum { REQUEST_V1_BYTES_MAX = 256 << 20 }; /* the same with each label written out */
 
 struct pair_counts {
     uint64_t requests;
@@ -42,6 +43,7 @@ struct emulator {
     size_t pairs_count;
     struct recorder *recorder; /* NULL: count only */
     struct buf raw;            /* the request at hand, decompressed */
+    struct buf raw_v1;         /* one of version 2.0 as 1.0 */
     struct azure azure;
     struct workspace **workspaces;
     size_t workspaces_count;

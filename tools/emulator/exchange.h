@@ -12,7 +12,7 @@
 #include <walship/buf.h>
 #include <walship/view.h>
 
-enum { QUERY_COUNT_MAX = 16, ANSWER_BYTES_MAX = 4 << 20, ANSWER_HEADERS_MAX = 4 };
+enum { QUERY_COUNT_MAX = 16, ANSWER_BYTES_MAX = 4 << 20, ANSWER_HEADERS_MAX = 8 };
 
 enum exchange_body {
     BODY_WHOLE,

@@ -1,10 +1,13 @@
-/* ingest.c - a remote write 1.0 request: headers, snappy, protobuf, then every sample kept.
+/* ingest.c - a remote write request: headers, snappy, protobuf, then every item kept. One of
+ * version 2.0 is made a 1.0 request first (write_v2.h), and answered with what was written; an
+ * Azure pair takes 1.0 only.
  *
  * All or nothing: a request is checked whole before its first sample is kept. A fault comes before
  * the checks, as a broken front end would. Each request, taken or not, leaves a row. */
 #include "pair.h"
 #include "workspace.h"
 #include "write_request.h"
+#include "write_v2.h"
 
 #include <walship/rw.h>
 
@@ -15,6 +18,7 @@ struct verdict {
     struct write_totals totals;
     uint64_t dropped;
     bool has_reasons; /* the emulator's `reasons` are of this request */
+    bool v2;
 };
 
 /* Status and words of the first form; an Azure pair says it in JSON, and knows no 415. */
@@ -23,31 +27,41 @@ static bool refuse_body(struct verdict *verdict, int status, const char *text)
     return refuse(&verdict->refusal, status, NULL, "%s", text);
 }
 
-/* The media type before any parameter, and a version 2 message is not one of ours. */
-static bool is_write_1(const char *content_type)
+/* The media type before any parameter. */
+static bool is_protobuf(const char *content_type)
 {
     static const char TYPE[] = "application/x-protobuf";
     size_t bytes = strcspn(content_type, "; ");
-    return bytes == sizeof TYPE - 1 && strncasecmp(content_type, TYPE, bytes) == 0 &&
-           strstr(content_type, "write.v2") == NULL;
+    return bytes == sizeof TYPE - 1 && strncasecmp(content_type, TYPE, bytes) == 0;
 }
 
-static bool check_headers(const struct exchange *exchange, struct verdict *verdict)
+static bool is_v2(const char *content_type)
+{
+    return strstr(content_type, "proto=io.prometheus.write.v2.Request") != NULL;
+}
+
+static bool check_headers(const struct pair *pair, const struct exchange *exchange,
+                          struct verdict *verdict)
 {
     if (strcmp(exchange->method, "POST") != 0) {
         return refuse_body(verdict, 405, "only POST");
     }
     const char *type = exchange_header(exchange, "Content-Type");
-    if (type == NULL || !is_write_1(type)) {
+    if (type == NULL || !is_protobuf(type)) {
         return refuse_body(verdict, 415, "Content-Type must be application/x-protobuf");
+    }
+    verdict->v2 = is_v2(type);
+    if (verdict->v2 && pair->options->dcr != NULL) {
+        return refuse_body(verdict, 415, "remote write 2.0 is not taken here");
     }
     const char *encoding = exchange_header(exchange, "Content-Encoding");
     if (encoding == NULL || strcasecmp(encoding, "snappy") != 0) {
         return refuse_body(verdict, 415, "Content-Encoding must be snappy");
     }
     const char *version = exchange_header(exchange, "X-Prometheus-Remote-Write-Version");
-    if (version == NULL || strncmp(version, "0.1.", 4) != 0) {
-        return refuse_body(verdict, 400, "X-Prometheus-Remote-Write-Version must be 0.1.0");
+    const char *wanted = verdict->v2 ? "2.0." : "0.1.";
+    if (version == NULL || strncmp(version, wanted, 4) != 0) {
+        return refuse_body(verdict, 400, "X-Prometheus-Remote-Write-Version does not fit the type");
     }
     return true;
 }
@@ -67,6 +81,13 @@ static bool check_body(struct emulator *emulator, const struct exchange *exchang
     struct view raw = view_of(emulator->raw.data, emulator->raw.bytes);
     bool full = emulator->recorder != NULL || needs_labels;
     struct err err;
+    if (verdict->v2) {
+        buf_clear(&emulator->raw_v1);
+        if (!write_v2_as_v1(raw, &emulator->raw_v1, &err)) {
+            return refuse_body(verdict, 400, err.text);
+        }
+        raw = view_of(emulator->raw_v1.data, emulator->raw_v1.bytes);
+    }
     if (!write_request_check(raw, full ? WRITE_FULL : WRITE_COUNT, &verdict->totals, &err)) {
         return refuse_body(verdict, 400, err.text);
     }
@@ -177,7 +198,7 @@ static bool judge_request(struct emulator *emulator, const struct pair_route *ro
                   !pair_admit(emulator, route, exchange, &verdict->refusal))) {
         return false;
     }
-    if (!check_headers(exchange, verdict) ||
+    if (!check_headers(pair, exchange, verdict) ||
         !check_body(emulator, exchange, pair->workspace != NULL, verdict) ||
         !check_workspace(emulator, pair, exchange, verdict)) {
         verdict->totals = (struct write_totals){0};
@@ -252,6 +273,19 @@ static void write_azure(struct azure *azure, const struct refusal *refusal, bool
     refusal_write(azure, &full, answer);
 }
 
+/* The specification asks for these of 2.0 receivers. */
+static void write_counts(const struct verdict *verdict, struct answer *answer)
+{
+    if (verdict->v2) {
+        answer_header(answer, "X-Prometheus-Remote-Write-Samples-Written", "%llu",
+                      (unsigned long long)verdict->totals.samples);
+        answer_header(answer, "X-Prometheus-Remote-Write-Histograms-Written", "%llu",
+                      (unsigned long long)verdict->totals.histograms);
+        answer_header(answer, "X-Prometheus-Remote-Write-Exemplars-Written", "%llu",
+                      (unsigned long long)verdict->totals.exemplars);
+    }
+}
+
 static void write_answer(struct emulator *emulator, const struct pair *pair,
                          const struct verdict *verdict, const struct fault *fault,
                          struct answer *answer)
@@ -301,6 +335,7 @@ void ingest_answer(struct emulator *emulator, const struct pair_route *route,
     if (id != NULL && pair->options->dcr != NULL) {
         answer_header(answer, "x-ms-client-request-id", "%s", id);
     }
+    write_counts(&verdict, answer);
     write_answer(emulator, pair, &verdict, fault, answer);
     answer->cut = answer->cut || cut;
 }

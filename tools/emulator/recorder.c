@@ -22,6 +22,10 @@ enum statement {
     SAMPLE_ADD,
     DROPPED_ADD,
     TOKEN_ADD,
+    HISTOGRAM_ADD,
+    EXEMPLAR_ADD,
+    METADATA_ADD,
+    START_ADD,
     STATEMENTS_COUNT
 };
 
@@ -36,6 +40,10 @@ static const char *const STATEMENTS[STATEMENTS_COUNT] = {
     [SAMPLE_ADD] = "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?)",
     [DROPPED_ADD] = "INSERT INTO dropped VALUES(?, ?, ?, ?, ?, ?, ?)",
     [TOKEN_ADD] = "INSERT INTO token VALUES(NULL, ?, ?, ?, ?, ?)",
+    [HISTOGRAM_ADD] = "INSERT INTO histogram VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [EXEMPLAR_ADD] = "INSERT INTO exemplar VALUES(?, ?, ?, ?, ?, ?, ?)",
+    [METADATA_ADD] = "INSERT INTO metadata VALUES(?, ?, ?, ?, ?, ?)",
+    [START_ADD] = "INSERT INTO start VALUES(?, ?)",
 };
 
 static const char SCHEMA[] =
@@ -55,6 +63,15 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS dropped(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
     " series INTEGER NOT NULL, t INTEGER NOT NULL, bits INTEGER NOT NULL,"
     " request INTEGER NOT NULL, reason TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS histogram(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
+    " series INTEGER NOT NULL, t INTEGER NOT NULL, sum_bits INTEGER NOT NULL,"
+    " schema INTEGER NOT NULL, st INTEGER NOT NULL, request INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS exemplar(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
+    " series INTEGER NOT NULL, t INTEGER NOT NULL, bits INTEGER NOT NULL, labels TEXT NOT NULL,"
+    " request INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS metadata(request INTEGER NOT NULL, pair INTEGER NOT NULL,"
+    " type INTEGER NOT NULL, family TEXT NOT NULL, help TEXT NOT NULL, unit TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS start(arrival INTEGER PRIMARY KEY, st INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS token(id INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL,"
     " source TEXT NOT NULL, identity TEXT NOT NULL, status INTEGER NOT NULL,"
     " note TEXT NOT NULL);";
@@ -135,6 +152,8 @@ static bool prepare(struct recorder *recorder, struct err *err)
     }
     return query_int(recorder,
                      "SELECT max(coalesce((SELECT max(arrival) FROM sample), 0),"
+                     " coalesce((SELECT max(arrival) FROM histogram), 0),"
+                     " coalesce((SELECT max(arrival) FROM exemplar), 0),"
                      " coalesce((SELECT max(arrival) FROM dropped), 0))",
                      &recorder->arrival, err) &&
            query_int(recorder, "SELECT coalesce(max(id), 0) FROM request", &recorder->request, err);
@@ -291,6 +310,77 @@ static bool write_sample(struct recorder *recorder, int64_t series,
            step(recorder, which, NULL, err);
 }
 
+/* The columns that all items share; its arrival is given here. */
+static void bind_item(struct recorder *recorder, enum statement which, int64_t series,
+                      const struct write_sample *sample)
+{
+    bind_int(recorder, which, 1, ++recorder->arrival);
+    bind_int(recorder, which, 2, recorder->pair);
+    bind_int(recorder, which, 3, series);
+    bind_int(recorder, which, 4, sample->t_ms);
+    bind_int(recorder, which, 5, (int64_t)sample->bits);
+}
+
+static bool write_start(struct recorder *recorder, const struct write_sample *sample,
+                        struct err *err)
+{
+    if (sample->st_ms == 0) {
+        return true;
+    }
+    bind_int(recorder, START_ADD, 1, recorder->arrival);
+    bind_int(recorder, START_ADD, 2, sample->st_ms);
+    return step(recorder, START_ADD, NULL, err);
+}
+
+static bool write_kinds(struct recorder *recorder, struct write_series *series, int64_t id,
+                        struct err *err)
+{
+    struct write_sample sample;
+    struct write_series labels;
+    while (write_series_histogram(series, &sample)) {
+        bind_item(recorder, HISTOGRAM_ADD, id, &sample);
+        bind_int(recorder, HISTOGRAM_ADD, 6, sample.schema);
+        bind_int(recorder, HISTOGRAM_ADD, 7, sample.st_ms);
+        bind_int(recorder, HISTOGRAM_ADD, 8, recorder->request);
+        if (!step(recorder, HISTOGRAM_ADD, NULL, err)) {
+            return false;
+        }
+    }
+    while (write_series_exemplar(series, &sample, &labels)) {
+        bind_item(recorder, EXEMPLAR_ADD, id, &sample);
+        bind_int(recorder, EXEMPLAR_ADD, 7, recorder->request);
+        if (!make_text(&recorder->text, labels) ||
+            !bind_text(recorder, EXEMPLAR_ADD, 6, (const char *)recorder->text.data,
+                       recorder->text.bytes) ||
+            !step(recorder, EXEMPLAR_ADD, NULL, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool bind_view(struct recorder *recorder, enum statement which, int column, struct view text)
+{
+    return bind_text(recorder, which, column, (const char *)text.at, view_left(&text));
+}
+
+static bool write_metadata(struct recorder *recorder, struct view request, struct err *err)
+{
+    struct write_family family;
+    while (write_family_next(&request, &family)) {
+        bind_int(recorder, METADATA_ADD, 1, recorder->request);
+        bind_int(recorder, METADATA_ADD, 2, recorder->pair);
+        bind_int(recorder, METADATA_ADD, 3, (int64_t)family.type);
+        if (!bind_view(recorder, METADATA_ADD, 4, family.name) ||
+            !bind_view(recorder, METADATA_ADD, 5, family.help) ||
+            !bind_view(recorder, METADATA_ADD, 6, family.unit) ||
+            !step(recorder, METADATA_ADD, NULL, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* *at: how many samples of the request came before. */
 static bool write_series(struct recorder *recorder, struct write_series *series,
                          const struct recorder_drops *drops, size_t *at, struct err *err)
@@ -303,11 +393,12 @@ static bool write_series(struct recorder *recorder, struct write_series *series,
     while (write_series_sample(series, &sample)) {
         uint8_t reason = drops->reasons == NULL ? 0 : drops->reasons[*at];
         *at += 1;
-        if (!write_sample(recorder, id, &sample, reason == 0 ? NULL : drops->names[reason], err)) {
+        if (!write_sample(recorder, id, &sample, reason == 0 ? NULL : drops->names[reason], err) ||
+            !write_start(recorder, &sample, err)) {
             return false;
         }
     }
-    return true;
+    return write_kinds(recorder, series, id, err);
 }
 
 static bool write_request_row(struct recorder *recorder, const struct recorder_request *request,
@@ -335,6 +426,9 @@ bool recorder_write(struct recorder *recorder, const struct recorder_request *re
     struct write_series series;
     size_t at = 0;
     recorder->pair = request->pair;
+    if (!write_metadata(recorder, samples, err)) {
+        return false;
+    }
     while (write_request_next(&samples, &series)) {
         if (!write_series(recorder, &series, drops, &at, err)) {
             return false;

@@ -5,6 +5,10 @@
  *   series(id, labels)            labels as promtool prints them, unique
  *   request(id, pair, wall_ms, bytes, status, samples, retry_attempt, note)    refused ones too
  *   sample(arrival, pair, series, t, bits, request)    arrival counts over all pairs, in order
+ *   histogram(arrival, pair, series, t, sum_bits, schema, st, request)
+ *   exemplar(arrival, pair, series, t, bits, labels, request)    labels: its own
+ *   metadata(request, pair, type, family, help, unit)    of 2.0: one a series, by the series' name
+ *   start(arrival, st)            of the floats of 2.0 requests that have one
  *   dropped(arrival, pair, series, t, bits, request, reason)    accepted, but not kept
  *   token(id, wall_ms, source, identity, status, note)    requests for tokens; never a token
  * `bits` is the IEEE-754 pattern as a signed 64-bit integer: NaN payloads and -0 survive.

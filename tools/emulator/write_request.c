@@ -4,10 +4,10 @@
  * wants; groups, field number 0 and a known field of the wrong wire type are refused. */
 #include "write_request.h"
 
+#include "protobuf.h"
+
 #include <walship/limits.h>
 #include <walship/utf8.h>
-
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
 /* prometheus.WriteRequest and its parts, field numbers of remote write 1.0 */
 enum {
@@ -20,14 +20,18 @@ enum {
     LABEL_NAME = 1,
     LABEL_VALUE = 2,
     SAMPLE_VALUE = 1,
-    SAMPLE_TIMESTAMP = 2
-};
-
-struct field {
-    uint64_t number;
-    unsigned wire;
-    uint64_t value;    /* varint, fixed64, fixed32 */
-    struct view bytes; /* length-delimited */
+    SAMPLE_TIMESTAMP = 2,
+    SAMPLE_START = 3, /* of a 2.0 request */
+    HISTOGRAM_SUM = 3,
+    HISTOGRAM_SCHEMA = 4,
+    HISTOGRAM_TIMESTAMP = 15,
+    HISTOGRAM_START = 17,
+    EXEMPLAR_VALUE = 2,
+    EXEMPLAR_TIMESTAMP = 3,
+    FAMILY_TYPE = 1,
+    FAMILY_NAME = 2,
+    FAMILY_HELP = 4,
+    FAMILY_UNIT = 5
 };
 
 bool utf8_valid(const char *bytes, size_t count)
@@ -55,54 +59,10 @@ bool utf8_valid(const char *bytes, size_t count)
     return true;
 }
 
-static uint64_t view_le(struct view *view, unsigned count)
-{
-    struct view part = view_take(view, count);
-    uint64_t value = 0;
-    if (view_left(&part) == count) {
-        memcpy(&value, part.at, count);
-    }
-    return value;
-}
-
-/* False at the end and on malformed bytes; the view tells which. */
-static bool field_next(struct view *view, struct field *out)
-{
-    if (view_left(view) == 0) {
-        return false;
-    }
-    uint64_t tag = view_uvarint(view);
-    out->number = tag >> 3;
-    out->wire = (unsigned)(tag & 7);
-    out->value = 0;
-    out->bytes = view_of(NULL, 0);
-    switch (out->wire) {
-    case WIRE_VARINT:
-        out->value = view_uvarint(view);
-        break;
-    case WIRE_FIXED64:
-        out->value = view_le(view, 8);
-        break;
-    case WIRE_FIXED32:
-        out->value = view_le(view, 4);
-        break;
-    case WIRE_BYTES:
-        out->bytes = view_take(view, view_uvarint(view));
-        break;
-    default:
-        view_fail(view);
-        break;
-    }
-    if (out->number == 0 || out->number > UINT32_MAX >> 3) {
-        view_fail(view);
-    }
-    return view_ok(view);
-}
-
 /* False when a known field has another wire type than its own. */
 static bool read_sample(struct view bytes, struct write_sample *out)
 {
-    *out = (struct write_sample){0, 0};
+    *out = (struct write_sample){0};
     struct field field;
     while (field_next(&bytes, &field)) {
         if (field.number == SAMPLE_VALUE) {
@@ -115,9 +75,54 @@ static bool read_sample(struct view bytes, struct write_sample *out)
                 return false;
             }
             out->t_ms = (int64_t)field.value;
+        } else if (field.number == SAMPLE_START) {
+            out->st_ms = field.wire == WIRE_VARINT ? (int64_t)field.value : 0;
         }
     }
     return view_ok(&bytes);
+}
+
+/* Of a histogram only what a row of the recorder holds; buckets are not judged. */
+static bool read_histogram(struct view bytes, struct write_sample *out)
+{
+    *out = (struct write_sample){0};
+    struct field field;
+    bool typed = true;
+    while (field_next(&bytes, &field)) {
+        if (field.number == HISTOGRAM_SUM) {
+            typed = typed && field.wire == WIRE_FIXED64;
+            out->bits = field.value;
+        } else if (field.number == HISTOGRAM_SCHEMA) {
+            typed = typed && field.wire == WIRE_VARINT;
+            out->schema = (int64_t)(field.value >> 1) ^ -(int64_t)(field.value & 1);
+        } else if (field.number == HISTOGRAM_TIMESTAMP) {
+            typed = typed && field.wire == WIRE_VARINT;
+            out->t_ms = (int64_t)field.value;
+        } else if (field.number == HISTOGRAM_START) {
+            typed = typed && field.wire == WIRE_VARINT;
+            out->st_ms = (int64_t)field.value;
+        }
+    }
+    return typed && view_ok(&bytes);
+}
+
+static bool read_exemplar(struct view bytes, struct write_sample *out)
+{
+    *out = (struct write_sample){0};
+    struct field field;
+    bool typed = true;
+    while (field_next(&bytes, &field)) {
+        if (field.number == SERIES_LABELS) {
+            typed = typed && field.wire == WIRE_BYTES;
+        } else if (field.number == EXEMPLAR_VALUE) {
+            typed = typed && field.wire == WIRE_FIXED64;
+            out->bits = field.value;
+        } else if (field.number == EXEMPLAR_TIMESTAMP) {
+            typed = typed && field.wire == WIRE_VARINT;
+            out->t_ms = (int64_t)field.value;
+        }
+    }
+    return typed && view_ok(&bytes);
 }
 
 static bool read_label(struct view bytes, struct label *out)
@@ -191,6 +196,40 @@ static const char *check_sample(struct view bytes, struct write_totals *totals)
     return NULL;
 }
 
+static const char *check_exemplar(struct view bytes, enum write_depth depth,
+                                  struct write_totals *totals)
+{
+    struct write_sample sample;
+    struct label previous = {"", "", 0, 0};
+    struct field field;
+    const char *fault = NULL;
+    size_t labels = 0;
+    totals->exemplars++;
+    if (!read_exemplar(bytes, &sample)) {
+        return "malformed exemplar";
+    }
+    while (fault == NULL && field_next(&bytes, &field)) {
+        if (field.number == SERIES_LABELS) {
+            fault = ++labels > LABELS_COUNT_MAX ? "an exemplar has too many labels"
+                                                : check_label(field.bytes, depth, &previous);
+        }
+    }
+    return fault;
+}
+
+static const char *check_histogram(struct view bytes, struct write_totals *totals)
+{
+    struct write_sample sample;
+    totals->histograms++;
+    if (!read_histogram(bytes, &sample)) {
+        return "malformed histogram";
+    }
+    if (sample.t_ms > totals->newest_ms) {
+        totals->newest_ms = sample.t_ms;
+    }
+    return NULL;
+}
+
 /* What is wrong with a TimeSeries, NULL when nothing is. Adds to the totals. */
 static const char *check_series(struct view bytes, enum write_depth depth,
                                 struct write_totals *totals)
@@ -209,9 +248,9 @@ static const char *check_series(struct view bytes, enum write_depth depth,
         } else if (field.number == SERIES_SAMPLES) {
             fault = check_sample(field.bytes, totals);
         } else if (field.number == SERIES_EXEMPLARS) {
-            totals->exemplars++;
+            fault = check_exemplar(field.bytes, depth, totals);
         } else if (field.number == SERIES_HISTOGRAMS) {
-            totals->histograms++;
+            fault = check_histogram(field.bytes, totals);
         }
     }
     if (fault != NULL) {
@@ -224,6 +263,28 @@ static const char *check_series(struct view bytes, enum write_depth depth,
         return "a series has no labels";
     }
     return labels_count > LABELS_COUNT_MAX ? "a series has too many labels" : NULL;
+}
+
+static bool read_family(struct view bytes, struct write_family *out)
+{
+    struct view none = view_of("", 0);
+    *out = (struct write_family){0, none, none, none};
+    struct field field;
+    bool typed = true;
+    while (field_next(&bytes, &field)) {
+        struct view *text = field.number == FAMILY_NAME   ? &out->name
+                            : field.number == FAMILY_HELP ? &out->help
+                            : field.number == FAMILY_UNIT ? &out->unit
+                                                          : NULL;
+        if (text != NULL) {
+            typed = typed && field.wire == WIRE_BYTES;
+            *text = field.bytes;
+        } else if (field.number == FAMILY_TYPE) {
+            typed = typed && field.wire == WIRE_VARINT;
+            out->type = field.value;
+        }
+    }
+    return typed && view_ok(&bytes);
 }
 
 bool write_request_check(struct view request, enum write_depth depth, struct write_totals *out,
@@ -240,6 +301,10 @@ bool write_request_check(struct view request, enum write_depth depth, struct wri
             return err_set(err, 0, "WriteRequest: a field has the wrong type");
         }
         if (field.number == REQUEST_METADATA) {
+            struct write_family family;
+            if (!read_family(field.bytes, &family)) {
+                return err_set(err, 0, "WriteRequest: malformed metadata");
+            }
             out->metadata++;
             continue;
         }
@@ -273,6 +338,8 @@ bool write_request_next(struct view *request, struct write_series *out)
     ASSERT(field.wire == WIRE_BYTES);
     out->labels = field.bytes;
     out->samples = field.bytes;
+    out->histograms = field.bytes;
+    out->exemplars = field.bytes;
     return true;
 }
 
@@ -294,6 +361,42 @@ bool write_series_sample(struct write_series *series, struct write_sample *out)
         return false;
     }
     bool good = read_sample(field.bytes, out);
+    ASSERT(good);
+    return true;
+}
+
+bool write_series_histogram(struct write_series *series, struct write_sample *out)
+{
+    struct field field;
+    if (!find_field(&series->histograms, SERIES_HISTOGRAMS, &field)) {
+        return false;
+    }
+    bool good = read_histogram(field.bytes, out);
+    ASSERT(good);
+    return true;
+}
+
+bool write_series_exemplar(struct write_series *series, struct write_sample *out,
+                           struct write_series *labels)
+{
+    struct field field;
+    if (!find_field(&series->exemplars, SERIES_EXEMPLARS, &field)) {
+        return false;
+    }
+    bool good = read_exemplar(field.bytes, out);
+    ASSERT(good);
+    struct view none = view_of("", 0);
+    *labels = (struct write_series){field.bytes, none, none, none};
+    return true;
+}
+
+bool write_family_next(struct view *request, struct write_family *out)
+{
+    struct field field;
+    if (!find_field(request, REQUEST_METADATA, &field)) {
+        return false;
+    }
+    bool good = read_family(field.bytes, out);
     ASSERT(good);
     return true;
 }

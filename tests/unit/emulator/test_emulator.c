@@ -211,7 +211,8 @@ static const struct header_row HEADER_ROWS[] = {
     {"application/x-protobuf", "snappy", "0.1.0", 204},
     {"application/x-protobuf;proto=prometheus.WriteRequest", "snappy", "0.1.0", 204},
     {"Application/X-Protobuf", "Snappy", "0.1.9", 204},
-    {V2, "snappy", "2.0.0", 415},
+    {V2, "snappy", "2.0.0", 400}, /* the body is one of 1.0 */
+    {V2, "snappy", "0.1.0", 400},
     {"application/json", "snappy", "0.1.0", 415},
     {"application/x-protobuffer", "snappy", "0.1.0", 415},
     {NULL, "snappy", "0.1.0", 415},
@@ -235,6 +236,81 @@ START_TEST(headers_are_checked)
     expect(lab, "SELECT count(*) FROM request", "1");
     lab_open(lab);
     lab_free(lab);
+}
+
+/* One series of each kind, encoded by walship. */
+static void put_v2(struct rw2 *rw2)
+{
+    struct label up[] = {{"__name__", "up", 8, 2}};
+    struct label rpc[] = {{"__name__", "rpc", 8, 3}};
+    struct label trace[] = {{"trace_id", "ab", 8, 2}};
+    struct rw_sample sample = {1000, 0x3FF0000000000000};
+    int64_t start_ms = 500;
+    struct rw_exemplar exemplar = {trace, 1, 900, 7};
+    struct rw_metadata metadata = {2, {NULL, 0}, {"Up.", 3}, {"", 0}};
+    struct wal_histogram value = {.t_ms = 2000, .schema = HISTOGRAM_SCHEMA_CUSTOM, .sum_bits = 5};
+    struct buf bytes;
+    buf_init(&bytes, 1000);
+    ck_assert(rw_histogram(&bytes, &value));
+    struct rw_histogram histogram = {bytes.data, bytes.bytes, 600};
+    struct rw_series floats = {.labels = up,
+                               .labels_count = 1,
+                               .samples = &sample,
+                               .samples_count = 1,
+                               .starts_ms = &start_ms,
+                               .exemplars = &exemplar,
+                               .exemplars_count = 1,
+                               .metadata = &metadata};
+    struct rw_series histograms = {
+        .labels = rpc, .labels_count = 1, .histograms = &histogram, .histograms_count = 1};
+    ck_assert(rw2_write(rw2, &floats) && rw2_write(rw2, &histograms));
+    buf_release(&bytes);
+}
+
+static const char *answered(const struct lab *lab, const char *name)
+{
+    for (size_t i = 0; i < lab->answer.headers_count; i++) {
+        if (strcmp(lab->answer.headers[i].name, name) == 0) {
+            return lab->answer.headers[i].value;
+        }
+    }
+    return "missing";
+}
+
+START_TEST(every_kind_of_a_2_0_request_is_kept_and_said_to_be_written)
+{
+    static const struct hash_key key = {1, 2};
+    struct lab *lab = lab_new(true);
+    struct rw2 *rw2 = rw2_new(&key, 1 << 16);
+    struct buf raw, wire;
+    buf_init(&raw, 1 << 16);
+    buf_init(&wire, 1 << 17);
+    rw2_begin(rw2);
+    put_v2(rw2);
+    ck_assert(rw2_end(rw2, &raw) && rw_compress(&raw, &wire));
+    lab->content_type = V2;
+    lab->version = "2.0.0";
+    lab_send(lab, "/a", view_of(wire.data, wire.bytes));
+    ck_assert_int_eq(lab->answer.status, 204);
+    ck_assert_str_eq(answered(lab, "X-Prometheus-Remote-Write-Samples-Written"), "1");
+    ck_assert_str_eq(answered(lab, "X-Prometheus-Remote-Write-Histograms-Written"), "1");
+    ck_assert_str_eq(answered(lab, "X-Prometheus-Remote-Write-Exemplars-Written"), "1");
+    lab_close(lab);
+    expect(lab,
+           "SELECT labels || t || ' ' || st FROM sample JOIN series ON series = series.id"
+           " JOIN start USING(arrival)",
+           "{__name__=\"up\"}1000 500");
+    expect(lab,
+           "SELECT labels || t || ' ' || sum_bits || ' ' || schema || ' ' || st FROM histogram"
+           " JOIN series ON series = series.id",
+           "{__name__=\"rpc\"}2000 5 -53 600");
+    expect(lab, "SELECT labels || t || ' ' || bits FROM exemplar", "{trace_id=\"ab\"}900 7");
+    expect(lab, "SELECT type || family || help FROM metadata", "2upUp.");
+    lab_open(lab);
+    lab_free(lab);
+    rw2_free(rw2);
+    buf_release(&raw);
+    buf_release(&wire);
 }
 
 START_TEST(a_request_that_is_bad_anywhere_leaves_no_sample)
@@ -369,6 +445,7 @@ Suite *suite_emulator(void)
     tcase_add_test(tests, a_database_that_is_there_is_continued);
     tcase_add_loop_test(tests, headers_are_checked, 0, ARRAY_COUNT(HEADER_ROWS));
     tcase_add_test(tests, a_request_that_is_bad_anywhere_leaves_no_sample);
+    tcase_add_test(tests, every_kind_of_a_2_0_request_is_kept_and_said_to_be_written);
     tcase_add_test(tests, an_unknown_path_is_not_found);
     tcase_add_loop_test(tests, a_fault_hits_one_endpoint_and_ends, 0, ARRAY_COUNT(FAULT_ROWS));
     tcase_add_test(tests, a_fault_is_cleared_and_a_wrong_one_refused);

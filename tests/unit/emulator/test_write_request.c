@@ -105,13 +105,13 @@ START_TEST(unknown_fields_are_stepped_over_and_the_other_kinds_counted)
 {
     struct bytes series = {.count = 0};
     put_label(&series, "a", "b");
-    put_field(&series, 0x1a, "x", 1);  /* exemplar */
-    put_field(&series, 0x22, "x", 1);  /* histogram */
-    put_field(&series, 0x7a, "zz", 2); /* field 15 */
+    put_field(&series, 0x1a, "\x18\x05", 2); /* exemplar */
+    put_field(&series, 0x22, "\x78\x05", 2); /* histogram */
+    put_field(&series, 0x7a, "zz", 2);       /* field 15 */
     put_sample(&series, 1);
     struct bytes request = {.count = 0};
-    put(&request, "\x98\x06\x07", 3);  /* field 99, varint */
-    put_field(&request, 0x1a, "m", 1); /* metadata */
+    put(&request, "\x98\x06\x07", 3);         /* field 99, varint */
+    put_field(&request, 0x1a, "\x08\x01", 2); /* metadata */
     put_field(&request, 0x0a, series.data, series.count);
     struct write_totals totals;
     struct err err;
