@@ -98,6 +98,11 @@ void sift_refused(struct sift *sift, const struct refusal_seen *seen);
 /* True: another piece is to be chosen; false: the same again. */
 bool sift_failed(struct sift *sift, uint64_t acks);
 
+/* sift_split.c: that of the items marked in `which`, which are those of `batch`; all that are open
+ * are marked, or none. */
+struct sift *sift_part(const struct sift *from, const struct destination *destination,
+                       const struct batch *batch, const uint8_t *which);
+
 /* sift_there.c */
 /* The present piece was refused for its time, and may have been delivered before. */
 void there_begin(struct sift *sift, bool by_lane);

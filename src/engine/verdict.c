@@ -155,6 +155,62 @@ static void sift_finish(struct engine *engine, struct destination *destination,
     batch_end(engine, destination, batch);
 }
 
+/* Marks the items of lanes in which something is still to be done; their number of lanes. */
+static size_t busy_lanes(const struct batch *batch, uint8_t *busy, bool *lanes)
+{
+    const struct sift *sift = batch->sift;
+    uint32_t place = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        lanes[i] = false;
+        for (uint32_t k = 0; k < batch->parts[i].count; k++) {
+            enum fate fate = (enum fate)sift->fates[place + k];
+            lanes[i] = lanes[i] || fate == FATE_OPEN || fate == FATE_APART;
+        }
+        memset(&busy[place], lanes[i], batch->parts[i].count);
+        place += batch->parts[i].count;
+        count += lanes[i];
+    }
+    return count;
+}
+
+static void parts_keep(struct batch *batch, const bool *lanes, bool which)
+{
+    size_t kept = 0;
+    batch->samples = 0;
+    for (size_t i = 0; i < batch->parts_count; i++) {
+        if (lanes[i] == which) {
+            batch->samples += batch->parts[i].count;
+            batch->parts[kept++] = batch->parts[i];
+        }
+    }
+    batch->parts_count = kept;
+}
+
+/* Lanes that are done leave the batch: only the others wait for the culprit. */
+static void lanes_leave(struct engine *engine, struct destination *destination,
+                        struct sender *sender, struct batch *batch)
+{
+    struct sift *sift = batch->sift;
+    bool lanes[SHARDS_COUNT];
+    uint8_t *busy = mem_new(sift->items, 1);
+    size_t count = busy_lanes(batch, busy, lanes);
+    if (count > 0 && count < batch->parts_count) {
+        struct batch done = *batch;
+        parts_keep(&done, lanes, false);
+        parts_keep(batch, lanes, true);
+        batch->sift = sift_part(sift, destination, batch, busy);
+        for (uint32_t i = 0; i < sift->items; i++) {
+            busy[i] = !busy[i];
+        }
+        done.sift = sift_part(sift, destination, &done, busy);
+        buf_init(&done.body, 1); /* the body is the other's */
+        sift_finish(engine, destination, sender, &done);
+        sift_free(sift);
+    }
+    mem_free(busy);
+}
+
 /* ---- the next piece ---- */
 
 static void piece_encode(struct engine *engine, struct destination *destination,
@@ -193,6 +249,7 @@ static void go_on(struct engine *engine, struct destination *destination, struct
                   struct batch *batch)
 {
     ASSERT(batch->state == BATCH_READY && batch->sift != NULL);
+    lanes_leave(engine, destination, sender, batch);
     switch (sift_choose(batch->sift, sender->acks)) {
     case CHOICE_PIECE:
         piece_encode(engine, destination, sender, batch);

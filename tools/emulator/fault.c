@@ -89,6 +89,12 @@ static bool set_body(struct fault *fault, const char *value, int64_t now_ms)
     return copy_text(value, fault->body, sizeof fault->body);
 }
 
+static bool set_holding(struct fault *fault, const char *value, int64_t now_ms)
+{
+    (void)now_ms;
+    return value[0] != '\0' && copy_text(value, fault->holding, sizeof fault->holding);
+}
+
 static bool set_for(struct fault *fault, const char *value, int64_t now_ms)
 {
     int64_t ms;
@@ -112,6 +118,7 @@ static const struct fault_key KEYS[] = {
     {"cut", set_cut},
     {"retry_after", set_retry_after},
     {"body", set_body},
+    {"holding", set_holding},
     {"for", set_for},
     {"count", set_count},
 };
@@ -129,6 +136,13 @@ bool fault_set(struct fault *fault, const char *key, const char *value, int64_t 
                err_set(err, 0, "fault: %s: bad value", KEYS[index].key);
     }
     return err_set(err, 0, "fault: unknown key \"%.40s\"", key);
+}
+
+bool fault_concerns(const struct fault *fault, const void *raw, size_t bytes)
+{
+    ASSERT(fault != NULL);
+    return fault->holding[0] == '\0' ||
+           memmem(raw, bytes, fault->holding, strlen(fault->holding)) != NULL;
 }
 
 bool fault_take(struct fault *fault, int64_t now_ms, struct fault *out)

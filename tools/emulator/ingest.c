@@ -310,13 +310,27 @@ static void write_answer(struct emulator *emulator, const struct pair *pair,
     }
 }
 
+/* A fault that speaks of certain requests only has to look into them. */
+static bool concerned(struct emulator *emulator, const struct exchange *exchange,
+                      const struct fault *fault)
+{
+    if (fault->holding[0] == '\0') {
+        return true;
+    }
+    return exchange->body_state == BODY_WHOLE &&
+           rw_decompress(exchange->body.at, view_left(&exchange->body), &emulator->raw) &&
+           fault_concerns(fault, emulator->raw.data, emulator->raw.bytes);
+}
+
 void ingest_answer(struct emulator *emulator, const struct pair_route *route,
                    const struct exchange *exchange, struct answer *answer)
 {
     struct pair *pair = route->pair;
     ASSERT(pair != NULL && pair->name != NULL);
     struct fault taken;
-    const struct fault *fault = fault_take(&pair->fault, exchange->now_ms, &taken) ? &taken : NULL;
+    bool applies = concerned(emulator, exchange, &pair->fault) &&
+                   fault_take(&pair->fault, exchange->now_ms, &taken);
+    const struct fault *fault = applies ? &taken : NULL;
     struct verdict verdict;
     bool kept = judge(emulator, route, exchange, fault, &verdict);
     if (exchange->body_state == BODY_TOO_LARGE && pair->options->dcr != NULL &&

@@ -68,6 +68,18 @@ static const struct bad_row BAD_ROWS[] = {
     {"", "1"},
 };
 
+START_TEST(a_fault_may_speak_of_certain_requests_only)
+{
+    struct fault fault;
+    fault_init(&fault);
+    ck_assert(fault_concerns(&fault, "any", 3));
+    ck_assert(set(&fault, "holding", "poison"));
+    ck_assert(!fault_concerns(&fault, "any", 3));
+    ck_assert(!fault_concerns(&fault, "poiso", 5));
+    ck_assert(fault_concerns(&fault, "a\0poison", 8));
+    ck_assert(!set(&fault, "holding", ""));
+}
+
 START_TEST(a_value_without_sense_is_refused)
 {
     struct fault fault;
@@ -81,6 +93,7 @@ Suite *suite_fault(void)
     Suite *suite = suite_create("fault");
     TCase *tests = tcase_create("fault");
     tcase_add_test(tests, a_fault_that_was_not_set_does_nothing);
+    tcase_add_test(tests, a_fault_may_speak_of_certain_requests_only);
     tcase_add_test(tests, a_fault_ends_with_its_time);
     tcase_add_test(tests, a_fault_ends_with_its_count);
     tcase_add_loop_test(tests, a_value_without_sense_is_refused, 0, ARRAY_COUNT(BAD_ROWS));
