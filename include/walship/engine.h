@@ -124,9 +124,13 @@ struct engine_stats {
     uint64_t series, refs, memory_bytes;
     uint64_t commits, commit_failures;
     uint64_t records_by_type[WAL_TYPES];
-    uint32_t generation, segment; /* of the foremost reader */
-    uint32_t newest_segment;      /* that Prometheus writes */
-    bool scanning;                /* still loading series */
+    uint32_t generation, segment;         /* of the foremost reader */
+    uint32_t newest_segment;              /* that Prometheus writes */
+    bool scanning;                        /* still loading series */
+    bool spool_copies;                    /* no links can be made: open files and copies */
+    uint64_t spool_bytes, spool_segments; /* bytes that only it has; segments kept back */
+    uint64_t spool_failures;              /* jobs */
+    int64_t truncation_guard_ms; /* until Prometheus deletes what is not sent; -1: not known */
     size_t destinations_count;
 };
 

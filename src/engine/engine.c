@@ -285,6 +285,7 @@ static void refresh(struct engine *engine)
     if (changed) {
         engine->grown_wall_ms = engine->os->wall_ms(engine->os);
         engine->pins.look = true;
+        guard_look(engine);
     }
     if (replaced) {
         generation_next(engine);

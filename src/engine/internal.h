@@ -163,6 +163,7 @@ struct engine {
     struct scan scan;
     struct collect collect;
     struct pins pins;
+    struct guard guard;
     struct snapshots snapshots;
     uint32_t *held; /* label sets of items that were on their way at the last collection */
     size_t held_count;

@@ -74,6 +74,14 @@ struct pins {
     int64_t space_ms;               /* when that is asked again */
 };
 
+/* Prometheus' own rhythm of deleting. */
+struct guard {
+    bool has_first;
+    uint32_t first, segments;    /* the lowest it has; how many it last deleted at once */
+    int64_t cut_ms, interval_ms; /* when that was; since the time before, 0: not known yet */
+    int64_t say_ms;
+};
+
 struct engine;
 
 /* ---- pins.c ---- */
@@ -90,6 +98,12 @@ void pin_hide(struct engine *engine, const struct pin *pin);
 /* ---- pins_run.c ---- */
 void pins_run(struct engine *engine);
 int64_t pins_deadline(const struct engine *engine);
+
+/* ---- guard.c ---- */
+void guard_look(struct engine *engine); /* after the directory changed */
+void guard_run(struct engine *engine);
+/* Until what is not sent is deleted; 0: some of it is, -1: not known. */
+int64_t guard_left_ms(const struct engine *engine);
 
 /* ---- budget.c ---- */
 void budget_look(struct engine *engine); /* what has to go */

@@ -299,6 +299,7 @@ void pins_run(struct engine *engine)
     pasts_run(engine);
     snapshots_run(engine);
     budget_look(engine);
+    guard_run(engine);
     due(pins, snapshots_deadline(engine));
 }
 

@@ -13,6 +13,11 @@ void engine_stats(const struct engine *engine, struct engine_stats *out)
                                  .generation = waldir_generation(engine->dir),
                                  .scanning = engine->scan.state != SCAN_DONE,
                                  .destinations_count = engine->destinations_count};
+    out->spool_copies = engine->pins.links_refused;
+    out->spool_bytes = budget_used(engine);
+    out->spool_segments = engine->pins.count;
+    out->spool_failures = engine->pins.failures;
+    out->truncation_guard_ms = guard_left_ms(engine);
     out->memory_bytes = labels_bytes(engine->labels) + series_bytes(engine->series) +
                         engine->chunks * sizeof(struct chunk);
     memcpy(out->records_by_type, engine->records_by_type, sizeof out->records_by_type);
