@@ -87,6 +87,7 @@ START_TEST(a_float_histogram_of_custom_bounds_has_its_exact_bytes)
     buf_init(&out, 1000);
     ck_assert(rw_histogram(&out, &histogram));
     expect_out(&out, golden, sizeof golden - 1);
+    buf_release(&out);
     buf_init(&out, sizeof golden - 2); /* one byte short */
     ck_assert(!rw_histogram(&out, &histogram));
     ck_assert_uint_eq(out.bytes, 0);
