@@ -4,6 +4,7 @@
 enum {
     POLL_HINTED_MS = 1000,  /* look at the directory at least so often, though inotify works */
     POLL_BLIND_MS = 200,    /* without it */
+    PAUSE_MS_MIN = 5000,    /* between turns: several times the longest sleep while reading */
     REFRESH_GAP_MS_MIN = 20 /* and never more often than this: appends come in bursts */
 };
 
@@ -305,6 +306,18 @@ static void parked_run(struct engine *engine)
     }
 }
 
+/* A turn that comes so late was kept from running, and Prometheus maybe too (a suspended or frozen
+ * machine): parked items have not waited all that time for their series record. */
+static void parked_shift(struct engine *engine, int64_t gap_ms)
+{
+    for (size_t i = 0; gap_ms > PAUSE_MS_MIN && i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            park_shift(destination->domains[k], gap_ms);
+        }
+    }
+}
+
 static void read_run(struct engine *engine)
 {
     if (engine->stopping) {
@@ -326,6 +339,7 @@ static void read_run(struct engine *engine)
 void engine_turn(struct engine *engine, int64_t now_ms)
 {
     ASSERT(engine->dir != NULL && now_ms >= engine->now_ms);
+    parked_shift(engine, now_ms - engine->now_ms);
     engine->now_ms = now_ms;
     engine->work_left = false;
     quotas_run(engine);

@@ -243,6 +243,7 @@ bool domain_cap(const struct domain *domain, struct position *out);
 /* park.c */
 void park_add(struct engine *engine, struct domain *domain, uint64_t ref, const struct item *item);
 void park_release(struct domain *domain);
+void park_shift(struct domain *domain, int64_t ms); /* so long nobody could have come */
 /* After new definitions at `at`: parked items whose ref is known by now go to their lanes. */
 void park_retry(struct engine *engine, struct domain *domain, const struct position *at);
 void park_expire(struct engine *engine, struct domain *domain, bool all);

@@ -191,6 +191,14 @@ void park_expire(struct engine *engine, struct domain *domain, bool all)
     }
 }
 
+void park_shift(struct domain *domain, int64_t ms)
+{
+    ASSERT(ms >= 0);
+    for (size_t i = 0; i < domain->parked_count; i++) {
+        domain->parked[i].since_ms += ms;
+    }
+}
+
 void park_release(struct domain *domain)
 {
     for (size_t i = 0; i < domain->parked_count; i++) {

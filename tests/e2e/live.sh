@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # live.sh - a real Prometheus of each version there is, tailed live while walship is killed (SIGKILL) 20 times at
-# random moments and Prometheus is restarted twice, once with SIGKILL. In the end: nothing missing, nothing out of
-# order, no series on two endpoints against `promtool tsdb dump` of the source, and what came twice had been
-# acked within 1.5 s before a kill. WALSHIP_LONG=1: 200 kills and 10 restarts.
+# random moments and Prometheus is restarted twice, once with SIGKILL; all the while one endpoint after the other throttles
+# (429), fails (503), cuts connections or is slow. The newest Prometheus has 5,000 samples a second. In the end: nothing
+# missing and nothing out of order against `promtool tsdb dump` of the source, and what came twice had been acked within
+# 1.5 s before a kill. WALSHIP_LONG=1: 200 kills and 10 restarts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
@@ -63,6 +64,17 @@ kill_walship() {
     stop "$walship" KILL || true
 }
 
+# Every 1.5 s an endpoint gets a fault for a second. None of them keeps the samples of a request that it does not answer.
+# shellcheck disable=SC2317 # start runs it
+weather() {
+    local faults=("status=429&retry_after=1" "status=503" "cut=before" "delay=300ms") names=(a b c)
+    while curl -fsS -m 5 --noproxy '*' -o /dev/null -X POST \
+        "http://127.0.0.1:$emulator_port/fault?endpoint=${names[RANDOM % 3]}&${faults[RANDOM % 4]}&for=1s"; do
+        echo fault >>"$dir/faults"
+        sleep 1.5
+    done
+}
+
 # Between the kills it runs for 0.2 to 2.2 s: the scrape, the deadline and the commit each take about one.
 storm() {
     local i every=$((kills / (restarts + 1))) signal=TERM
@@ -80,18 +92,22 @@ storm() {
 }
 
 run_one() {
-    local name=$1 program=$2
+    local name=$1 program=$2 series=1000
+    [ "$name" != prom3 ] || series=5000
     dir=$top/$name
     mkdir -p "$dir"
     read -r prometheus_port exporter_port emulator_port status_port < <(free_ports 4)
     configure
     start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
     emulator=$STARTED_PID
-    start "$dir/exporter.log" scripts/exporter --port "$exporter_port" --series 1000 --churn 5
+    start "$dir/exporter.log" scripts/exporter --port "$exporter_port" --series "$series" --churn 5
     wait_for 60 answers "http://127.0.0.1:$emulator_port/stats" || die "the emulator did not start"
     launch_prometheus "$program"
     launch_walship
+    start "$dir/weather.log" weather
+    weather=$STARTED_PID
     storm "$program"
+    stop "$weather" TERM || true
     stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
     sleep 2
     stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
@@ -99,7 +115,8 @@ run_one() {
         die "walship could not drain: $dir/walship.log"
     stop "$emulator" TERM || die "the emulator did not stop cleanly"
     "$promtool" tsdb dump "$dir/data" >"$dir/source.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
-    scripts/reconcile --set --dump "$dir/source.txt" --db "$dir/received.db"
+    [ "$(wc -l <"$dir/faults")" -ge "$kills" ] || die "too few faults: $dir/weather.log"
+    scripts/reconcile --set --allow-shared --dump "$dir/source.txt" --db "$dir/received.db"
     tests/e2e/doubled.py --db "$dir/received.db" --kills "$dir/kills" --within-ms 1500
 }
 

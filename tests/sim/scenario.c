@@ -279,6 +279,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     troubles_make(&rng, scenario);
     scenario->active_ms = between(&rng, 4000, 25000);
     spells_make(&rng, scenario);
+    scenario->suspends = seed % 13 == 5;
     if (seed % FLOOD_EVERY == 0) {
         flood_make(scenario);
     }

@@ -28,6 +28,7 @@ struct scenario {
     enum hints hints;
     unsigned short_read_percent, eio_permille;
     bool wall_jumps;
+    bool suspends;     /* the machine, with all that runs on it, now and then */
     bool reconfigures; /* between lives: shard_by, number of endpoints */
     size_t endpoints_all[DESTINATIONS_MAX];
     bool spools, links_refused; /* there is a spool; links into it can't be made */

@@ -220,7 +220,7 @@ static int64_t next_event(const struct world *world)
     if (world->spool != NULL && world->engine != NULL) {
         next = earlier(next, fake_spool_deadline(world->spool));
     }
-    next = earlier(next, earlier(world->phase_ms, world->jump_ms));
+    next = earlier(next, earlier(world->phase_ms, earlier(world->jump_ms, world->suspend_ms)));
     if (world->phase <= PHASE_DRAIN || world->stopping) {
         next = earlier(next, world->life_ms);
     }
@@ -257,9 +257,32 @@ static void wall_jump(struct world *world)
     world->jump_ms = world->now_ms + world_between(world, 1000, 10000);
 }
 
+/* All time goes on at once, and nothing else did: a frozen machine, at its worst up to 15 minutes.
+ */
+static void suspend(struct world *world)
+{
+    int64_t gap_ms = world_between(world, 1000, 900000);
+    report_line(world->report, "[%7lld] suspended for %lld ms", (long long)world->now_ms,
+                (long long)gap_ms);
+    fake_os_advance(world->os, gap_ms);
+    world->now_ms += gap_ms;
+    if (world->phase_ms != INT64_MAX) {
+        world->phase_ms += gap_ms;
+    }
+    if (world->life_ms != INT64_MAX) {
+        world->life_ms += gap_ms;
+    }
+    world->suspend_ms = world->phase == PHASE_LIVELY || world->phase == PHASE_HISTORY
+                            ? world->now_ms + world_between(world, 2000, 20000)
+                            : INT64_MAX;
+}
+
 static void world_step(struct world *world)
 {
     time_pass(world);
+    if (world->now_ms >= world->suspend_ms) {
+        suspend(world);
+    }
     if (world->now_ms >= world->jump_ms) {
         wall_jump(world);
     }

@@ -51,6 +51,7 @@ struct world {
     int64_t phase_ms;   /* when it ends, or must have */
     int64_t settled_ms; /* since when; -1 */
     int64_t jump_ms;    /* of the wall clock */
+    int64_t suspend_ms; /* when the machine is, next */
     bool files_changed;
     bool signalled; /* a turn is due whatever the deadlines say */
     uint64_t idle_steps, turns_max;

@@ -157,7 +157,7 @@ static void stats_check(struct world *world)
         }
         const struct conf_destination *conf = &world->scenario.conf->destinations[i];
         bool calm = world->scenario.calm[i] && conf->queue.max_samples_per_send >= 300;
-        if (calm && !world->stopping &&
+        if (calm && !world->stopping && !world->scenario.suspends &&
             stats.lag_ms > conf->queue.batch_send_deadline_ms + LAG_MS_MAX) {
             report_violation(world->report, "%s: an item waits for %lld ms without cause",
                              stats.name, (long long)stats.lag_ms);

@@ -178,6 +178,7 @@ void world_init(struct world *world, struct report *report)
     world->life_ms = INT64_MAX;
     world->settled_ms = -1;
     world->jump_ms = world->scenario.wall_jumps ? world->now_ms + 3000 : INT64_MAX;
+    world->suspend_ms = world->scenario.suspends ? world->now_ms + 5000 : INT64_MAX;
     world->phase_ms = world->now_ms + world->scenario.prometheus.history_ms;
 }
 
