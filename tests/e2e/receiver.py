@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""receiver.py dump|exemplars|export ...: what a receiver holds against what the WAL holds.
+"""receiver.py dump|exemplars|export|metadata ...: what a receiver holds against what the WAL holds.
 
     dump EXPECTED DUMP [NAME=VALUE]... [--without-custom N WAL_DUMP]
         both as `promtool tsdb dump` prints, each line once; NAME=VALUE: external labels. --without-custom: the
@@ -8,6 +8,7 @@
     exemplars WAL_DUMP ANSWER   `walship wal dump` (its `# exemplar ` lines) and the answer of /api/v1/query_exemplars
     export EXPECTED EXPORT      floats against VictoriaMetrics' /api/v1/export; it keeps 13 to 15 decimal digits and
                                 leaves stale markers out, so values are compared to 12 digits and stale ones passed over
+    metadata ANSWER DATABASE    the answer of /api/v1/metadata against what an emulator was sent
 
 Prints what differs (three lines of each kind) and exits 1, or prints one line of figures.
 """
@@ -15,6 +16,7 @@ import json
 import math
 import os
 import re
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
@@ -145,5 +147,22 @@ def export(arguments):
     return 1 if wrong else 0
 
 
+TYPES = ["unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"]
+
+
+def metadata(arguments):
+    with open(arguments[0], encoding="utf-8") as stream:
+        families = json.load(stream)["data"]
+    wanted = {(name, rows[0]["type"], rows[0]["help"], rows[0]["unit"]) for name, rows in families.items()}
+    database = sqlite3.connect(f"file:{arguments[1]}?mode=ro", uri=True)
+    rows = database.execute("SELECT DISTINCT family, type, help, unit FROM metadata")
+    got = {(name, TYPES[number], text, unit) for name, number, text, unit in rows}
+    if not wanted or differ("metadata", wanted, got):
+        return 1
+    print(f"metadata: {len(wanted)} families, equal")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit({"dump": dump, "exemplars": exemplars, "export": export}[sys.argv[1]](sys.argv[2:]))
+    COMMANDS = {"dump": dump, "exemplars": exemplars, "export": export, "metadata": metadata}
+    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))

@@ -3,7 +3,7 @@
 # Prometheus 3.x over 1.0 and 2.0, with and without external labels: `promtool tsdb dump` of the receiver equals what is
 # expected line for line, histograms included (those with custom buckets over 2.0 only; over 1.0 exactly they are lost as
 # unsupported), its exemplars are those of the WAL; with the switches off, floats alone, the rest counted as dropped.
-# VictoriaMetrics over 1.0: every float.
+# VictoriaMetrics over 1.0: every float. Metadata over 1.0: what a scraping Prometheus' API says is what an emulator gets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
@@ -72,7 +72,9 @@ one() {
         # the receiver logs what it was told of each series in its own WAL
         build/release/walship wal dump "$dir/tsdb/wal" | grep '^# metadata ' | sort -u >"$dir/metadata.txt" || true
         grep '^# metadata ' "$top/wal.txt" | sort -u | comm -23 - "$dir/metadata.txt" >"$dir/unknown.txt"
-        [ -s "$dir/metadata.txt" ] && [ ! -s "$dir/unknown.txt" ] || fail "$name: metadata did not arrive: $dir/unknown.txt"
+        if [ ! -s "$dir/metadata.txt" ] || [ -s "$dir/unknown.txt" ]; then
+            fail "$name: metadata did not arrive: $dir/unknown.txt"
+        fi
         echo "metadata: $(wc -l <"$dir/metadata.txt") series know theirs, all of the WAL's $(grep -c '^# metadata ' "$top/wal.txt") among them"
     fi
     [ $# -ne 0 ] || tests/e2e/receiver.py exemplars "$top/wal.txt" "$dir/exemplars.json" || failed=1
@@ -118,6 +120,45 @@ victoria() {
     tests/e2e/receiver.py export "$top/expected.txt" "$dir/export.json" || failed=1
 }
 
+# api: no metadata in this WAL; it comes from prometheus_url, in requests of its own.
+api() {
+    name=api dir=$top/api
+    mkdir -p "$dir"
+    local emulator_port
+    read -r port emulator_port < <(free_ports 2)
+    cat >"$dir/prometheus.yml" <<YAML
+global: {scrape_interval: 1s}
+scrape_configs: [{job_name: self, static_configs: [{targets: ['127.0.0.1:$port']}]}]
+YAML
+    printf 'listen_address: 127.0.0.1:%s\ndatabase: %s/received.db\ncommit_interval: 0\nendpoints: [{name: a, path: /a}]\n' \
+        "$emulator_port" "$dir" >"$dir/emulator.yml"
+    cat >"$dir/walship.yml" <<YAML
+wal_dir: $dir/tsdb
+state_dir: $dir/state
+listen_address: ""
+prometheus_url: http://127.0.0.1:$port
+remote_write: [{url: "http://127.0.0.1:$emulator_port/a", metadata_config: {send_interval: 1s, max_samples_per_send: 50}}]
+YAML
+    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
+    start "$dir/prometheus.log" "$prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" \
+        --web.listen-address="127.0.0.1:$port"
+    receiver=$STARTED_PID
+    wait_for 60 answers "http://127.0.0.1:$port/-/ready" || die "FAIL the source did not start: $dir/prometheus.log"
+    start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
+    local walship=$STARTED_PID
+    wait_for 30 metadata_equal || fail "api: the metadata did not arrive"
+    echo "== api"
+    tests/e2e/receiver.py metadata "$dir/metadata.json" "$dir/received.db" || failed=1
+    stop "$walship" TERM || fail "api: walship did not stop cleanly"
+    stop "$receiver" TERM || fail "api: the source did not stop cleanly"
+}
+
+# shellcheck disable=SC2317  # called by wait_for
+metadata_equal() {
+    curl -fsS -m 10 --noproxy '*' "http://127.0.0.1:$port/api/v1/metadata" >"$dir/metadata.json" &&
+        tests/e2e/receiver.py metadata "$dir/metadata.json" "$dir/received.db"
+}
+
 if [ ! -x "$prometheus" ] || [ ! -x "$promtool" ]; then
     echo "SKIP receiver: Prometheus 3 could not be had"
     exit 77
@@ -137,4 +178,5 @@ one v1-external prometheus.WriteRequest '{cluster: lab, job: no}' cluster=lab jo
 one v2-external io.prometheus.write.v2.Request '{cluster: lab, job: no}' cluster=lab job=no
 off
 victoria
+api
 exit "$failed"
