@@ -4,13 +4,7 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum {
-    SAMPLES_MAX = 512,
-    KINDS_MAX = 64,
-    RECORD_BYTES_MAX = 1 << 20,
-    KEPT_BYTES_MAX = 64 << 20,
-    CALM_SCRAPE_MS = 1000
-};
+enum { RECORD_BYTES_MAX = 1 << 20, KEPT_BYTES_MAX = 64 << 20, CALM_SCRAPE_MS = 1000 };
 
 static bool chance(struct prometheus *prom, unsigned percent)
 {
@@ -172,13 +166,6 @@ void prometheus_start(struct prometheus *prom, const struct label *external, siz
 
 /* ---- a scrape ---- */
 
-struct scrape {
-    struct wal_sample samples[SAMPLES_MAX];
-    uint32_t source[SAMPLES_MAX]; /* prom series; ORACLE_NONE: a ghost */
-    size_t count;
-    uint32_t series_first; /* new ones: to the end of prom->series */
-};
-
 static uint32_t series_new(struct prometheus *prom, uint32_t set)
 {
     if (prom->series_count == prom->series_capacity) {
@@ -292,88 +279,6 @@ static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t f
     disk_log(prom, item_first);
 }
 
-/* Items of another kind, of series that this scrape has. Their number is in a histogram's sum and
- * in an exemplar's value. */
-static void kind_log(struct prometheus *prom, const struct scrape *scrape, bool exemplars)
-{
-    struct wal_histogram histograms[KINDS_MAX];
-    struct wal_exemplar items[KINDS_MAX];
-    struct label pair = {"trace_id", "ab", 8, 2};
-    static const uint64_t bound = 0x3FF0000000000000;
-    bool custom = chance(prom, 30);
-    uint32_t item_first = prom->oracle->items_count;
-    uint32_t count = 0;
-    for (size_t i = 0; i < scrape->count && count < KINDS_MAX; i++) {
-        uint32_t source = scrape->source[i];
-        if (source == ORACLE_NONE || chance(prom, 50)) {
-            continue;
-        }
-        struct prom_series *series = &prom->series[source];
-        int64_t t_ms = scrape->samples[i].t_ms;
-        uint64_t bits = oracle_bits(prom->oracle);
-        histograms[count] = (struct wal_histogram){.ref = series->ref,
-                                                   .t_ms = t_ms,
-                                                   .schema = custom ? HISTOGRAM_SCHEMA_CUSTOM : 0,
-                                                   .count = 1,
-                                                   .sum_bits = bits,
-                                                   .custom_bits = &bound,
-                                                   .custom_count = custom};
-        items[count] = (struct wal_exemplar){series->ref, t_ms, bits, 1, &pair};
-        struct oracle_item item = {.series = prom->sets[series->set].series,
-                                   .segment = prom->segment,
-                                   .record = prom->records,
-                                   .item = count++,
-                                   .source = source,
-                                   .t_ms = t_ms,
-                                   .bits = bits,
-                                   .unknown = series->lost,
-                                   .late = !series->defined,
-                                   .kind = exemplars ? RW_DECODED_EXEMPLAR : RW_DECODED_HISTOGRAM,
-                                   .custom = custom && !exemplars};
-        series->used_segment = prom->segment;
-        (void)oracle_item_add(prom->oracle, &item);
-    }
-    if (exemplars) {
-        wal_put_exemplars(&prom->record, items, count);
-    } else {
-        wal_put_histograms(&prom->record, custom ? WAL_CUSTOM_HISTOGRAMS : WAL_HISTOGRAMS,
-                           histograms, count);
-    }
-    disk_log(prom, item_first);
-}
-
-/* Records that carry no items: they take a place and must do nothing else. */
-static void other_log(struct prometheus *prom)
-{
-    static const struct wal_tombstone tombstone = {1, INT64_MIN, INT64_MAX};
-    static const uint8_t future[] = {200, 1, 2, 3};
-    static const struct wal_marker marker = {1, 2};
-    struct wal_metadata metadata = {1, 2, view_of("", 0), view_of("Up.", 3)};
-    switch (rng_below(&prom->rng, 6)) {
-    case 0:
-        wal_put_tombstones(&prom->record, &tombstone, 1);
-        break;
-    case 1:
-        wal_put_exemplars(&prom->record, NULL, 0);
-        break;
-    case 2:
-        wal_put_metadata(&prom->record, &metadata, 1);
-        break;
-    case 3:
-        wal_put_markers(&prom->record, &marker, 1);
-        break;
-    case 4:
-        wal_put_samples(&prom->record, WAL_SAMPLES, NULL, 0);
-        break;
-    default: {
-        buf_clear(&prom->record);
-        bool ok = buf_append(&prom->record, future, sizeof future);
-        ASSERT(ok);
-    }
-    }
-    disk_log(prom, prom->oracle->items_count);
-}
-
 /* Series first, but for one that another appender created and has not logged yet. */
 static void scrape_log(struct prometheus *prom, struct scrape *scrape)
 {
@@ -391,10 +296,10 @@ static void scrape_log(struct prometheus *prom, struct scrape *scrape)
         samples_log(prom, scrape, done, part);
         done += part;
         if (chance(prom, prom->conf.other_percent)) {
-            other_log(prom);
+            records_other(prom);
         }
         if (prom->conf.kinds_percent > 0 && chance(prom, prom->conf.kinds_percent)) {
-            kind_log(prom, scrape, chance(prom, 50));
+            records_kind(prom, scrape, chance(prom, 50));
         }
     }
 }

@@ -144,6 +144,17 @@ void prometheus_calm(struct prometheus *prom);
 /* No new scrapes, restarts and truncations: what was begun is finished, then PROM_DONE. */
 void prometheus_end(struct prometheus *prom);
 
+/* ---- prom_records.c ---- */
+enum { SAMPLES_MAX = 512 };
+struct scrape {
+    struct wal_sample samples[SAMPLES_MAX];
+    uint32_t source[SAMPLES_MAX]; /* prom series; ORACLE_NONE: a ghost */
+    size_t count;
+    uint32_t series_first; /* new ones: to the end of prom->series */
+};
+void records_kind(struct prometheus *prom, const struct scrape *scrape, bool exemplars);
+void records_other(struct prometheus *prom);
+
 /* ---- prom_disk.c ---- */
 void disk_path(const struct prometheus *prom, char *out, size_t bytes, const char *format,
                uint32_t number);
