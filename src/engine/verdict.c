@@ -276,7 +276,7 @@ bool verdict_prepare(struct engine *engine, struct destination *destination, str
     for (uint32_t i = 0; i < sift->items; i++) {
         uint32_t head = sift->heads[i];
         enum quarantine_state state = quarantine_state(engine, destination, sift->sets[head]);
-        if (state != QUARANTINE_FREE) {
+        if (state != QUARANTINE_FREE && sift->fates[i] == FATE_OPEN) {
             sift->fates[i] = state == QUARANTINE_BANNED ? FATE_BANNED : FATE_APART;
             banned++;
         }
