@@ -115,6 +115,7 @@ struct oracle_destination {
 struct oracle {
     struct report *report;
     const int64_t *now_ms;
+    int64_t clock_ms; /* the receivers' clock, and the samples', less now */
     const struct conf *conf;
     struct fake_http *http;
     struct fake_store *store;

@@ -80,8 +80,29 @@ enum excuse {
     EXCUSE_UNSUPPORTED,
     EXCUSE_UNKNOWN,
     EXCUSE_REFUSED,
+    EXCUSE_JUDGED,
     EXCUSE_GONE
 };
+
+/* Not sent because the destination would drop it: not newer than one before it, or too old. */
+static bool judged_out(const struct oracle *oracle, const struct oracle_destination *destination,
+                       const struct books *books, uint32_t number)
+{
+    enum { DATE_MS = 2000 }; /* how far the engine may be off */
+    const struct conf_destination *conf = destination->conf;
+    const struct oracle_item *item = &oracle->items[number];
+    (void)books;
+    for (uint32_t i = oracle->series[item->series].first;
+         i != number && conf->out_of_order == CONF_ORDER_DROP; i = oracle->items[i].next) {
+        if (oracle->items[i].t_ms >= item->t_ms) {
+            return true;
+        }
+    }
+    int64_t age_ms = *oracle->now_ms + oracle->clock_ms - item->t_ms;
+    return conf->queue.sample_age_limit_ms > 0 &&
+           age_ms + DATE_MS > conf->queue.sample_age_limit_ms &&
+           lost_as(oracle, destination, item, LOSS_TOO_OLD);
+}
 
 /* Why an item that did not arrive is no loss, or one that is on the books. */
 static enum excuse excuse_of(const struct oracle *oracle,
@@ -110,6 +131,9 @@ static enum excuse excuse_of(const struct oracle *oracle,
          lost_as(oracle, destination, item, LOSS_REJECTED) ||
          lost_as(oracle, destination, item, LOSS_SERVER_ERROR))) {
         return EXCUSE_REFUSED;
+    }
+    if (judged_out(oracle, destination, books, number)) {
+        return EXCUSE_JUDGED;
     }
     /* read before it was deleted, but its series record was deleted before that */
     /* an item without its series record may lie anywhere behind the damage */
@@ -315,7 +339,8 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
         totals->arrived++;
         /* sent in an early life, then forgotten by a crash and out of reach for the next */
         totals->blurred += item->removed || excuse == EXCUSE_DROPPED || excuse == EXCUSE_START ||
-                           excuse == EXCUSE_GONE; /* stored, but the answer was a failure */
+                           excuse == EXCUSE_JUDGED || /* in a later life */
+                           excuse == EXCUSE_GONE;     /* stored, but the answer was a failure */
         return;
     }
     totals->dropped += excuse == EXCUSE_DROPPED;
@@ -324,7 +349,7 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     totals->refused += excuse == EXCUSE_REFUSED;
     totals->gone += excuse == EXCUSE_GONE;
     totals->start += excuse == EXCUSE_START;
-    totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START;
+    totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START || excuse == EXCUSE_JUDGED;
     /* of what nobody sends it is not seen here whether it was read before it went */
     bool silent = oracle_takes(destination, item) != ORACLE_TAKES;
     totals->blurred += silent && (item->removed || oracle->damaged || oracle->forgetful);
@@ -367,6 +392,8 @@ static void destination_final(struct oracle *oracle, const struct oracle_destina
         return;
     }
     struct totals totals = {0};
+    /* what arrived in spite of its age may be on either account */
+    totals.blurred = destination->conf->queue.sample_age_limit_ms > 0;
     for (uint32_t i = 0; i < oracle->items_count && !oracle->report->failed; i++) {
         item_count(oracle, destination, &books, i, &totals);
     }

@@ -97,7 +97,8 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
         lane->again = 0;
         lane->unsure = 0;
     }
-    if (lane->again != 0 && lane->again != number + 1 && !oracle_fussy(destination)) {
+    bool ages = destination->conf->queue.sample_age_limit_ms > 0; /* the first may be too old now */
+    if (lane->again != 0 && lane->again != number + 1 && !oracle_fussy(destination) && !ages) {
         report_violation(oracle->report,
                          "I2: %s: request %llu leads {%s} with item %u, not with %u",
                          destination->conf->name, (unsigned long long)request->sequence,
@@ -111,6 +112,8 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
     lane->unsure = 0;
     if (unsure->endpoint != endpoint || oracle_fussy(destination)) {
         unsure->broken = true;
+    } else if (destination->conf->queue.sample_age_limit_ms > 0) {
+        unsure->broken = true; /* it may go without what is too old by now */
     } else if (!unsure->broken && !lends(destination) && unsure->hash != body_hash(request)) {
         report_violation(
             oracle->report,
@@ -160,6 +163,22 @@ void oracle_posted(void *context, const struct fake_request *request)
     }
 }
 
+/* Left out once, may be: too old, or not newer than one before it. */
+static bool left_out(const struct oracle *oracle, const struct oracle_destination *destination,
+                     uint32_t number)
+{
+    enum { DATE_MS = 2000 };
+    int64_t limit_ms = destination->conf->queue.sample_age_limit_ms;
+    int64_t age_ms = *oracle->now_ms + oracle->clock_ms - oracle->items[number].t_ms;
+    bool backwards = false;
+    for (uint32_t i = oracle->series[oracle->items[number].series].first; i != number;
+         i = oracle->items[i].next) {
+        backwards = backwards || oracle->items[i].t_ms >= oracle->items[number].t_ms;
+    }
+    return (limit_ms > 0 && age_ms + DATE_MS > limit_ms) ||
+           (backwards && destination->conf->out_of_order == CONF_ORDER_DROP);
+}
+
 void oracle_delivered(void *context, const struct fake_request *request)
 {
     struct oracle *oracle = context;
@@ -184,6 +203,8 @@ void oracle_delivered(void *context, const struct fake_request *request)
         bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
         /* refused, then forgotten by a crash, then liked */
         bool again = oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
+        /* then forgotten by a crash, and sent while neither clock nor newest were known */
+        again = again || left_out(oracle, destination, number);
         bool orphan =
             request->end != FAKE_OPEN &&
             (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||

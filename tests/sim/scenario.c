@@ -271,6 +271,25 @@ static void spool_make(struct scenario *scenario, uint64_t seed)
     }
 }
 
+/* As Azure: what is too old, too far ahead or out of order is not sent. The same. */
+static void window_make(struct scenario *scenario, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 11};
+    for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
+        struct conf_destination *to = &scenario->conf->destinations[i];
+        /* a receiver with a window answers 2xx to all, and never says that it has them already */
+        const struct fake_judge *judge = &scenario->judges[i];
+        bool likes_all = judge->order == FAKE_ORDER_ANY && judge->refuses_series_each == 0 &&
+                         judge->refuses_t_each == 0 && judge->fails_t_each == 0;
+        if (chance(&rng, 75) || !likes_all) {
+            continue;
+        }
+        to->window_ms = chance(&rng, 70) ? between(&rng, 3000, 30000) : 0;
+        to->queue.sample_age_limit_ms = to->window_ms > 0 ? to->window_ms * 19 / 20 : 0;
+        to->out_of_order = chance(&rng, 60) ? CONF_ORDER_DROP : CONF_ORDER_SEND;
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -302,6 +321,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
         }
     }
     judges_make(scenario, seed);
+    window_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)

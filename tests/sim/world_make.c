@@ -108,6 +108,12 @@ static void seams_make(struct world *world)
     world->http = fake_http_new(&world->now_ms, world->oracle.ids, &http);
     world->store = fake_store_new(&world->now_ms, &store);
     oracle_ready(&world->oracle, world->http, world->store);
+    struct os *os = fake_os_seam(world->os);
+    world->oracle.clock_ms = os->wall_ms(os) - world->now_ms;
+    for (size_t i = 0; i < world->http->receivers_count; i++) {
+        world->http->receivers[i].dated = true;
+        world->http->receivers[i].clock_offset_ms = world->oracle.clock_ms;
+    }
 }
 
 static void faults_make(struct world *world, uint64_t seed)
