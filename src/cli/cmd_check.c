@@ -2,6 +2,7 @@
  * looked at without changing anything: is there a WAL to read, is there a place for the state. */
 #include "commands.h"
 #include "probe.h"
+#include "spool_check.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -119,6 +120,7 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
         check_links(&check);
         if (problems->count == 0) {
             print_good(file, conf);
+            spool_check(conf);
             ok = !probe || probe_endpoints(conf);
         }
     }

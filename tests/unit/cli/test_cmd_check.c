@@ -98,10 +98,13 @@ static const struct {
     const char *told;
 } files[] = {
     {"wal_dir: data/wal\nstate_dir: state\n" REMOTE, 0,
-     "conf.yml: ok, 1 destination, 1 endpoint\n"},
+     "conf.yml: ok, 1 destination, 1 endpoint\nspool_dir state/spool: hard links\n"},
+    {"wal_dir: data/wal\nstate_dir: state\nspool_dir: /dev/spool\n" REMOTE, 0,
+     "conf.yml: ok, 1 destination, 1 endpoint\nspool_dir /dev/spool: no hard links from the WAL "
+     "(Invalid cross-device link): what is not sent is held open and copied\n"},
     {"wal_dir: data\nstate_dir: state\nremote_write:\n  - endpoints: [{url: 'http://a'}, {url: "
      "'http://b'}]\n  - url: http://c\n",
-     0, "conf.yml: ok, 2 destinations, 3 endpoints\n"},
+     0, "conf.yml: ok, 2 destinations, 3 endpoints\nspool_dir state/spool: hard links\n"},
     {"wal_dir: data\nx: y\n", 1,
      "conf.yml:1:1: remote_write is required\nconf.yml:2:1: unknown key \"x\"\n"},
     {"a: [", 1, "conf.yml:2:1: while parsing a flow node: did not find expected node content\n"},
