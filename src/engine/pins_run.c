@@ -193,6 +193,16 @@ static bool below_low(const struct pins *pins, uint32_t generation, uint32_t num
                              (generation == pins->low.generation && number < pins->low.segment));
 }
 
+/* The one before the lowest place stays too: if a crash tore its end, the repair that follows is
+ * told from it, and nothing is sent twice. Unless the budget wants it. */
+static bool is_over(const struct pins *pins, const struct pin *pin)
+{
+    struct position behind = {.generation = pin->generation, .segment = pin->number + 1};
+    return below_low(pins, pin->generation, pin->number + 1) ||
+           (below_low(pins, pin->generation, pin->number) &&
+            !position_before(&pins->limit, &behind));
+}
+
 /* Segments of the directory that nobody keeps yet, and which of the kept ones are closed. */
 static void discover(struct engine *engine)
 {
@@ -218,7 +228,7 @@ static void discover(struct engine *engine)
         struct pin *pin = &pins->pins[i];
         bool newest = pin->generation == generation &&
                       pin->number >= waldir_at(engine->dir, count - 1)->number;
-        pin->over = pin->over || below_low(pins, pin->generation, pin->number);
+        pin->over = pin->over || is_over(pins, pin);
         pin->closed_ms = !newest && !pin->closed ? engine->now_ms : pin->closed_ms;
         pin->closed = !newest;
     }

@@ -59,7 +59,7 @@ sent() { [ "$(curl -fsS --noproxy '*' "http://127.0.0.1:$emulator_port/stats" | 
 ledger() { "$walship" losses --json --config "$dir/walship.yml" 2>>"$dir/losses.log" || true; }
 lost() { ledger | tests/e2e/budget.py items; }
 more_lost() { [ "$(lost)" -gt "$1" ]; }
-drained() { [ "$(find "$dir/state/spool" -type f | wc -l)" -le 1 ]; }
+drained() { [ "$(find "$dir/state/spool" -type f | wc -l)" -le 2 ]; }
 
 start "$dir/exporter.log" scripts/exporter --port "$exporter_port" --series 3000 --churn 20
 start "$dir/prometheus.log" "$program" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \

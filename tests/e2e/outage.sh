@@ -102,8 +102,8 @@ pinned() {
     local from=${source[$1]:-one}
     comm -23 <(spooled "$1" | sed -nE 's/^[0-9]+-([0-9]{8}).*\.(wal|copy)$/\1/p' | sort -u) <(segments "$from") | wc -l
 }
-# Everything is settled but what is in the newest segment.
-drained() { [ "$(spooled "$1" | wc -l)" -le 1 ]; }
+# Only the newest segment and the one before it are left.
+drained() { [ "$(spooled "$1" | wc -l)" -le 2 ]; }
 rss_max() { sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$1/status"; }
 
 spool[copy]=$far/copy spool[copied]=$far/copied
