@@ -95,7 +95,8 @@ static const struct option queue_options[] = {
      .meaning = "the longest wait between tries",
      .differs = "each wait is spread at random, so that endpoints do not retry together"},
     {FIELD(conf_queue, retry_on_http_429), .type = OPTION_BOOL, .initial = "true",
-     .meaning = "retry what is answered 429 (Retry-After is kept)",
+     .meaning =
+         "retry what is answered 429 (Retry-After is kept); false: it is lost, as `rejected`",
      .differs = "default false there: samples are lost when the receiver throttles"},
     {.key = "sample_age_limit",
      .offset = offsetof(struct conf_queue, sample_age_limit_ms),
