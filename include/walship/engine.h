@@ -60,8 +60,7 @@ int64_t engine_deadline(const struct engine *engine, int64_t now_ms);
  * what is in flight, and its state stays saved.
  * Both configurations are borrowed until engine_borrows says otherwise. */
 MUST_USE bool engine_reconfigure(struct engine *engine, const struct conf *conf, struct err *err);
-/* May this configuration, which was in use once, not be freed yet? To be asked after a turn, now
- * and then. Once false it stays so. */
+/* May this configuration, in use once, not be freed yet? To be asked after turns; false stays. */
 bool engine_borrows(struct engine *engine, const struct conf *conf);
 /* Stops reading, lets what is in flight end (at most STOP_FLUSH_MS_MAX), saves. */
 void engine_stop(struct engine *engine, int64_t now_ms);
@@ -93,8 +92,7 @@ struct engine_endpoint_stats {
     /* Sample time, for the lag: the newest that the WAL has for it (about now while something is
      * unread), and up to where it has everything. Equal when nothing waits. */
     int64_t newest_due_ms, newest_done_ms;
-    bool has_identity;
-    bool token_valid;
+    bool has_identity, token_valid;
     int64_t token_expires_in_ms; /* INT64_MAX: never */
     int64_t token_age_ms;        /* since this one was first seen */
     struct engine_quota_stats quota;
