@@ -8,6 +8,7 @@
 #   users    Prometheus and walship are two unprivileged users, walship can only read
 #
 # Blocks of 10 s make Prometheus delete its WAL each 20 s. WALSHIP_LONG=1: blocks of 1 min.
+# shellcheck disable=SC2317 # wait_for and trap call them
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
