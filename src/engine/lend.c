@@ -298,7 +298,6 @@ static void try_out(struct engine *engine, struct destination *destination, stru
             lane->waiting_since_ms =
                 engine->now_ms - destination->conf->queue.batch_send_deadline_ms; /* at once */
             sender->trial_next = (uint16_t)(shard + 1);
-            sender->trial_since_ms = INT64_MAX;
             return;
         }
     }
@@ -352,8 +351,10 @@ static void destination_lend(struct engine *engine, struct destination *destinat
     }
     for (size_t i = 0; i < destination->senders_count; i++) {
         struct sender *sender = &destination->senders[i];
+        if (sender->endpoint.in_flight > 0 || sender->lending.state == LENDING_WELL) {
+            sender->trial_since_ms = INT64_MAX; /* not so by a trial that came to nothing */
+        }
         if (!wants_trial(engine, destination, sender)) {
-            sender->trial_since_ms = INT64_MAX;
             continue;
         }
         if (sender->trial_since_ms == INT64_MAX) {

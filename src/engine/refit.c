@@ -215,6 +215,10 @@ void refit_senders(struct engine *engine, struct destination *destination,
     for (size_t i = 0; i < destination->losses_count; i++) {
         destination->losses[i].destination = conf->name; /* the same text in another place */
     }
+    bool lends = conf->placement == CONF_FAILOVER && conf->endpoints_count > 1;
+    for (size_t i = 0; i < conf->endpoints_count && !lends; i++) {
+        lending_init(&senders[i].lending, engine->now_ms);
+    }
     destination->conf = conf;
     destination->all = all;
     version_set(destination, conf->protobuf);

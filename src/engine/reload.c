@@ -17,9 +17,16 @@ bool reload_halts(const struct destination *destination)
     return destination->leaving || destination->awaited != NULL || destination->unloaded;
 }
 
+/* Others read further, or an earlier life or other domains did: what lies between is settled in
+ * part, lane by lane, by the rules of then. */
 static bool is_behind(const struct domain *domain)
 {
     const struct destination *destination = domain->destination;
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        if (position_before(&domain->next.at, &destination->lanes[i].settled)) {
+            return true;
+        }
+    }
     for (size_t i = 0; i < destination->domains_count; i++) {
         if (position_before(&domain->next.at, &destination->domains[i]->next.at)) {
             return true;
@@ -253,7 +260,8 @@ static bool is_drained(const struct destination *destination)
     for (size_t i = 0; i < destination->domains_count; i++) {
         const struct domain *domain = destination->domains[i];
         if (domain->pending > 0 || domain->parked_count > 0 || domain->has_record_entry ||
-            domain->anchor != ANCHOR_PLACED || position_compare(at, &domain->next.at) != 0) {
+            domain->anchor != ANCHOR_PLACED || position_compare(at, &domain->next.at) != 0 ||
+            is_behind(domain)) {
             return false;
         }
     }

@@ -118,6 +118,7 @@ uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item)
     struct oracle_item *to = &oracle->items[number];
     *to = *item;
     to->state = ITEM_QUEUED;
+    oracle->parks = oracle->parks || item->late || item->unknown;
     to->dropped = oracle->series[item->series].dropped;
     to->next = ORACLE_NONE;
     struct oracle_series *series = &oracle->series[item->series];
@@ -164,6 +165,7 @@ void oracle_power_loss(struct oracle *oracle, uint32_t segment)
 
 void oracle_source_unknown(struct oracle *oracle, uint32_t source)
 {
+    oracle->parks = true;
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         struct oracle_item *item = &oracle->items[i];
         item->unknown = item->unknown || item->source == source;
@@ -183,6 +185,7 @@ void oracle_segment_damaged(struct oracle *oracle, uint32_t segment)
 
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
 {
+    oracle->parks = true;
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         if (oracle->items[i].segment == segment) {
             oracle->items[i].removed = true;
@@ -304,6 +307,15 @@ void oracle_reconfigured(struct oracle *oracle, size_t index)
         destination->fates[i].maybe_forgotten = destination->fates[i].acked_life != 0;
     }
     destination->capped = true;
+}
+
+void oracle_reloaded(struct oracle *oracle, size_t index, bool rewound, bool resharded)
+{
+    struct oracle_destination *destination = &oracle->destinations[index];
+    destination->reloaded = true;
+    destination->rewound = destination->rewound || rewound;
+    destination->resharded = destination->resharded || resharded;
+    destination->capped = destination->capped || rewound;
 }
 
 void oracle_state_lost(struct oracle *oracle)

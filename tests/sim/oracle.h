@@ -95,6 +95,9 @@ struct oracle_destination {
     size_t receiver_first; /* of fake_http; its endpoints follow each other */
     size_t receivers_count;
     bool calm;               /* no fault ever: a series has one endpoint */
+    bool reloaded;           /* live: what waited was taken apart, shards moved between requests */
+    bool rewound;            /* live, by other domains: what was parked held some of it back */
+    bool resharded;          /* live: which lane is saved for a series, the oracle does not know */
     struct fake_judge judge; /* what the receivers like, but for its memory; see oracle_fussy */
     bool throttled;          /* a 429, or it has quotas: batches may be fuller than configured */
     struct fate *fates;
@@ -129,6 +132,7 @@ struct oracle {
     bool state_lost;                   /* once: start_at counts no more */
     bool damaged;                      /* any segment was */
     uint32_t damaged_from, damaged_to; /* all of them lie between */
+    bool parks;                        /* some item came before its series record, or lost it */
     bool power_lost;
     uint32_t power_segment; /* the lowest that lost its end */
     bool forgetful;         /* series records may be lost: any item may be unknown */
@@ -175,6 +179,8 @@ void oracle_started(struct oracle *oracle); /* a life begins */
 /* Another configuration: homes move; shards or domains may, and then what lies between the
  * watermark and the lanes is sent again. */
 void oracle_reconfigured(struct oracle *oracle, size_t destination);
+/* Live: rewound, when other domains read it now; resharded. */
+void oracle_reloaded(struct oracle *oracle, size_t destination, bool rewound, bool resharded);
 /* The state is gone: all begins anew, from the oldest segment. */
 void oracle_state_lost(struct oracle *oracle);
 void oracle_posted(void *oracle, const struct fake_request *request);

@@ -50,7 +50,7 @@ static bool passed(const struct oracle *oracle, const struct oracle_destination 
     if (before(item, &books->lowest->at)) {
         return true;
     }
-    if (destination->conf->shard_by_count > 0 || item->unknown) {
+    if (destination->conf->shard_by_count > 0 || destination->resharded || item->unknown) {
         return false; /* which lane, the oracle does not know; or one domain keeps the account */
     }
     uint16_t shard = oracle->series[item->series].shard[destination->conf->fold_case];

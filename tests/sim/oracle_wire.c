@@ -49,6 +49,8 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = NULL; /* rather twice than not at all; pieces may come again */
     } else if (number < destination->never_before) {
         why = "was sent though it is older than the start (start_at: now)";
+    } else if (destination->rewound && oracle->parks) {
+        why = NULL; /* what was parked held the places back to which it was rewound */
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
@@ -88,7 +90,7 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
     }
     lane->in_flight = request->sequence;
     lane->endpoints |= (uint64_t)1 << endpoint;
-    bool several = (lane->endpoints & (lane->endpoints - 1)) != 0;
+    bool several = (lane->endpoints & (lane->endpoints - 1)) != 0 && !destination->reloaded;
     if (several && (destination->calm || destination->conf->placement == CONF_PINNED)) {
         report_violation(oracle->report, "I2: %s: {%s} went to several endpoints without cause",
                          destination->conf->name, label_ids_text(oracle->ids, series));
@@ -98,7 +100,9 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
         lane->unsure = 0;
     }
     bool ages = destination->conf->queue.sample_age_limit_ms > 0; /* the first may be too old now */
-    if (lane->again != 0 && lane->again != number + 1 && !oracle_fussy(destination) && !ages) {
+    bool back = destination->rewound && oracle->parks && number < lane->again;
+    if (lane->again != 0 && lane->again != number + 1 && !back && !oracle_fussy(destination) &&
+        !ages) {
         report_violation(oracle->report,
                          "I2: %s: request %llu leads {%s} with item %u, not with %u",
                          destination->conf->name, (unsigned long long)request->sequence,
@@ -114,7 +118,8 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
         unsure->broken = true;
     } else if (destination->conf->queue.sample_age_limit_ms > 0) {
         unsure->broken = true; /* it may go without what is too old by now */
-    } else if (!unsure->broken && !lends(destination) && unsure->hash != body_hash(request)) {
+    } else if (!unsure->broken && !lends(destination) && !destination->reloaded &&
+               unsure->hash != body_hash(request)) {
         report_violation(
             oracle->report,
             "I2: %s: request %llu repeats {%s} after an ambiguous end with other bytes",

@@ -146,6 +146,7 @@ static void troubles_make(struct rng *rng, struct scenario *to)
     to->eio_permille = maybe(rng, 80, 20);
     to->wall_jumps = to->conf->start_at != CONF_START_AGO && chance(rng, 10);
     to->reconfigures = chance(rng, 15);
+    to->reload_ms = chance(rng, 85) ? 0 : between(rng, 200, 6000);
     to->state_lost = chance(rng, 6);
     to->once_last = chance(rng, 20);
     to->again = chance(rng, 40);
@@ -178,6 +179,7 @@ static void flood_make(struct scenario *to)
     conf->destinations[0].queue.max_bytes_per_send = 1 << 20;
     conf->destinations[0].queue.max_shards = 8;
     to->flood = true;
+    to->reload_ms = 0;
     to->calm[0] = false;
     to->bytes_max[0] = 0;
     to->crash_ms = 0;

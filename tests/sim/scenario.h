@@ -34,6 +34,7 @@ struct scenario {
     bool spools, links_refused; /* there is a spool; links into it can't be made */
     int64_t spool_ms_max;
     unsigned spool_fail_permille; /* of turns: its disk is full for a while */
+    int64_t reload_ms;            /* mean time between live changes; 0: none */
     bool state_lost;              /* between two lives, once */
     bool flood;                   /* more than a domain may hold, while nothing can be sent */
     bool once_last;               /* the last life is run --once */

@@ -75,7 +75,9 @@ static bool healed(const struct world *world)
 {
     bool yes = world->engine == NULL || !world->stopping;
     for (size_t i = 0; i < world->scenario.conf->destinations_count && world->engine != NULL; i++) {
-        for (size_t k = 0; k < world->scenario.conf->destinations[i].endpoints_count; k++) {
+        struct engine_destination_stats all;
+        engine_destination_stats(world->engine, i, &all);
+        for (size_t k = 0; k < all.endpoints_count; k++) {
             struct engine_endpoint_stats stats;
             engine_endpoint_stats(world->engine, i, k, &stats);
             yes = yes && stats.shards == stats.shards_present && stats.lending == LENDING_WELL;
@@ -221,6 +223,7 @@ static int64_t next_event(const struct world *world)
         next = earlier(next, fake_spool_deadline(world->spool));
     }
     next = earlier(next, earlier(world->phase_ms, earlier(world->jump_ms, world->suspend_ms)));
+    next = world->phase == PHASE_LIVELY ? earlier(next, world->reload_ms) : next;
     if (world->phase <= PHASE_DRAIN || world->stopping) {
         next = earlier(next, world->life_ms);
     }
@@ -293,6 +296,9 @@ static void world_step(struct world *world)
     fake_store_run(world->store);
     if (world->now_ms >= world->life_ms && (world->phase <= PHASE_DRAIN || world->stopping)) {
         life_step(world);
+    }
+    if (world->now_ms >= world->reload_ms && world->phase == PHASE_LIVELY) {
+        life_reload(world);
     }
     if (turn_due(world)) {
         turn(world);

@@ -15,6 +15,7 @@ enum {
     FINISH_MS = STOP_FLUSH_MS_MAX + 6000,
     IDLE_STEPS_MAX = 20000, /* without time passing: it spins */
     CHECK_EVERY = 50,
+    CONFS_MAX = 64,
     LAG_MS_MAX = 500, /* beyond batch_send_deadline, where nothing ever fails */
     MEMORY_BYTES_MAX = 64 << 20
 };
@@ -53,7 +54,10 @@ struct world {
     int64_t jump_ms;    /* of the wall clock */
     int64_t suspend_ms; /* when the machine is, next */
     bool files_changed;
-    bool signalled; /* a turn is due whatever the deadlines say */
+    bool signalled;                /* a turn is due whatever the deadlines say */
+    struct conf *confs[CONFS_MAX]; /* that the engine may still need */
+    size_t confs_count;
+    int64_t reload_ms; /* the next live change */
     uint64_t idle_steps, turns_max;
     uint64_t posts_before;
 };
@@ -66,6 +70,11 @@ void world_init(struct world *world, struct report *report);
 void world_release(struct world *world);
 void world_trace(void *world, const char *line);
 int64_t world_between(struct world *world, int64_t low, int64_t high);
+
+/* ---- world_reload.c ---- */
+const struct conf *conf_copy(struct world *world);
+void confs_sweep(struct world *world); /* frees those that nobody needs */
+void life_reload(struct world *world);
 
 /* ---- world_life.c ---- */
 void life_start(struct world *world, bool once);

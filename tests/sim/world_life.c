@@ -35,6 +35,11 @@ static void life_plan(struct world *world)
 static void between_lives(struct world *world)
 {
     struct scenario *scenario = &world->scenario;
+    for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
+        if (world->oracle.destinations[i].reloaded) { /* what was under way is not saved */
+            oracle_reconfigured(&world->oracle, i);
+        }
+    }
     if (world->phase != PHASE_LIVELY || world->oracle.life == 0) {
         return;
     }
@@ -64,7 +69,7 @@ void life_start(struct world *world, bool once)
     oracle_started(&world->oracle);
     report_line(world->report, "[%7lld] walship starts%s", (long long)world->now_ms,
                 once ? " (--once)" : "");
-    world->engine = engine_new(world->scenario.conf, &options, fake_os_seam(world->os),
+    world->engine = engine_new(conf_copy(world), &options, fake_os_seam(world->os),
                                &world->http->seam, &world->store->seam);
     engine_set_trace(world->engine, world_trace, world);
     world->stopping = false;
@@ -88,6 +93,7 @@ static void life_end(struct world *world, const char *how)
     }
     engine_free(world->engine);
     world->engine = NULL;
+    confs_sweep(world);
     world->life_ms = world->phase == PHASE_LIVELY
                          ? world->now_ms + world_between(world, 0, world->scenario.down_ms_max)
                          : world->now_ms;
@@ -163,6 +169,7 @@ static void stats_check(struct world *world)
                              stats.name, (long long)stats.lag_ms);
         }
         size_t domains = conf->placement == CONF_PINNED ? conf->endpoints_count : 1;
+        domains = world->scenario.reload_ms > 0 ? ENDPOINTS_MAX : domains;
         if (stats.pending + stats.parked > PENDING_ITEMS_MAX * domains) {
             report_violation(world->report, "I4: %s: %llu items pending", stats.name,
                              (unsigned long long)stats.pending);
@@ -205,6 +212,7 @@ void turn(struct world *world)
     engine_turn(world->engine, world->now_ms);
     stats_check(world);
     if (world->report->turns % CHECK_EVERY == 0) {
+        confs_sweep(world);
         engine_check(world->engine);
     }
     if (engine_finished(world->engine)) {

@@ -183,6 +183,7 @@ void world_init(struct world *world, struct report *report)
     log_set_sink(on_log, on_log_clock, world);
     world->life_ms = INT64_MAX;
     world->settled_ms = -1;
+    world->reload_ms = world->scenario.reload_ms > 0 ? world->now_ms + 2000 : INT64_MAX;
     world->jump_ms = world->scenario.wall_jumps ? world->now_ms + 3000 : INT64_MAX;
     world->suspend_ms = world->scenario.suspends ? world->now_ms + 5000 : INT64_MAX;
     world->phase_ms = world->now_ms + world->scenario.prometheus.history_ms;
@@ -191,6 +192,8 @@ void world_init(struct world *world, struct report *report)
 void world_release(struct world *world)
 {
     engine_free(world->engine);
+    world->engine = NULL;
+    confs_sweep(world);
     log_set_sink(NULL, NULL, NULL);
     prometheus_release(&world->prom);
     fake_http_free(world->http);
