@@ -220,11 +220,11 @@ int64_t quota_ready(const struct engine *engine, const struct destination *desti
 
 void quota_waits(const struct engine *engine, const struct sender *sender, int64_t until_ms)
 {
-    if (!sender->quota->waiting) {
+    if (until_ms != 0 && !sender->quota->waiting) {
         trace_line(engine, "%s: waits for its quota until %lld", sender->conf->shown,
                    (long long)until_ms);
     }
-    sender->quota->waiting = true;
+    sender->quota->waiting = until_ms != 0;
 }
 
 void quota_posted(const struct engine *engine, const struct destination *destination,

@@ -359,13 +359,11 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
         batch = fresh != NULL ? fresh : batch;
         at_ms = batch == NULL ? at_ms : quota_ready(engine, destination, sender, batch);
     }
-    if (at_ms <= engine->now_ms) {
-        return batch;
-    }
-    if (batch != NULL || pack_deadline(engine, destination, sender) <= engine->now_ms) {
-        quota_waits(engine, sender, at_ms);
-    }
-    return NULL;
+    bool refused = at_ms > engine->now_ms;
+    bool due =
+        batch != NULL || (refused && pack_deadline(engine, destination, sender) <= engine->now_ms);
+    quota_waits(engine, sender, refused && due ? at_ms : 0);
+    return refused ? NULL : batch;
 }
 
 static void sender_run(struct engine *engine, struct destination *destination,

@@ -134,7 +134,7 @@ void quotas_run(struct engine *engine); /* first in a turn */
 /* When this batch (NULL: any) may go, by time alone; <= now: at once; INT64_MAX: not by time. */
 int64_t quota_ready(const struct engine *engine, const struct destination *destination,
                     const struct sender *sender, const struct batch *batch);
-/* Something is due and its quota refuses it. */
+/* Something is due and its quota refuses it until then; 0: nothing of the kind. */
 void quota_waits(const struct engine *engine, const struct sender *sender, int64_t until_ms);
 void quota_posted(const struct engine *engine, const struct destination *destination,
                   const struct sender *sender, const struct batch *batch);

@@ -47,6 +47,7 @@ void oracle_release(struct oracle *oracle)
         mem_free(oracle->destinations[i].fates);
         mem_free(oracle->destinations[i].lanes);
         mem_free(oracle->destinations[i].unsure);
+        mem_free(oracle->destinations[i].counted);
     }
     mem_free(oracle->destinations);
     mem_free(oracle->items);

@@ -90,6 +90,12 @@ struct lane_fate {
     uint64_t endpoints; /* bit set of those that carried it, this layout */
 };
 
+/* A request as the server's quota has it. */
+struct counted {
+    int64_t at_ms;
+    uint32_t endpoint;
+};
+
 struct oracle_destination {
     const struct conf_destination *conf;
     size_t receiver_first; /* of fake_http; its endpoints follow each other */
@@ -103,6 +109,8 @@ struct oracle_destination {
     struct fate *fates;
     struct lane_fate *lanes;
     size_t lanes_count;
+    struct counted *counted;
+    size_t counted_count;
     struct unsure *unsure;
     size_t unsure_count;
     uint32_t start_item;   /* items before it need not (start_at: now) */
@@ -198,6 +206,11 @@ void oracle_positions_print(struct oracle *oracle, const struct oracle_destinati
 
 /* The WAL was repaired or replaced after some of the durable positions were saved. */
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination);
+
+/* ---- oracle_quota.c ---- */
+void oracle_quota_ended(struct oracle *oracle, struct oracle_destination *destination,
+                        const struct fake_request *request);
+void oracle_quota_final(struct oracle *oracle, struct oracle_destination *destination);
 
 /* ---- asked ---- */
 enum oracle_take { ORACLE_TAKES, ORACLE_DROPS, ORACLE_CANNOT };

@@ -429,6 +429,7 @@ void oracle_final(struct oracle *oracle)
 {
     for (size_t i = 0; i < oracle->conf->destinations_count && !oracle->report->failed; i++) {
         destination_final(oracle, &oracle->destinations[i]);
+        oracle_quota_final(oracle, &oracle->destinations[i]);
     }
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         ASSERT(oracle->items[i].state != ITEM_QUEUED); /* the actor ends with all written */

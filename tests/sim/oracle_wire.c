@@ -241,6 +241,7 @@ void oracle_ended(void *context, const struct fake_request *request)
     uint32_t endpoint = 0;
     struct oracle_destination *destination = destination_of(oracle, request, &endpoint);
     oracle->event++;
+    oracle_quota_ended(oracle, destination, request);
     bool taken = request->end == FAKE_TAKEN;
     bool answered = taken && request->plan.outcome == HTTP_ANSWERED;
     destination->throttled = destination->throttled || (answered && request->plan.status == 429);

@@ -292,6 +292,34 @@ static void window_make(struct scenario *scenario, uint64_t seed)
     }
 }
 
+/* Low enough to bind, high enough that all is sent in the end. Where the wall clock jumps between
+ * two lives nobody can know what was spent in the minute before. */
+static void quotas_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 7};
+    if (to->wall_jumps || to->flood || !chance(&rng, 35)) {
+        return;
+    }
+    for (size_t i = 0; i < to->conf->destinations_count; i++) {
+        struct conf_destination *destination = &to->conf->destinations[i];
+        const struct fake_judge *judge = &to->judges[i]; /* bisecting takes many requests */
+        bool narrow = destination->queue.max_bytes_per_send < (1 << 20) || to->bytes_max[i] > 0 ||
+                      judge->order != FAKE_ORDER_ANY || judge->refuses_series_each > 0 ||
+                      judge->refuses_t_each > 0 || judge->fails_t_each > 0;
+        int64_t most = destination->queue.max_samples_per_send == 1 || narrow ? 2000 : 300;
+        if (to->calm[i] || destination->window_ms > 0) {
+            continue; /* what waits too long would be lost there */
+        }
+        for (size_t k = 0; k < to->endpoints_all[i]; k++) {
+            destination->endpoints[k].quota.requests_per_minute =
+                (uint64_t)between(&rng, most / 3, most);
+        }
+        if (chance(&rng, 40)) {
+            destination->quota.requests_per_minute = (uint64_t)between(&rng, most / 2, most);
+        }
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -324,6 +352,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     }
     judges_make(scenario, seed);
     window_make(scenario, seed);
+    quotas_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)

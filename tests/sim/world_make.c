@@ -129,6 +129,7 @@ static void faults_make(struct world *world, uint64_t seed)
     for (size_t i = 0; i < scenario->conf->destinations_count; i++) {
         struct oracle_destination *destination = &world->oracle.destinations[i];
         destination->calm = scenario->calm[i];
+        destination->throttled = destination->conf->endpoints[0].quota.requests_per_minute > 0;
         destination->judge = scenario->judges[i];
         for (size_t k = 0; k < destination->receivers_count; k++) {
             struct faults_endpoint *to = &world->faults.endpoints[destination->receiver_first + k];
