@@ -8,21 +8,11 @@ enum {
     REFRESH_GAP_MS_MIN = 20 /* and never more often than this: appends come in bursts */
 };
 
-void homes_of(const struct conf_destination *conf, uint16_t home[SHARDS_COUNT])
-{
-    struct placement_endpoint places[ENDPOINTS_MAX];
-    ASSERT(conf->endpoints_count > 0 && conf->endpoints_count <= ENDPOINTS_MAX);
-    for (size_t i = 0; i < conf->endpoints_count; i++) {
-        places[i] = (struct placement_endpoint){conf->endpoints[i].key, conf->endpoints[i].weight};
-    }
-    placement_homes(places, conf->endpoints_count, home, SHARDS_COUNT);
-}
-
 static void lanes_init(struct destination *destination)
 {
     uint16_t home[SHARDS_COUNT];
     const struct conf_destination *conf = destination->conf;
-    homes_of(conf, home);
+    routing_homes(conf, home);
     for (uint16_t i = 0; i < LANES_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
         lane->dirty = true;
@@ -123,10 +113,10 @@ struct engine *engine_new(const struct conf *conf, const struct engine_options *
     engine->labels = labels_new(&options->key);
     labels_on_gone(engine->labels, set_gone, engine);
     engine->series = series_new(engine->labels, options->key.k0);
-    engine->relabel_room = relabel_room_new();
+    routing_room_init(&engine->routing);
     engine->encode = encode_new(&options->key);
     buf_init(&engine->payload_room, PAYLOAD_BYTES_MAX);
-    engine->label_room = mem_new((size_t)2 * LABELS_FINAL_MAX, sizeof *engine->label_room);
+    engine->label_room = mem_new(LABELS_FINAL_MAX, sizeof *engine->label_room);
     engine->destinations_count = conf->destinations_count;
     engine->destinations = mem_new(conf->destinations_count, sizeof *engine->destinations);
     engine->committing_losses = mem_new(conf->destinations_count, sizeof(size_t));
@@ -215,7 +205,7 @@ void engine_free(struct engine *engine)
     series_free(engine->series);
     labels_free(engine->labels);
     encode_free(engine->encode);
-    relabel_room_free(engine->relabel_room);
+    routing_room_release(&engine->routing);
     buf_release(&engine->payload_room);
     mem_free(engine->label_room);
     mem_free(engine->destinations);

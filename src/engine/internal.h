@@ -28,15 +28,15 @@
 #include <walship/log.h>
 #include <walship/mem.h>
 #include <walship/relabel.h>
+#include <walship/routing.h>
 #include <walship/rw.h>
 #include <walship/series.h>
 #include <walship/tail.h>
 #include <walship/wal_record.h>
 
 enum {
-    LANE_DROPPED = SHARDS_COUNT,     /* account of what rules drop, not a queue */
-    LANE_UNKNOWN = SHARDS_COUNT + 1, /* where its domain was: items given up before are counted */
-    ROUTE_FINGERPRINT_CHARS = 33
+    LANE_DROPPED = SHARDS_COUNT,    /* account of what rules drop, not a queue */
+    LANE_UNKNOWN = SHARDS_COUNT + 1 /* where its domain was: items given up before are counted */
 };
 
 struct loss {
@@ -89,12 +89,6 @@ struct route {
                      */
     uint16_t shard; /* of the final set */
     uint16_t end;   /* enum route_end */
-};
-
-enum route_end {
-    ROUTE_GOES,
-    ROUTE_DROPPED, /* by a rule */
-    ROUTE_TOO_BIG  /* no final labels within the limits */
 };
 
 struct destination {
@@ -168,7 +162,7 @@ struct engine {
     uint32_t *held; /* label sets of items that were on their way at the last collection */
     size_t held_count;
     struct label *label_room;
-    struct relabel_room *relabel_room;
+    struct routing_room routing;
     struct chunk *free_chunks;
     size_t chunks;
     struct encode *encode;
@@ -212,9 +206,6 @@ const struct route *route_of(struct engine *engine, struct destination *destinat
 /* After a collection, before anything is interned: routes whose source no ref means any more. */
 void routes_sweep(struct engine *engine);
 void routes_release(struct engine *engine, struct destination *destination);
-/* Of what decides final labels and shards. */
-void route_fingerprint(const struct conf *all, const struct conf_destination *conf,
-                       char out[ROUTE_FINGERPRINT_CHARS]);
 
 /* domain.c: items into lanes, and out again */
 struct ended {
@@ -301,7 +292,6 @@ void sender_init(struct engine *engine, struct sender *sender, const struct conf
                  const struct conf_endpoint *endpoint);
 struct endpoint_conf sender_endpoint(const struct conf_destination *conf,
                                      const struct conf_endpoint *endpoint);
-void homes_of(const struct conf_destination *conf, uint16_t home[SHARDS_COUNT]);
 bool engine_settled(const struct engine *engine);
 
 /* start.c */

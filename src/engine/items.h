@@ -85,6 +85,8 @@ struct lane {
     uint32_t unsure;   /* the first so many left in a request whose end is not known */
     int64_t moved_ms;  /* last time that `endpoint` changed */
     bool dirty;        /* settled moved since the last commit was built */
+    bool has_acked;
+    int64_t newest_acked_ms; /* sample time; in this life, of batches taken whole */
 };
 
 /* A record of which some item is not settled. */
@@ -143,6 +145,8 @@ struct item *lane_walk_edit(struct lane_walk *walk);
 /* Ms since its oldest pending item was read; 0: none. */
 int64_t lane_age_ms(const struct engine *engine, const struct destination *destination,
                     const struct lane *lane);
+/* The first `count` items were taken by their receiver. */
+void lane_acked(struct lane *lane, uint32_t count);
 void lane_clear(struct engine *engine, struct lane *lane);
 void chunks_free(struct engine *engine);
 

@@ -135,6 +135,20 @@ int64_t lane_age_ms(const struct engine *engine, const struct destination *desti
            (first->late ? lane->waiting_since_ms : ring_of(ring, first->record)->read_ms);
 }
 
+void lane_acked(struct lane *lane, uint32_t count)
+{
+    struct lane_walk walk;
+    ASSERT(count <= lane->count);
+    lane_walk_start(&walk, lane);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct item *item = lane_walk_next(&walk);
+        if (item->end == ITEM_GOES && (!lane->has_acked || item->t_ms > lane->newest_acked_ms)) {
+            lane->newest_acked_ms = item->t_ms;
+            lane->has_acked = true;
+        }
+    }
+}
+
 void chunks_free(struct engine *engine)
 {
     while (engine->free_chunks != NULL) {

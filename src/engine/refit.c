@@ -143,7 +143,7 @@ static void lanes_move(struct engine *engine, struct destination *destination,
 {
     uint16_t home[SHARDS_COUNT];
     size_t moved = 0;
-    homes_of(conf, home);
+    routing_homes(conf, home);
     for (size_t i = 0; i < SHARDS_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
         moved += to[lane->home] != home[i];
@@ -163,7 +163,7 @@ static void batches_part(struct engine *engine, struct destination *destination,
                          const struct conf_destination *conf, const uint16_t *to)
 {
     uint16_t home[SHARDS_COUNT];
-    homes_of(conf, home);
+    routing_homes(conf, home);
     for (size_t i = 0; i < destination->senders_count; i++) {
         struct sender *sender = &destination->senders[i];
         bool stay = to[i] != NOWHERE;

@@ -80,8 +80,8 @@ static bool same_domains(const struct conf_destination *a, const struct conf_des
     if (!same) {
         return false;
     }
-    homes_of(a, home_a);
-    homes_of(b, home_b);
+    routing_homes(a, home_a);
+    routing_homes(b, home_b);
     return memcmp(home_a, home_b, sizeof home_a) == 0;
 }
 
@@ -275,6 +275,7 @@ static void fence_pass(struct engine *engine, struct destination *destination)
         struct lane *lane = &destination->lanes[i];
         ASSERT(lane->count == 0);
         lane->settled = destination->domains[lane->domain]->next.at;
+        lane->has_acked = false; /* it has other series from now on */
     }
     routes_release(engine, destination);
     destination->rules = destination->conf;

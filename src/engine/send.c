@@ -37,6 +37,7 @@ static void batch_acked(struct engine *engine, struct destination *destination,
         uint32_t count = batch->parts[i].count;
         ASSERT(lane->in_flight == count);
         lane->in_flight = 0;
+        lane_acked(lane, count);
         domain_settle(engine, destination->domains[lane->domain], lane, count);
     }
     destination->counts[STORE_ACKED] += batch->carried;
