@@ -46,7 +46,8 @@ struct world {
     struct engine *engine; /* NULL: walship is down */
     bool stopping;
     int64_t life_ms; /* when it is killed, told to stop, or started */
-    bool life_stop;  /* the former */
+    bool life_stop;  /* told to stop, then */
+    int64_t stop_ms; /* when it last was */
     bool crash_now;
     enum phase phase;
     int64_t phase_ms;   /* when it ends, or must have */
