@@ -36,6 +36,8 @@ static bool fork_next(struct engine *engine)
             past->fork_known = true;
             continue;
         }
+        past->fork_record = 0; /* of a comparison that was broken off */
+        past->fork_crc = 0;
         scan->tail = tail_at(engine, past->generation, past->fork);
         scan->other = tail_at(engine, next.generation, past->fork);
         return true;
@@ -43,15 +45,22 @@ static bool fork_next(struct engine *engine)
     return false;
 }
 
-/* Its next record in the segment; false: no more, or it can't be read. */
-static bool record_of(struct tail *tail, uint32_t segment, struct tail_out *out)
+/* Its next record in the segment; TAIL_WAIT: no more. */
+static enum tail_status record_of(struct engine *engine, struct tail *tail, uint32_t segment,
+                                  struct tail_out *out)
 {
-    struct err ignored;
+    struct err err = {0};
     enum tail_status status;
     do {
-        status = tail_next(tail, out, &ignored);
+        status = tail_next(tail, out, &err);
     } while (status == TAIL_DAMAGE && out->at.segment == segment);
-    return status == TAIL_RECORD && out->at.segment == segment;
+    if (status == TAIL_FAILED) {
+        LOG_WARN("comparing a segment with what was read of it failed, trying again",
+                 LOG_STR("err", err.text));
+        engine->scan.retry_at_ms = engine->now_ms + RETRY_IO_MS;
+        return status;
+    }
+    return status == TAIL_RECORD && out->at.segment == segment ? TAIL_RECORD : TAIL_WAIT;
 }
 
 void fork_end(struct engine *engine)
@@ -61,6 +70,33 @@ void fork_end(struct engine *engine)
     tail_free(scan->other);
     scan->tail = NULL;
     scan->other = NULL;
+    scan->has_other = false;
+}
+
+/* One record of both. TAIL_WAIT: here they part. What was read of one waits for the other. */
+static enum tail_status compare(struct engine *engine, struct past *past)
+{
+    struct scan *scan = &engine->scan;
+    struct tail_out out;
+    if (!scan->has_other) {
+        enum tail_status status = record_of(engine, scan->other, past->fork, &out);
+        if (status != TAIL_RECORD) {
+            return status;
+        }
+        scan->has_other = true;
+        scan->other_crc = out.crc;
+    }
+    enum tail_status status = record_of(engine, scan->tail, past->fork, &out);
+    if (status != TAIL_RECORD) {
+        return status;
+    }
+    if (out.crc != scan->other_crc) {
+        return TAIL_WAIT;
+    }
+    scan->has_other = false;
+    past->fork_record++;
+    past->fork_crc = out.crc;
+    return TAIL_RECORD;
 }
 
 bool fork_step(struct engine *engine)
@@ -70,20 +106,15 @@ bool fork_step(struct engine *engine)
         return false;
     }
     struct past *past = &engine->pins.pasts[scan->past];
-    for (int i = 0; i < FORK_RECORDS; i++) {
-        struct tail_out now;
-        struct tail_out then;
-        bool same = record_of(scan->other, past->fork, &now) &&
-                    record_of(scan->tail, past->fork, &then) && now.crc == then.crc;
-        if (!same) {
-            trace_line(engine, "generation %u: the first %u records of segment %u are the same",
-                       past->generation + 1, past->fork_record, past->fork);
-            past->fork_known = true;
-            fork_end(engine);
-            return true;
-        }
-        past->fork_record = now.at.record + 1;
-        past->fork_crc = now.crc;
+    enum tail_status status = TAIL_RECORD;
+    for (int i = 0; i < FORK_RECORDS && status == TAIL_RECORD; i++) {
+        status = compare(engine, past);
+    }
+    if (status == TAIL_WAIT) {
+        trace_line(engine, "generation %u: the first %u records of segment %u are the same",
+                   past->generation + 1, past->fork_record, past->fork);
+        past->fork_known = true;
+        fork_end(engine);
     }
     return true;
 }

@@ -44,7 +44,9 @@ struct scan {
     enum scan_state state;
     struct tail *tail;
     struct tail *other; /* SCAN_FORK: in the next generation */
-    size_t series;      /* SCAN_SERIES: index of the file */
+    bool has_other;     /* a record of it waits to be compared */
+    uint32_t other_crc;
+    size_t series; /* SCAN_SERIES: index of the file */
     struct waldir *series_dir;
     struct position series_at;
     size_t past;           /* SCAN_PAST: index of the earlier generation */

@@ -99,12 +99,11 @@ static struct position checkpoint_place(const struct engine *engine)
     return at;
 }
 
-/* A place in an earlier generation needs no search: the pins are its own files. */
+/* A place in an earlier generation needs no search: the pins are its own files. Its offset is kept,
+ * since bytes below it may be damaged by now, and then records can't be counted up to it. */
 static void scan_place_past(struct engine *engine, struct domain *domain)
 {
     domain->anchor = ANCHOR_PLACED;
-    domain->next.offset = TAIL_OFFSET_UNKNOWN;
-    domain->next.previous_crc = 0;
     trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
                domain->destination->conf->name, domain->next.at.generation, domain->next.at.segment,
                domain->next.at.record);
@@ -531,7 +530,7 @@ void scan_run(struct engine *engine)
             return;
         }
         if (fork_step(engine)) {
-            engine->work_left = true;
+            engine->work_left = engine->work_left || engine->now_ms >= scan->retry_at_ms;
             return;
         }
         scan->past = 0;
