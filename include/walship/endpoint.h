@@ -82,6 +82,8 @@ void endpoint_hold(struct endpoint *endpoint, int64_t now_ms);
 /* When may_send can change by time alone; INT64_MAX: not by time. */
 int64_t endpoint_deadline(const struct endpoint *endpoint);
 const char *endpoint_state_name(enum endpoint_state state);
+/* An answer with this status stays until somebody mends it. */
+bool endpoint_holds(int status);
 /* What an operator can do about an answer with this status; NULL: nothing. */
 const char *endpoint_advice(int status);
 

@@ -27,6 +27,7 @@ struct http_client {
     enum http_tls min_tls, max_tls;
     bool http2;             /* offer it */
     bool shuffle_addresses; /* round_robin_dns */
+    bool no_redirects; /* follow_redirects: false; for whoever asks, nobody below http follows */
 
     char *proxy_url;                   /* may carry a password: never shown */
     char *no_proxy;                    /* hosts that need none, comma-separated, as in $NO_PROXY */

@@ -2,10 +2,10 @@
  * runs also when something within was refused: fields may then be NULL or zero. */
 #include "auth.h"
 #include "client.h"
-#include "url.h"
 
 #include <walship/limits.h>
 #include <walship/mem.h>
+#include <walship/url.h>
 
 enum {
     AZURE_WINDOW_MS = 20 * 60 * 1000,   /* it drops what is older, or further ahead */

@@ -78,8 +78,9 @@ void client_release(struct http_client *client);
          .bind = bind_follow_redirects,                                                            \
          .kind = "true or false",                                                                  \
          .shown = "`true`",                                                                        \
-         .meaning = "read and checked: no redirect is followed yet",                               \
-         .differs = "they are followed there"},                                                    \
+         .offset = offsetof(struct type_, client),                                                 \
+         .meaning = "whether a 307 or 308 within the same origin is followed (docs/VERDICTS.md)",  \
+         .differs = "others are followed there too"},                                              \
     {                                                                                              \
         .key = "enable_http2", .type = OPTION_CUSTOM, .bind = bind_enable_http2,                   \
         .kind = "true or false", .shown = "`false`", .offset = offsetof(struct type_, client),     \

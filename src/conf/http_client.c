@@ -2,10 +2,10 @@
  * Prometheus' own. */
 #include "auth.h"
 #include "client.h"
-#include "url.h"
 
 #include <strings.h>
 #include <walship/mem.h>
+#include <walship/url.h>
 
 /* ---- tls_config ---- */
 
@@ -245,8 +245,8 @@ static bool bool_of(struct binder *binder, const struct option *option,
 void bind_follow_redirects(struct binder *binder, const struct option *option,
                            const struct conf_node *node, void *target)
 {
-    (void)target;
-    (void)bool_of(binder, option, node); /* nothing differs by it yet */
+    struct http_client *client = (void *)((char *)target + option->offset);
+    client->no_redirects = !bool_of(binder, option, node);
 }
 
 void bind_enable_http2(struct binder *binder, const struct option *option,
@@ -307,6 +307,8 @@ void client_inherit(struct http_client *client, const struct conf_node *node,
         inherit_proxy(client, from);
     }
     client->http2 = node_find(node, "enable_http2") != NULL ? client->http2 : from->http2;
+    client->no_redirects =
+        node_find(node, "follow_redirects") != NULL ? client->no_redirects : from->no_redirects;
     client->shuffle_addresses = from->shuffle_addresses;
 }
 
@@ -316,7 +318,7 @@ bool client_differs(const struct http_client *client)
            client->cert_file != NULL || client->server_name != NULL ||
            client->insecure_skip_verify || client->min_tls != HTTP_TLS_UNSET ||
            client->max_tls != HTTP_TLS_UNSET || client->http2 || client->shuffle_addresses ||
-           client->proxy_url != NULL || client->proxy_from_environment;
+           client->no_redirects || client->proxy_url != NULL || client->proxy_from_environment;
 }
 
 void client_release(struct http_client *client)

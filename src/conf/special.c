@@ -1,10 +1,10 @@
 /* special.c - options that need code of their own: URLs, maps of free keys, lists of names. */
 #include "bind.h"
-#include "url.h"
 
 #include <strings.h>
 #include <walship/limits.h>
 #include <walship/mem.h>
+#include <walship/url.h>
 
 void bind_start_at(struct binder *binder, const struct option *option, const struct conf_node *node,
                    void *target)

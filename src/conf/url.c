@@ -1,10 +1,9 @@
 /* url.c - splits a URL by RFC 3986's delimiters; see url.h. What a host name or path may hold is
  * left to libcurl: only what would leak a secret or can't work at all is refused here. */
-#include "url.h"
-
 #include <strings.h>
 #include <walship/assert.h>
 #include <walship/mem.h>
+#include <walship/url.h>
 
 static bool part_is(const struct url_part *part, const char *text)
 {

@@ -12,7 +12,7 @@
 /* clang-format off */
 static const struct answer_row rows[] = {
     {200, 299, ANSWER_ACKED, NULL},
-    {300, 399, ANSWER_HOLD, "redirects are not followed: put the final URL into the configuration"},
+    {300, 399, ANSWER_HOLD, "only 307 and 308 within the same origin are followed: put the final URL into the configuration"},
     {400, 400, ANSWER_REFUSED, "the receiver refuses the request itself: see its reason"},
     {401, 401, ANSWER_HOLD, "check the credentials of this endpoint"},
     {403, 403, ANSWER_HOLD, "the identity needs the role `Monitoring Metrics Publisher` on the data collection rule; a new assignment takes up to 30 minutes to spread"},

@@ -28,6 +28,15 @@ static const char *const meanings[] = {
     [ANSWER_HOLD] = "nothing is lost: the endpoint is held, a small probe each 15-60 s",
 };
 
+static const char redirects[] =
+    "\n## Redirects\n\n"
+    "A 307 or 308 is followed at once with the same bytes, at most 5 times in a row, when it leads "
+    "to the same scheme, host and port, or to https of the same host (the same port, or 443): the "
+    "token never goes to another origin. A 308 holds for the endpoint until the next reload or "
+    "start, a 307 for that batch, and each only while the new place neither refuses nor is out of "
+    "reach. All other redirects hold the endpoint and the log names the origin they lead to; so "
+    "do 307 and 308 with `follow_redirects: false`.\n";
+
 static const char apart[] =
     "\n## Refused (400, 409, 422)\n\n"
     "What is refused is taken apart by halves from the front; a piece that is taken is settled, so "
@@ -93,7 +102,7 @@ bool endpoint_document(struct buf *out)
                buf_format(out, "| %s | %s |\n", meanings[row->class],
                           row->advice == NULL ? "" : row->advice);
     }
-    fits = fits && buf_format(out, "%s%s", network, apart);
+    fits = fits && buf_format(out, "%s%s%s", network, redirects, apart);
     for (size_t i = 0; refusal_text_at(i) != NULL; i++) {
         fits = fits && write_refusal(refusal_text_at(i), out);
     }

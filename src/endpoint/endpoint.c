@@ -319,6 +319,11 @@ void endpoint_retry_now(struct endpoint *endpoint, int64_t now_ms)
     }
 }
 
+bool endpoint_holds(int status)
+{
+    return answer_row(status)->class == ANSWER_HOLD;
+}
+
 const char *endpoint_advice(int status)
 {
     return answer_row(status)->advice;

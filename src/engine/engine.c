@@ -147,6 +147,7 @@ static void sender_release(struct engine *engine, struct sender *sender)
         sift_free(batch->sift);
     }
     headers_forget(sender);
+    redirects_forget(sender);
 }
 
 void destination_release(struct engine *engine, struct destination *destination)

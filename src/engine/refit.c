@@ -23,7 +23,8 @@ static bool same_client(const struct http_client *a, const struct http_client *b
                 same_text(a->cert, b->cert) && same_text(a->cert_file, b->cert_file) &&
                 same_text(a->key, b->key) && same_text(a->key_file, b->key_file) &&
                 same_text(a->server_name, b->server_name) &&
-                a->insecure_skip_verify == b->insecure_skip_verify && a->min_tls == b->min_tls &&
+                a->insecure_skip_verify == b->insecure_skip_verify &&
+                a->no_redirects == b->no_redirects && a->min_tls == b->min_tls &&
                 a->max_tls == b->max_tls && same_text(a->proxy_url, b->proxy_url) &&
                 same_text(a->no_proxy, b->no_proxy) &&
                 a->proxy_from_environment == b->proxy_from_environment &&
@@ -85,6 +86,7 @@ static void sender_take(struct engine *engine, struct sender *sender,
         used = sender->batches[i].state != BATCH_FREE ? i + 1 : used;
     }
     headers_forget(sender);
+    redirects_forget(sender);
     sender->conf = endpoint;
     sender->batches_count = used > settings.in_flight_max ? used : settings.in_flight_max;
     if (before->queue.max_samples_per_send != conf->queue.max_samples_per_send) {
@@ -100,6 +102,7 @@ static void sender_retire(struct engine *engine, struct destination *destination
     sender_undo(engine, destination, sender);
     if (!sender_in_flight(sender)) {
         headers_forget(sender);
+        redirects_forget(sender);
         return;
     }
     struct sender *retired = mem_new(1, sizeof *retired);
@@ -252,6 +255,7 @@ void refit_ended(struct engine *engine, struct destination *destination, struct 
         if (!sender_in_flight(sender)) {
             trace_line(engine, "%s: is gone", sender->conf->shown);
             headers_forget(sender);
+            redirects_forget(sender);
             mem_free(sender);
             destination->retired[i] = destination->retired[--destination->retired_count];
         }

@@ -134,6 +134,10 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
         pack_undo(engine, destination, sender, batch);
         return;
     }
+    if (redirects_followed(engine, sender, batch, &answer)) {
+        endpoint_cancelled(&sender->endpoint, batch->id);
+        return;
+    }
     enum verdict verdict = endpoint_answered(&sender->endpoint, result, engine->now_ms, wall_ms);
     switch (verdict) {
     case VERDICT_ACKED:
@@ -258,7 +262,7 @@ bool sender_post(struct engine *engine, struct destination *destination, struct 
     }
     struct http_request request = {.id = batch->id,
                                    .method = HTTP_POST,
-                                   .url = sender->conf->url,
+                                   .url = redirects_url(sender, batch),
                                    .headers = headers,
                                    .headers_count = count,
                                    .body = batch->body.data,

@@ -67,6 +67,7 @@ struct sender { /* an endpoint with its batches */
     struct endpoint endpoint;
     const struct conf_endpoint *conf;
     struct header_file *header_files; /* one for each header of conf; owned, wiped */
+    struct redirects *redirects;      /* NULL: never redirected */
     const struct conf *all;           /* that `conf` is of */
     /* How it and its token requests connect; NULL: all defaults. The same place as long as it says
      * the same, for connections belong to the place: perhaps of an earlier configuration. */
@@ -183,6 +184,13 @@ bool send_idle(const struct engine *engine);                           /* nothin
 bool headers_fill(struct engine *engine, struct sender *sender, struct http_header *out,
                   size_t *count, struct err *err);
 void headers_forget(struct sender *sender);
+
+/* redirects.c */
+const char *redirects_url(struct sender *sender, const struct batch *batch); /* where it goes */
+/* To each answer. True: the same bytes at once again, to another place of the same origin. */
+bool redirects_followed(const struct engine *engine, struct sender *sender, struct batch *batch,
+                        struct http_result *result);
+void redirects_forget(struct sender *sender);
 
 /* demand.c */
 void demand_begun(const struct engine *engine, struct sender *sender, struct batch *batch);

@@ -322,6 +322,7 @@ static void result_fill(struct fake_http *http, const struct fake_request *reque
     out->body = plan->status < 300 ? "" : plan->body[0] != '\0' ? plan->body : "no";
     out->body_bytes = strlen(out->body);
     date_fill(http, &http->receivers[request->receiver], out);
+    out->location = plan->location[0] != '\0' ? plan->location : NULL;
     if (plan->retry_after[0] != '\0') {
         out->retry_after = request->plan.retry_after;
         http->response[0] = (struct http_header){"retry-after", request->plan.retry_after};

@@ -32,6 +32,7 @@ struct fake_plan {
     bool mute;            /* a 2.0 request: says nothing of what was written */
     bool no_exemplars;    /* a 2.0 request: all but its exemplars are written */
     char body[64];        /* "": "no" for a status from 300 on */
+    char location[64];    /* "" for none */
 };
 
 struct fake_sample {

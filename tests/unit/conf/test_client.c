@@ -186,7 +186,7 @@ static struct conf *bind_good(const char *text)
 
 static const char *const harmless[] = {
     ELEMENT "follow_redirects: true\n    enable_http2: false\n",
-    ELEMENT "follow_redirects: false\n    tls_config:\n    proxy_url:\n    no_proxy: ''\n",
+    ELEMENT "tls_config:\n    proxy_url:\n    no_proxy: ''\n",
     ELEMENT "tls_config: {}\n    proxy_from_environment: no\n    proxy_connect_header: {}\n",
     ELEMENT "tls_config: {ca: '', ca_file: , cert_file: '', key: '', min_version: ''}\n",
 };
@@ -195,6 +195,19 @@ START_TEST(what_says_nothing_makes_no_client)
 {
     struct conf *conf = bind_good(harmless[_i]);
     ck_assert(!conf->destinations[0].endpoints[0].has_client);
+    conf_free(conf);
+}
+
+START_TEST(redirects_are_an_endpoints_own_else_its_destinations)
+{
+    struct conf *conf = bind_good(HEAD "remote_write:\n"
+                                       "  - follow_redirects: false\n"
+                                       "    endpoints:\n"
+                                       "      - url: https://a/w\n"
+                                       "      - {url: https://b/w, follow_redirects: true}\n");
+    const struct conf_endpoint *at = conf->destinations[0].endpoints;
+    ck_assert(at[0].has_client && at[0].client.no_redirects);
+    ck_assert(!at[1].has_client && !at[1].client.no_redirects);
     conf_free(conf);
 }
 
@@ -307,6 +320,7 @@ Suite *suite_client(void)
     TCase *cases = tcase_create("client");
     tcase_add_loop_test(cases, a_bad_file_is_told_exactly_what_is_wrong, 0, (int)ARRAY_COUNT(bad));
     tcase_add_loop_test(cases, what_says_nothing_makes_no_client, 0, (int)ARRAY_COUNT(harmless));
+    tcase_add_test(cases, redirects_are_an_endpoints_own_else_its_destinations);
     tcase_add_test(cases, an_endpoint_that_says_nothing_has_all_of_its_destinations);
     tcase_add_test(cases, an_endpoint_has_its_own_of_what_it_says);
     tcase_add_test(cases, both_forms_of_headers_add_up);

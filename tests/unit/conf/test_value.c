@@ -1,9 +1,9 @@
 /* test_value.c - durations, sizes, paths and URLs as texts. */
 #include "bind.h"
-#include "url.h"
 
 #include <check.h>
 #include <walship/mem.h>
+#include <walship/url.h>
 
 static const struct {
     const char *text;

@@ -27,7 +27,7 @@ static const char *const kinds[] = {"metadata", "written", "fallback"};
 
 static const char *const refusals[] = {
     "poison",       "poison_series", "already_there", "already_there_not", "already_there_restart",
-    "partly_taken", "stumbles",      "refuses_all",   "given_up"};
+    "partly_taken", "stumbles",      "refuses_all",   "given_up",          "redirects"};
 
 static void replay(struct world *world, FILE *file, struct buf *is)
 {

@@ -37,6 +37,8 @@
  *     dislike URL refuse|fail NAME [T]    400 or 500 for ever to what holds this
  *     order URL whole|keep|any            in order only: all or nothing, or what fits
  *     refuse-all URL | like-all URL
+ *     redirect URL STATUS LOCATION        the next answer of this endpoint (may be queued)
+ *     receiver URL                        one that no configuration names
  *     no429 NAME                          retry_on_http_429: false (before start)
  *     commits fail | commits work
  *     run MS                              turns until so much later

@@ -33,6 +33,15 @@ static void do_dislike(struct world *world, const char *line)
     fake_judge_dislike(judge_of(world, url), &rule);
 }
 
+static void do_redirect(struct world *world, const char *line)
+{
+    char url[64];
+    struct fake_plan plan = fake_plan_good();
+    plan.stored = false;
+    ck_assert_int_eq(sscanf(line, "%63s %d %63s", url, &plan.status, plan.location), 3);
+    fake_http_script(world->http, (size_t)(judge_of(world, url) - world->judges), &plan);
+}
+
 static void do_order(struct world *world, const char *line)
 {
     char url[64], how[16];
@@ -48,6 +57,10 @@ bool world_judge_step(struct world *world, const char *verb, const char *line)
         do_dislike(world, line);
     } else if (strcmp(verb, "order") == 0) {
         do_order(world, line);
+    } else if (strcmp(verb, "redirect") == 0) {
+        do_redirect(world, line);
+    } else if (strcmp(verb, "receiver") == 0) {
+        (void)fake_http_receive(world->http, line);
     } else if (strcmp(verb, "refuse-all") == 0) {
         judge_of(world, line)->refuses_all = true;
     } else if (strcmp(verb, "like-all") == 0) {

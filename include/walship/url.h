@@ -1,6 +1,6 @@
-/* url.h - private to src/conf: just enough of a URL to know, show and check an endpoint. */
-#ifndef WALSHIP_SRC_CONF_URL_H
-#define WALSHIP_SRC_CONF_URL_H
+/* url.h - just enough of a URL to know, show and check an endpoint. Pure. */
+#ifndef WALSHIP_URL_H
+#define WALSHIP_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>
