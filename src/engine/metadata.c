@@ -243,7 +243,8 @@ static void destination_answered(struct engine *engine, struct destination *dest
 
 /* ---- the engine's steps ---- */
 
-/* --once: when the WAL is read and the API has said what it knows, else by the clock. */
+/* --once: when the WAL is read, something in it was new, and the API has said what it knows; else
+ * by the clock. */
 static bool is_due(const struct engine *engine, const struct destination *destination)
 {
     const struct metadata_sending *sending = &destination->metadata;
@@ -256,7 +257,7 @@ static bool is_due(const struct engine *engine, const struct destination *destin
         return engine->now_ms >= sending->due_ms || sending->next > 0;
     }
     bool known = engine->metadata.ask_ms == INT64_MAX || engine->metadata.asked;
-    return known && engine_settled(engine) && sending->rounds == 0;
+    return known && engine->records > 0 && engine_settled(engine) && sending->rounds == 0;
 }
 
 void metadata_run(struct engine *engine)
