@@ -115,6 +115,7 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
         struct item item = {.t_ms = sample->t_ms,
                             .bits = sample->bits,
                             .index = at.item,
+                            .set = reader->sets[i], /* the source's; the final one in a lane */
                             .kind = (uint8_t)reader->kind};
         bool plain = item.kind == ITEM_FLOAT && sample->st_ms == 0; /* the hot path */
         if (!plain && !kind_taken(engine, domain, sample, &item, &at)) {

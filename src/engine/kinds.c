@@ -169,6 +169,14 @@ static void unsupported(struct engine *engine, struct destination *destination,
     }
 }
 
+/* What the rules drop is no loss, whatever the version could have carried. */
+static bool dropped_by_rule(struct engine *engine, struct destination *destination,
+                            const struct item *item)
+{
+    return item->set != LABELS_NONE &&
+           route_of(engine, destination, item->set)->end == ROUTE_DROPPED;
+}
+
 bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
                 struct item *item, const struct position *at)
 {
@@ -187,7 +195,7 @@ bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_s
         return true;
     }
     if (domain_account(engine, domain, at, false)) {
-        if (takes) {
+        if (takes && !dropped_by_rule(engine, destination, item)) {
             unsupported(engine, destination, item, at);
         } else {
             destination->counts[STORE_DROPPED]++;

@@ -1,17 +1,26 @@
 #!/usr/bin/env python3
 """The table of same_as_remote_write.sh: blocks of remote_write that Prometheus and walship are both given.
 
-    serve PORT                    the exporter that Prometheus scrapes
-    write DIR EXPORTER PROMETHEUS EMULATOR STATUS...   all configurations; one walship per STATUS port
-    full DIR SINCE_MS             exit 0 when every block of both has samples at or after that time, or is known to drop all
-    compare DIR FROM_MS TO_MS     what arrived with a time between the two must be the same, block by block
+    serve PORT                    the exporter that Prometheus scrapes: text at /metrics, all kinds of items at /kinds
+    write DIR EXPORTER EMULATOR STATUS...   all configurations; one walship per STATUS port
+    full DIR SINCE_MS             exit 0 when every block of both has items of each kind due at or after that time
+    compare DIR FROM_MS TO_MS     what arrived with a time between the two must be the same, block by block, and in order
+                                  of time. Custom buckets over 1.0: Prometheus 3.5 sends such histograms without their
+                                  bounds, which no receiver can read; walship counts them as unsupported instead
 """
 import collections
 import http.server
 import json
+import os
 import random
+import re
 import sqlite3
 import sys
+import urllib.request
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import kinds_exposition
 
 EXTERNAL = {"cluster": "C-1", "code": "external", "zone": "ä"}
 DESTINATIONS_MAX = 32
@@ -116,6 +125,22 @@ BLOCKS = [
 ]
 DROPS_ALL = {"drop all", "keep none"}
 
+# Blocks beside those: versions and switches, then rules that meet the other kinds. The fourth column: kinds that its rules drop.
+V1, V2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
+KINDS = ("float", "exemplar", "native", "custom")
+SWITCHES = [("", {}), (" with exemplars", {"send_exemplars": True}), (" with histograms", {"send_native_histograms": True}),
+            (" with both", {"send_exemplars": True, "send_native_histograms": True})]
+KIND_RULES = [
+    ("of names changed", [replace(["__name__"], "(.*)_(total|bucket|seconds|bytes)", "__name__", "${1}:$2")], ()),
+    ("without external labels", [rule("labeldrop", regex="cluster|zone|code")], ()),
+    ("of one path", [rule("keep", source_labels=["__name__", "path"], regex="(latency_seconds|sizes).*;/a/b")], ()),
+    ("but native histograms", [rule("drop", source_labels=["__name__"], regex="sizes_bytes|load|depth")], ("native",)),
+    ("but custom buckets", [rule("drop", source_labels=["__name__"], regex="latency_seconds")], ("custom",)),
+    ("without exemplars' series", [rule("drop", source_labels=["__name__"], regex="events_total|latency_.*|sizes_.*|depth")], ("exemplar", "custom")),
+    ("of a hash", [rule("hashmod", source_labels=["side", "le", "path"], modulus=8, target_label="shard"), rule("labelmap", regex="(.)ath", replacement="${1}_of")], ()),
+    ("histograms alone", [rule("keep", source_labels=["__name__"], regex="latency_seconds|sizes_bytes|load|depth")], ("float",)),
+]
+
 
 def random_rule(rng):
     sources = rng.sample(SOURCES, rng.randrange(0, 4))
@@ -136,23 +161,51 @@ def random_rule(rng):
 def blocks():
     rng = random.Random(SEED)
     made = [(f"random {i}", [random_rule(rng) for _ in range(rng.randrange(1, 6))]) for i in range(RANDOM_BLOCKS)]
-    return BLOCKS + made
+    table = [{"name": name, "rules": rules, "keys": {"protobuf_message": V1}, "without": KINDS if name in DROPS_ALL else ()}
+             for name, rules in BLOCKS + made]
+    for version, short in ((V1, "1.0"), (V2, "2.0")):
+        table += [{"name": short + text, "rules": [], "keys": {"protobuf_message": version, **keys}, "without": ()} for text, keys in SWITCHES]
+        table += [{"name": f"{short} {text}", "rules": rules, "keys": {"protobuf_message": version, **SWITCHES[3][1]}, "without": without}
+                  for text, rules, without in KIND_RULES]
+    return table
+
+
+def due(block):
+    """The kinds that must arrive."""
+    keys = block["keys"]
+    histograms = keys.get("send_native_histograms", False)
+    sent = {"float": True, "exemplar": keys.get("send_exemplars", False), "native": histograms,
+            "custom": histograms and keys["protobuf_message"] == V2}
+    return {kind for kind in KINDS if sent[kind] and kind not in block["without"]}
+
+
+def refuses_custom(block):
+    """Whether there are histograms with custom buckets that the version can't carry."""
+    keys = block["keys"]
+    return keys.get("send_native_histograms", False) and keys["protobuf_message"] == V1 and "custom" not in block["without"]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """GET of anything is the scrape; every second one lacks a series, so that there are stale markers."""
 
     scrapes = 0
+    kinds = 0
 
     def log_message(self, *_):
         pass
 
     def do_GET(self):
+        if self.path == "/kinds":
+            Handler.kinds += 1
+            self.answer(kinds_exposition.CONTENT_TYPE, kinds_exposition.scrape_of(Handler.kinds))
+            return
         Handler.scrapes += 1
         lines = [f"{text} {Handler.scrapes * 100 + i}\n" for i, text in enumerate(SERIES) if i != 4 or Handler.scrapes % 2]
-        body = "".join(lines).encode()
+        self.answer("text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8", "".join(lines).encode())
+
+    def answer(self, content_type, body):
         self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -167,57 +220,144 @@ def save(path, tree):
         json.dump(tree, file, ensure_ascii=False)  # which is YAML too
 
 
-def write(folder, exporter, prometheus, emulator, *status):
+def write(folder, exporter, emulator, *status):
     table = blocks()
     assert len(table) <= DESTINATIONS_MAX * len(status), len(table)
     url = f"http://127.0.0.1:{emulator}/"
     endpoints = [{"name": f"{who}{i}", "path": f"/{who}{i}"} for i in range(len(table)) for who in "pw"]
     save(f"{folder}/emulator.yml", {"listen_address": f"127.0.0.1:{emulator}", "database": f"{folder}/received.db", "endpoints": endpoints})
     queue = {"min_shards": 1, "max_shards": 1, "batch_send_deadline": "1s"}
+    common = [{"name": f"b{i}", "write_relabel_configs": block["rules"], "metadata_config": {"send": False}, **block["keys"]}
+              for i, block in enumerate(table)]
+    target = [{"targets": [f"127.0.0.1:{exporter}"]}]
     save(f"{folder}/prometheus.yml", {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "external_labels": EXTERNAL},
-        "scrape_configs": [{"job_name": "exporter", "static_configs": [{"targets": [f"127.0.0.1:{exporter}"]}]}],
-        "remote_write": [{"name": f"b{i}", "url": f"{url}p{i}", "queue_config": queue, "metadata_config": {"send": False},
-                          "write_relabel_configs": rules} for i, (_, rules) in enumerate(table)]})
+        "scrape_configs": [
+            {"job_name": "exporter", "static_configs": target},
+            {"job_name": "kinds", "static_configs": target, "metrics_path": "/kinds", "scrape_protocols": ["PrometheusProto"],
+             "convert_classic_histograms_to_nhcb": True, "always_scrape_classic_histograms": True}],
+        "remote_write": [{**one, "url": f"{url}p{i}", "queue_config": queue} for i, one in enumerate(common)]})
     for n, port in enumerate(status):
         mine = range(n * DESTINATIONS_MAX, min(len(table), (n + 1) * DESTINATIONS_MAX))
         save(f"{folder}/walship{n}.yml", {
             "wal_dir": f"{folder}/data", "state_dir": f"{folder}/state{n}", "listen_address": f"127.0.0.1:{port}",
             "start_at": "oldest", "external_labels": EXTERNAL,
-            "remote_write": [{"name": f"b{i}", "url": f"{url}w{i}", "write_relabel_configs": table[i][1]} for i in mine]})
-    assert prometheus
+            "remote_write": [{**common[i], "url": f"{url}w{i}"} for i in mine]})
+    save(f"{folder}/pages.json", [f"http://127.0.0.1:{port}/metrics" for port in status])
 
 
-def received(folder, where, parameters):
+# The items of each kind: its name, then what must be equal beside pair, labels and time. Custom buckets have schema -53.
+QUERIES = [
+    "SELECT 'float', p.name, s.labels, i.t, i.arrival, i.bits, NULL FROM sample i",
+    "SELECT CASE i.schema WHEN -53 THEN 'custom' ELSE 'native' END, p.name, s.labels, i.t, i.arrival, i.sum_bits, i.body FROM histogram i",
+    "SELECT 'exemplar', p.name, s.labels, i.t, i.arrival, i.bits, i.labels FROM exemplar i",
+]
+
+
+def varint(body, at):
+    value = shift = 0
+    while True:
+        value |= (body[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if body[at - 1] < 0x80:
+            return value, at
+
+
+def fields(body, at=0):
+    """(number, value) of each field of a message."""
+    while at < len(body):
+        tag, at = varint(body, at)
+        if tag & 7 == 0:
+            value, at = varint(body, at)
+        else:
+            size, at = varint(body, at) if tag & 7 == 2 else (8, at)
+            value, at = body[at:at + size], at + size
+        yield tag >> 3, value
+
+
+COUNTS, SPANS, BOUNDS = (1, 2, 6, 7), (8, 11), 16
+
+
+def meaning(body):
+    """A Histogram's fields whether zeros are written or left out; of the counts it matters which of the two forms is there."""
+    made = []
+    for number, value in fields(body):
+        if number in SPANS:
+            made.append((number, tuple(dict(fields(value)).get(i, 0) for i in (1, 2))))
+        elif number in COUNTS or value not in (0, bytes(8), b""):
+            made.append((number, value))
+    return tuple(sorted(made, key=lambda field: field[0]))
+
+
+def received(folder, first, last):
+    """By pair: how often each (kind, labels, t, value, rest) came; and the first item of a pair that was not in order."""
     database = sqlite3.connect(f"file:{folder}/received.db?mode=ro", uri=True)
     found = collections.defaultdict(collections.Counter)
-    rows = database.execute(f"""SELECT pair.name, series.labels, t, bits FROM sample JOIN pair ON pair.id = pair
-                                JOIN series ON series.id = series WHERE {where}""", parameters)
-    for pair, labels, t, bits in rows:
-        found[pair][labels, t, bits] += 1
-    return found
+    newest, disorder = {}, {}
+    for query in QUERIES:
+        rows = database.execute(f"{query} JOIN pair p ON p.id = i.pair JOIN series s ON s.id = i.series "
+                                "WHERE i.t BETWEEN ? AND ? ORDER BY i.arrival", (int(first), int(last)))
+        for kind, pair, labels, t, _, value, rest in rows:
+            found[pair][kind, labels, t, value, meaning(rest) if isinstance(rest, bytes) else rest] += 1
+            series = kind == "exemplar", pair, labels
+            if t < newest.get(series, t):
+                disorder.setdefault(pair, (kind, labels, t))
+            newest[series] = t
+    return found, disorder
 
 
 def full(folder, since):
-    found = received(folder, "t >= ?", (int(since),))
-    return all(found[f"{who}{i}"] for i, (name, _) in enumerate(blocks()) for who in "pw" if name not in DROPS_ALL)
+    found, _ = received(folder, since, 2**62)
+    kinds = {pair: {item[0] for item in items} for pair, items in found.items()}
+    return all(due(block) <= kinds.get(f"{who}{i}", set()) for i, block in enumerate(blocks()) for who in "pw")
+
+
+def unsupported(folder):
+    """The blocks of which walship counted histograms as unsupported."""
+    with open(f"{folder}/pages.json", encoding="utf-8") as file:
+        pages = [urllib.request.urlopen(page, timeout=10).read().decode() for page in json.load(file)]
+    row = re.compile(r'^walship_items_lost_total{remote_name="b(\d+)",reason="unsupported"} (\S+)$', re.MULTILINE)
+    return {int(block) for block, value in row.findall("\n".join(pages)) if float(value) > 0}
+
+
+def carried(block, items):
+    """Without the histograms that the version can't carry, when their bounds are missing indeed."""
+    if not refuses_custom(block):
+        return items
+    return collections.Counter({item: n for item, n in items.items() if item[0] != "custom" or any(number == BOUNDS for number, _ in item[4])})
+
+
+def differences(theirs, ours):
+    for label, more in (("only Prometheus", theirs - ours), ("only walship", ours - theirs)):
+        for item in sorted(more, key=repr)[:3]:
+            print(f"  {label}: {item}")
 
 
 def compare(folder, first, last):
-    found = received(folder, "t BETWEEN ? AND ?", (int(first), int(last)))
+    found, disorder = received(folder, first, last)
+    table = blocks()
     failed = 0
-    items = 0
-    for i, (name, rules) in enumerate(blocks()):
-        theirs, ours = found[f"p{i}"], found[f"w{i}"]
-        items += sum(theirs.values())
-        if theirs == ours and bool(theirs) != (name in DROPS_ALL):
+    items = collections.Counter()
+    for i, block in enumerate(table):
+        theirs, ours = carried(block, found[f"p{i}"]), found[f"w{i}"]
+        kinds = collections.Counter(item[0] for item in theirs.elements())
+        items += kinds
+        if theirs == ours and set(kinds) == due(block):
             continue
         failed += 1
-        print(f"FAIL {name}: {json.dumps(rules, ensure_ascii=False)}\n  {sum(theirs.values())} items of Prometheus, {sum(ours.values())} of walship")
-        for label, more in (("only Prometheus", theirs - ours), ("only walship", ours - theirs)):
-            for item in sorted(more)[:3]:
-                print(f"  {label}: {item}")
-    print(f"same_as_remote_write: {len(blocks())} blocks, {items} items each, {failed} differ")
+        print(f"FAIL {block['name']}: {json.dumps(block['rules'], ensure_ascii=False)}\n  {sum(theirs.values())} items of Prometheus,"
+              f" {sum(ours.values())} of walship; {sorted(kinds)} came of {sorted(due(block))}")
+        differences(theirs, ours)
+    for pair, item in sorted(disorder.items()):
+        failed += 1
+        print(f"FAIL {pair} ({table[int(pair[1:])]['name']}): not in order of time: {item}")
+    wanted = {i for i, block in enumerate(table) if refuses_custom(block)}
+    counted = unsupported(folder)
+    if counted != wanted:
+        failed += 1
+        print(f"FAIL walship counts histograms as unsupported in blocks {sorted(counted)}, not {sorted(wanted)}")
+    print(f"same_as_remote_write: {len(table)} blocks, items each: {dict(items)}; {failed} differ")
     return failed == 0
 
 

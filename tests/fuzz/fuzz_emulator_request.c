@@ -11,8 +11,10 @@ static void walk_kinds(struct write_series *series, struct write_totals *seen)
     struct write_sample sample;
     struct write_series labels;
     struct label label;
-    while (write_series_histogram(series, &sample)) {
+    struct view body;
+    while (write_series_histogram(series, &sample, &body)) {
         seen->histograms++;
+        ASSERT(view_ok(&body));
     }
     while (write_series_exemplar(series, &sample, &labels)) {
         seen->exemplars++;

@@ -240,7 +240,8 @@ enum oracle_take oracle_takes(const struct oracle_destination *destination,
         if (!conf->send_native_histograms) {
             return ORACLE_DROPS;
         }
-        return item->custom && conf->protobuf == RW_1 ? ORACLE_CANNOT : goes;
+        return item->custom && conf->protobuf == RW_1 && goes == ORACLE_TAKES ? ORACLE_CANNOT
+                                                                              : goes;
     case RW_DECODED_EXEMPLAR:
         return conf->send_exemplars ? goes : ORACLE_DROPS;
     }

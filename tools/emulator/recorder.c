@@ -40,7 +40,7 @@ static const char *const STATEMENTS[STATEMENTS_COUNT] = {
     [SAMPLE_ADD] = "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?)",
     [DROPPED_ADD] = "INSERT INTO dropped VALUES(?, ?, ?, ?, ?, ?, ?)",
     [TOKEN_ADD] = "INSERT INTO token VALUES(NULL, ?, ?, ?, ?, ?)",
-    [HISTOGRAM_ADD] = "INSERT INTO histogram VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [HISTOGRAM_ADD] = "INSERT INTO histogram VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [EXEMPLAR_ADD] = "INSERT INTO exemplar VALUES(?, ?, ?, ?, ?, ?, ?)",
     [METADATA_ADD] = "INSERT INTO metadata VALUES(?, ?, ?, ?, ?, ?)",
     [START_ADD] = "INSERT INTO start VALUES(?, ?)",
@@ -65,7 +65,8 @@ static const char SCHEMA[] =
     " request INTEGER NOT NULL, reason TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS histogram(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
     " series INTEGER NOT NULL, t INTEGER NOT NULL, sum_bits INTEGER NOT NULL,"
-    " schema INTEGER NOT NULL, st INTEGER NOT NULL, request INTEGER NOT NULL);"
+    " schema INTEGER NOT NULL, st INTEGER NOT NULL, request INTEGER NOT NULL,"
+    " body BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS exemplar(arrival INTEGER PRIMARY KEY, pair INTEGER NOT NULL,"
     " series INTEGER NOT NULL, t INTEGER NOT NULL, bits INTEGER NOT NULL, labels TEXT NOT NULL,"
     " request INTEGER NOT NULL);"
@@ -332,17 +333,25 @@ static bool write_start(struct recorder *recorder, const struct write_sample *sa
     return step(recorder, START_ADD, NULL, err);
 }
 
+static bool bind_body(struct recorder *recorder, struct view body)
+{
+    ASSERT(view_left(&body) <= INT32_MAX);
+    return sqlite3_bind_blob(recorder->statements[HISTOGRAM_ADD], 9, body.at, (int)view_left(&body),
+                             SQLITE_STATIC) == SQLITE_OK;
+}
+
 static bool write_kinds(struct recorder *recorder, struct write_series *series, int64_t id,
                         struct err *err)
 {
     struct write_sample sample;
     struct write_series labels;
-    while (write_series_histogram(series, &sample)) {
+    struct view body;
+    while (write_series_histogram(series, &sample, &body)) {
         bind_item(recorder, HISTOGRAM_ADD, id, &sample);
         bind_int(recorder, HISTOGRAM_ADD, 6, sample.schema);
         bind_int(recorder, HISTOGRAM_ADD, 7, sample.st_ms);
         bind_int(recorder, HISTOGRAM_ADD, 8, recorder->request);
-        if (!step(recorder, HISTOGRAM_ADD, NULL, err)) {
+        if (!bind_body(recorder, body) || !step(recorder, HISTOGRAM_ADD, NULL, err)) {
             return false;
         }
     }

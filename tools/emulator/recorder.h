@@ -5,7 +5,7 @@
  *   series(id, labels)            labels as promtool prints them, unique
  *   request(id, pair, wall_ms, bytes, status, samples, retry_attempt, note)    refused ones too
  *   sample(arrival, pair, series, t, bits, request)    arrival counts over all pairs, in order
- *   histogram(arrival, pair, series, t, sum_bits, schema, st, request)
+ *   histogram(arrival, pair, series, t, sum_bits, schema, st, request, body)    body: as it came
  *   exemplar(arrival, pair, series, t, bits, labels, request)    labels: its own
  *   metadata(request, pair, type, family, help, unit)    of 2.0: one a series, by the series' name
  *   start(arrival, st)            of the floats of 2.0 requests that have one

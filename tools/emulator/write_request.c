@@ -365,7 +365,8 @@ bool write_series_sample(struct write_series *series, struct write_sample *out)
     return true;
 }
 
-bool write_series_histogram(struct write_series *series, struct write_sample *out)
+bool write_series_histogram(struct write_series *series, struct write_sample *out,
+                            struct view *body)
 {
     struct field field;
     if (!find_field(&series->histograms, SERIES_HISTOGRAMS, &field)) {
@@ -373,6 +374,7 @@ bool write_series_histogram(struct write_series *series, struct write_sample *ou
     }
     bool good = read_histogram(field.bytes, out);
     ASSERT(good);
+    *body = field.bytes;
     return true;
 }
 

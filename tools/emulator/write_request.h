@@ -58,7 +58,9 @@ bool write_request_next(struct view *request, struct write_series *out);
 /* Pointers go into the request. */
 bool write_series_label(struct write_series *series, struct label *out);
 bool write_series_sample(struct write_series *series, struct write_sample *out);
-bool write_series_histogram(struct write_series *series, struct write_sample *out);
+/* body: the whole Histogram message as it came. */
+bool write_series_histogram(struct write_series *series, struct write_sample *out,
+                            struct view *body);
 /* labels: a walk of their own, by write_series_label. */
 bool write_series_exemplar(struct write_series *series, struct write_sample *out,
                            struct write_series *labels);

@@ -301,9 +301,10 @@ START_TEST(every_kind_of_a_2_0_request_is_kept_and_said_to_be_written)
            " JOIN start USING(arrival)",
            "{__name__=\"up\"}1000 500");
     expect(lab,
-           "SELECT labels || t || ' ' || sum_bits || ' ' || schema || ' ' || st FROM histogram"
-           " JOIN series ON series = series.id",
-           "{__name__=\"rpc\"}2000 5 -53 600");
+           "SELECT labels || t || ' ' || sum_bits || ' ' || schema || ' ' || st || ' ' || hex(body)"
+           " FROM histogram JOIN series ON series = series.id",
+           "{__name__=\"rpc\"}2000 5 -53 600 "
+           "080019050000000000000020692900000000000000003000700078D00F8801D804");
     expect(lab, "SELECT labels || t || ' ' || bits FROM exemplar", "{trace_id=\"ab\"}900 7");
     expect(lab, "SELECT type || family || help FROM metadata", "2upUp.");
     lab_open(lab);
