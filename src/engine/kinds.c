@@ -41,18 +41,31 @@ static bool destination_takes(const struct destination *destination, enum item_k
     return true;
 }
 
+/* Of a record of items. */
+static enum item_kind kind_of(enum wal_type type)
+{
+    ASSERT(record_has_items(type));
+    if (type == WAL_SAMPLES || type == WAL_SAMPLES_V2) {
+        return ITEM_FLOAT;
+    }
+    return type == WAL_EXEMPLARS ? ITEM_EXEMPLAR : ITEM_HISTOGRAM;
+}
+
+bool record_concerns(const struct destination *destination, enum wal_type type)
+{
+    return !record_has_items(type) || destination_takes(destination, kind_of(type));
+}
+
 void record_begin(struct reader *reader)
 {
     enum wal_type type = wal_record_type(reader->out.record);
-    ASSERT(record_has_items(type) && !reader->has_record);
-    if (type == WAL_SAMPLES || type == WAL_SAMPLES_V2) {
-        reader->kind = ITEM_FLOAT;
+    ASSERT(!reader->has_record);
+    reader->kind = kind_of(type);
+    if (reader->kind == ITEM_FLOAT) {
         wal_sample_init(&reader->iter.samples, reader->out.record);
-    } else if (type == WAL_EXEMPLARS) {
-        reader->kind = ITEM_EXEMPLAR;
+    } else if (reader->kind == ITEM_EXEMPLAR) {
         wal_exemplar_init(&reader->iter.exemplars, reader->out.record);
     } else {
-        reader->kind = ITEM_HISTOGRAM;
         wal_histogram_init(&reader->iter.histograms, reader->out.record);
     }
     reader->wanted = false;

@@ -78,15 +78,21 @@ static void reader_boundary(struct engine *engine, struct reader *reader)
     engine->dirty = true;
 }
 
+/* Items of unknown times where the reader stands. */
+static struct loss loss_here(const struct reader *reader, enum loss_reason reason, uint64_t bytes)
+{
+    return (struct loss){.reason = reason,
+                         .from = reader->out.at,
+                         .to = reader->out.at,
+                         .bytes = bytes,
+                         .time_min_ms = INT64_MAX,
+                         .time_max_ms = INT64_MIN};
+}
+
 static void reader_lost(struct engine *engine, struct reader *reader, enum loss_reason reason,
                         uint64_t bytes)
 {
-    struct loss loss = {.reason = reason,
-                        .from = reader->out.at,
-                        .to = reader->out.at,
-                        .bytes = bytes,
-                        .time_min_ms = INT64_MAX,
-                        .time_max_ms = INT64_MIN};
+    struct loss loss = loss_here(reader, reason, bytes);
     if (reason == LOSS_TRUNCATED) {
         loss.from.segment = reader->out.gap_from;
         loss.to.segment = reader->out.gap_to;
@@ -116,6 +122,27 @@ void series_apply(struct engine *engine, const struct tail_out *out, const struc
     }
 }
 
+/* Who takes such items loses them; how many they are nobody knows. To the others it is nothing: so
+ * they are silent about custom buckets, which Prometheus 3.0 and 3.1 wrote without their bounds. */
+static void record_undecodable(struct engine *engine, struct reader *reader, enum wal_type type)
+{
+    struct loss loss = loss_here(reader, LOSS_DAMAGED, view_left(&reader->out.record));
+    bool concerns = false;
+    for (size_t i = 0; i < reader->domains_count; i++) {
+        struct domain *domain = reader->domains[i];
+        if (record_concerns(domain->destination, type)) {
+            concerns = true;
+            domain->destination->undecodable += domain->index == 0; /* it keeps the account */
+            ledger_defer(engine, domain, &loss);
+        }
+    }
+    if (concerns) {
+        LOG_ERROR("a record can't be decoded, its items are lost",
+                  LOG_STR("type", wal_type_name(type)), LOG_U64("segment", reader->out.at.segment),
+                  LOG_U64("record", reader->out.at.record));
+    }
+}
+
 static void reader_record(struct engine *engine, struct reader *reader)
 {
     struct tail_out *out = &reader->out;
@@ -126,14 +153,7 @@ static void reader_record(struct engine *engine, struct reader *reader)
     bool has_items = record_has_items(type);
     uint64_t items = 0;
     if ((has_items || type == WAL_SERIES) && !wal_record_check(out->record, &items)) {
-        LOG_ERROR("a record can't be decoded, its items are lost",
-                  LOG_STR("type", wal_type_name(type)), LOG_U64("segment", out->at.segment),
-                  LOG_U64("record", out->at.record));
-        for (size_t i = 0; i < reader->domains_count; i++) {
-            struct domain *domain = reader->domains[i]; /* the first one keeps the account */
-            domain->destination->undecodable += domain->index == 0;
-        }
-        reader_lost(engine, reader, LOSS_DAMAGED, view_left(&out->record));
+        record_undecodable(engine, reader, type);
     } else if (type == WAL_SERIES) {
         series_apply(engine, out, &out->at, reader);
     } else if (has_items && items > 0) {

@@ -73,6 +73,8 @@ struct collect {
 
 /* kinds.c: records of items, of every kind */
 bool record_has_items(enum wal_type type);
+/* Whatever it holds: false when the destination takes no items of its kind. */
+bool record_concerns(const struct destination *destination, enum wal_type type);
 void record_begin(struct reader *reader);
 void record_decode(struct engine *engine, struct reader *reader); /* the next chunk */
 void record_end(struct reader *reader);                           /* also when there is none */
