@@ -25,6 +25,11 @@ static const struct command commands[] = {
      cmd_status},
     {NULL, "losses", "--config F [--json]             what was lost: how much, when, why",
      cmd_losses},
+    {NULL, "explain",
+     "SELECTOR --config F [--json]\n"
+     "                                        where series go and why: labels, shard, home, present "
+     "endpoint",
+     cmd_explain},
     {NULL, "plan",
      "DIR [--json] [--max-samples-per-send N] [--max-bytes-per-send B] [--batch-send-deadline D]\n"
      "                                        what the load of a WAL needs: requests, pairs, "

@@ -1,17 +1,15 @@
 /* cmd_status.c - `walship status`: what was saved, how far that is behind the WAL on disk, and what
  * a running walship says of itself. Reads only. */
 #include "commands.h"
+#include "live.h"
 #include "state.h"
 
 #include <walship/engine.h>
 #include <walship/expo.h>
-#include <walship/http_curl.h>
 #include <walship/limits.h>
 #include <walship/mem.h>
 #include <walship/os_linux.h>
 #include <walship/tail.h>
-
-enum { LIVE_MS_MAX = 5000 };
 
 struct status_view {
     struct state state;
@@ -21,59 +19,6 @@ struct status_view {
     struct err why;     /* no page */
     struct err wal_why; /* no directory */
 };
-
-/* ---- the live page ---- */
-
-/* HOST:PORT as it is listened on; all addresses are reached by loopback. */
-static char *live_url(const char *address)
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || *address == '\0') {
-        return NULL;
-    }
-    size_t host = (size_t)(colon - address);
-    bool all = host == 0 || strncmp(address, "0.0.0.0:", 8) == 0;
-    if (strncmp(address, "[::]:", 5) == 0) {
-        return mem_format("http://[::1]%s/status", colon);
-    }
-    return all ? mem_format("http://127.0.0.1%s/status", colon)
-               : mem_format("http://%s/status", address);
-}
-
-static bool live_take(struct status_view *view, const struct http_result *result)
-{
-    if (result->outcome != HTTP_ANSWERED) {
-        return err_set(&view->why, 0, "%s", result->error != NULL ? result->error : "no answer");
-    }
-    if (result->status != 200) {
-        return err_set(&view->why, 0, "answered %d", result->status);
-    }
-    if (result->body_bytes >= HTTP_RESPONSE_BYTES_MAX) {
-        return err_set(&view->why, 0, "the page is too long to be shown here, ask for it directly");
-    }
-    return buf_append(&view->live, result->body, result->body_bytes);
-}
-
-static void live_fetch(struct status_view *view)
-{
-    struct http *http = http_curl_new();
-    struct http_result result;
-    struct http_request request = {
-        .id = 1, .method = HTTP_GET, .url = view->url, .timeout_ms = LIVE_MS_MAX, .direct = true};
-    bool posted = http->post(http, &request, &view->why);
-    bool got = false;
-    while (posted && !got) { /* the adapter's own timeout ends it */
-        http_curl_run(http);
-        got = http->next_result(http, &result);
-        if (!got) {
-            http_curl_wait(http, NULL, 0, 100);
-        }
-    }
-    if (got) {
-        (void)live_take(view, &result);
-    }
-    http_curl_free(http);
-}
 
 /* ---- what was saved ---- */
 
@@ -237,9 +182,11 @@ int cmd_status(int argc, char **argv)
     int code = state_open(&view.state, argc, argv);
     if (code == 0) {
         view.dir = waldir_open(os, view.state.conf->wal_dir, &view.wal_why);
-        view.url = view.state.look.process > 0 ? live_url(view.state.conf->listen_address) : NULL;
+        view.url = view.state.look.process > 0
+                       ? live_url(view.state.conf->listen_address, "/status")
+                       : NULL;
         if (view.url != NULL) {
-            live_fetch(&view);
+            (void)live_fetch(view.url, HTTP_RESPONSE_BYTES_MAX, &view.live, &view.why);
         }
         if (view.state.json) {
             json_report(&out, &view);

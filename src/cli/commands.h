@@ -7,6 +7,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_losses(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_wal_dump(int argc, char **argv);
 int cmd_wal_stat(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "pages.h"
 
 #include "process.h"
+#include "shards.h"
 
 static bool metrics_write(struct pages *pages, struct buf *out)
 {
@@ -75,6 +76,11 @@ static bool status_write(struct pages *pages, struct status_page *out)
     return pages_status(pages->engine, out->body);
 }
 
+static bool shards_page_write(struct pages *pages, struct status_page *out)
+{
+    return shards_write(pages->engine, out->body);
+}
+
 static bool healthy_write(struct pages *pages, struct status_page *out)
 {
     (void)pages;
@@ -113,6 +119,7 @@ static const struct row {
 } rows[] = {
     {"/metrics", STATUS_GET, false, metrics_page_write},
     {"/status", STATUS_GET, false, status_write},
+    {"/api/v1/shards", STATUS_GET, true, shards_page_write},
     {"/-/healthy", STATUS_GET, false, healthy_write},
     {"/health", STATUS_GET, false, healthy_write},
     {"/-/ready", STATUS_GET, false, ready_write},

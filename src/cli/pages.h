@@ -1,5 +1,6 @@
-/* pages.h - what walship serves: GET /metrics, /status (JSON), /-/healthy, /-/ready (also /health
- * and /ready), POST /-/reload, and a POST /api/v1/write that says why it takes nothing. */
+/* pages.h - what walship serves: GET /metrics, /status (JSON), /api/v1/shards (shards.h),
+ * /-/healthy, /-/ready (also /health and /ready), POST /-/reload, and a POST /api/v1/write that
+ * says why it takes nothing. */
 #ifndef CLI_PAGES_H
 #define CLI_PAGES_H
 

@@ -1,0 +1,218 @@
+/* cmd_explain.c - `walship explain`: where the series of the WAL that match a selector go, and why.
+ * Reads only; asks the running walship, if there is one. */
+#include "catalog.h"
+#include "commands.h"
+#include "explain.h"
+#include "live.h"
+#include "selector.h"
+#include "state.h"
+#include "walscan.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <walship/conf_yaml.h>
+#include <walship/mem.h>
+
+enum { OUT_BYTES_MAX = 1 << 30 }; /* one series in all destinations, then it is printed */
+
+struct command {
+    const char *file, *text;
+    bool json;
+    struct conf *conf;
+    struct selector *selector;
+    struct catalog catalog;
+    char *url; /* of the page; NULL: it does not listen */
+    struct buf page;
+    struct shards shards;
+    struct err why; /* no page */
+    struct buf out;
+};
+
+static int usage(const char *text, const char *value)
+{
+    (void)fprintf(stderr, "walship explain: %s%s; see walship --help\n", text, value);
+    return 2;
+}
+
+static int failed(const char *text)
+{
+    (void)fprintf(stderr, "walship explain: %s\n", text);
+    return 1;
+}
+
+/* 0, or the exit code of a usage error. */
+static int args_parse(struct command *command, int argc, char **argv)
+{
+    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        if (option == 'c') {
+            command->file = optarg;
+        } else if (option == 'j') {
+            command->json = true;
+        } else {
+            return usage("unknown option or missing value: ", argv[optind - 1]);
+        }
+    }
+    if (optind + 1 != argc) {
+        return optind == argc ? usage("no selector given", "")
+                              : usage("one selector only, not also ", argv[optind + 1]);
+    }
+    command->text = argv[optind];
+    return command->file == NULL ? usage("--config F is missing", "") : 0;
+}
+
+static int inputs_open(struct command *command)
+{
+    struct err err = {0};
+    struct conf_problems problems;
+    command->selector = selector_new(command->text, &err);
+    if (command->selector == NULL) {
+        return usage(err.text, "");
+    }
+    conf_problems_init(&problems);
+    bool good = conf_yaml_load(command->file, &problems, &command->conf);
+    if (!good) {
+        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
+    }
+    conf_problems_release(&problems);
+    return good ? 0 : 1;
+}
+
+/* Every series of the WAL, the checkpoint's too; damage is passed over: `wal stat` says it. */
+static bool catalog_read(struct command *command, struct err *err)
+{
+    struct walscan scan;
+    struct tail_out out;
+    uint64_t items;
+    if (!walscan_open(&scan, command->conf->wal_dir, 1, false, err)) {
+        return false;
+    }
+    walscan_begin(&scan, true);
+    enum walscan_read read = walscan_next(&scan, &out, err);
+    for (; read != WALSCAN_END && read != WALSCAN_FAILED; read = walscan_next(&scan, &out, err)) {
+        if (read == WALSCAN_RECORD && wal_record_type(out.record) == WAL_SERIES &&
+            wal_record_check(out.record, &items)) {
+            catalog_learn(&command->catalog, out.record, &out.at);
+        }
+    }
+    walscan_close(&scan);
+    return read == WALSCAN_END;
+}
+
+static void live_read(struct command *command)
+{
+    command->url = live_url(command->conf->listen_address, "/api/v1/shards");
+    if (command->url == NULL) {
+        err_set(&command->why, 0, "listen_address is empty");
+        return;
+    }
+    if (live_fetch(command->url, SHARDS_PAGE_BYTES_MAX, &command->page, &command->why) &&
+        (!buf_append(&command->page, "", 1) ||
+         !shards_read(&command->shards, (char *)command->page.data))) {
+        err_set(&command->why, 0, "no table of shards: another version of walship?");
+    }
+}
+
+/* How many more matched. */
+static uint64_t each_series(struct command *command, struct explain *explain, bool *good)
+{
+    struct catalog *catalog = &command->catalog;
+    uint32_t bound = labels_bound(catalog->labels);
+    uint8_t *used = mem_new((size_t)bound + 1, 1);
+    uint64_t matched = 0;
+    series_mark_sets(catalog->series, used);
+    for (uint32_t set = 0; *good && set < bound; set++) {
+        size_t count =
+            used[set] ? labels_get(catalog->labels, set, catalog->room, LABELS_COUNT_MAX) : 0;
+        if (!used[set] || !selector_matches(command->selector, catalog->room, count)) {
+            continue;
+        }
+        if (matched++ < EXPLAIN_SERIES_MAX) {
+            explain_series(explain, catalog->room, count);
+            *good = state_print(&command->out);
+            buf_clear(&command->out);
+        }
+    }
+    mem_free(used);
+    return matched <= EXPLAIN_SERIES_MAX ? 0 : matched - EXPLAIN_SERIES_MAX;
+}
+
+static bool text_report(struct command *command, struct explain *explain)
+{
+    bool good = true;
+    bool live = explain->live != NULL;
+    if (!live) {
+        state_text(&command->out,
+                   "no walship answers at %s (%s): this is where series are at home\n",
+                   command->url == NULL ? "a port" : command->url, command->why.text);
+    }
+    uint64_t more = each_series(command, explain, &good);
+    if (more > 0) {
+        state_text(&command->out, "and %" PRIu64 " series more\n", more);
+    }
+    return good && state_print(&command->out);
+}
+
+static bool json_report(struct command *command, struct explain *explain)
+{
+    struct json json;
+    bool good = true;
+    json_init(&json, &command->out);
+    explain->json = &json;
+    json_open(&json, NULL, '{');
+    if (explain->live == NULL) {
+        json_string(&json, "live_error", command->why.text);
+    }
+    json_open(&json, "series", '[');
+    uint64_t more = each_series(command, explain, &good);
+    json_close(&json, ']');
+    json_u64(&json, "more", more);
+    json_close(&json, '}');
+    ASSERT(json_ok(&json));
+    state_text(&command->out, "\n");
+    return good && state_print(&command->out);
+}
+
+static int run(struct command *command)
+{
+    struct err err = {0};
+    struct explain explain;
+    if (!catalog_read(command, &err)) {
+        return failed(err.text);
+    }
+    live_read(command);
+    explain_init(&explain, command->conf, &command->out);
+    explain.live = command->shards.count > 0 ? &command->shards : NULL;
+    bool good = command->json ? json_report(command, &explain) : text_report(command, &explain);
+    explain_release(&explain);
+    return good ? 0 : 1;
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    struct command command = {0};
+    ASSERT(argc >= 1 && argv != NULL);
+    int code = args_parse(&command, argc, argv);
+    if (code != 0) {
+        return code;
+    }
+    buf_init(&command.out, OUT_BYTES_MAX);
+    buf_init(&command.page, SHARDS_PAGE_BYTES_MAX + 1);
+    catalog_init(&command.catalog, 0x77616C73686970u);
+    code = inputs_open(&command);
+    if (code == 0) {
+        code = run(&command);
+    }
+    catalog_release(&command.catalog);
+    selector_free(command.selector);
+    shards_release(&command.shards);
+    conf_free(command.conf);
+    mem_free(command.url);
+    buf_release(&command.page);
+    buf_release(&command.out);
+    return code;
+}
