@@ -44,7 +44,7 @@ bool shards_write(const struct engine *engine, struct buf *out)
     struct engine_stats all;
     bool good = true;
     engine_stats(engine, &all);
-    for (size_t i = 0; good && i < all.destinations_count; i++) {
+    for (size_t i = 0; good && i < all.destinations_count && i < SHARDS_ROWS_MAX; i++) {
         struct engine_destination_stats destination;
         engine_destination_stats(engine, i, &destination);
         good = buf_format(out, "destination %s ", engine_routing_rules(engine, i)) &&
@@ -87,7 +87,7 @@ static bool take_index(char **line, uint32_t max, uint32_t *out)
 
 static bool read_destination(struct shards *shards, char *line)
 {
-    if (shards->count == DESTINATIONS_MAX) {
+    if (shards->count == SHARDS_ROWS_MAX) {
         return false;
     }
     struct shards_destination *row = &shards->rows[shards->count++];
@@ -156,7 +156,7 @@ bool shards_read(struct shards *shards, char *page)
 {
     bool good = true;
     ASSERT(page != NULL);
-    *shards = (struct shards){.rows = mem_new(DESTINATIONS_MAX, sizeof *shards->rows)};
+    *shards = (struct shards){.rows = mem_new(SHARDS_ROWS_MAX, sizeof *shards->rows)};
     for (char *line = strsep(&page, "\n"); good && page != NULL; line = strsep(&page, "\n")) {
         good = read_line(shards, line);
     }

@@ -14,8 +14,11 @@
 #include <walship/limits.h>
 #include <walship/routing.h>
 
-enum { SHARDS_PAGE_BYTES_MAX = 4 << 20 };
-static_assert(DESTINATIONS_MAX * SHARDS_COUNT * 64 < SHARDS_PAGE_BYTES_MAX, "its shards fit");
+enum {
+    SHARDS_ROWS_MAX = 4 * DESTINATIONS_MAX, /* those that leave with a reload too */
+    SHARDS_PAGE_BYTES_MAX = 4 << 20
+};
+static_assert(SHARDS_ROWS_MAX * SHARDS_COUNT * 64 < SHARDS_PAGE_BYTES_MAX, "its shards fit");
 
 /* False: out is full. */
 MUST_USE bool shards_write(const struct engine *engine, struct buf *out);
