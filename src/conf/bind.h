@@ -161,7 +161,8 @@ void check_whole(struct binder *binder, struct binder *prometheus, const struct 
 void check_queue(struct binder *binder, const struct conf_node *node, void *target);
 
 /* ---- check_quota.c ---- */
-void check_quotas(struct conf_destination *destination); /* applies the shares */
+/* Applies the shares, and gives weights to endpoints that have none. */
+void check_quotas(struct conf_destination *destination);
 void check_quota_groups(struct binder *binder, const struct conf *conf);
 
 #endif

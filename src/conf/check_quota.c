@@ -1,4 +1,5 @@
-/* check_quota.c - a share scales quotas, and the members of a group must agree on theirs. */
+/* check_quota.c - a share scales quotas, they are weights where none are given, and the members of
+ * a group must agree on theirs. */
 #include "bind.h"
 
 #include <walship/mem.h>
@@ -20,6 +21,46 @@ static void quota_scale(struct conf_quota *quota, double inherited)
     }
 }
 
+static uint64_t quota_of(const struct conf_quota *quota, unsigned kind)
+{
+    return kind == 0   ? quota->requests_per_minute
+           : kind == 1 ? quota->bytes_per_minute
+                       : quota->samples_per_minute;
+}
+
+/* The first kind of quota that all endpoints have; QUOTA_KINDS: none. */
+enum { QUOTA_KINDS = 3 };
+static unsigned common_kind(const struct conf_destination *destination)
+{
+    for (unsigned kind = 0; kind < QUOTA_KINDS; kind++) {
+        size_t having = 0;
+        for (size_t i = 0; i < destination->endpoints_count; i++) {
+            having += quota_of(&destination->endpoints[i].quota, kind) > 0;
+        }
+        if (having == destination->endpoints_count) {
+            return kind;
+        }
+    }
+    return QUOTA_KINDS;
+}
+
+/* Unsaid is 0 till here: a weight in the file is above that. */
+static void weights_fill(struct conf_destination *destination)
+{
+    bool said = false;
+    for (size_t i = 0; i < destination->endpoints_count; i++) {
+        said = said || destination->endpoints[i].weight > 0;
+    }
+    unsigned kind = said ? QUOTA_KINDS : common_kind(destination);
+    for (size_t i = 0; i < destination->endpoints_count; i++) {
+        struct conf_endpoint *endpoint = &destination->endpoints[i];
+        if (!(endpoint->weight > 0)) {
+            endpoint->weight = kind == QUOTA_KINDS ? 1 : (double)quota_of(&endpoint->quota, kind);
+        }
+        ASSERT(endpoint->weight > 0);
+    }
+}
+
 void check_quotas(struct conf_destination *destination)
 {
     ASSERT(destination != NULL);
@@ -27,6 +68,7 @@ void check_quotas(struct conf_destination *destination)
     for (size_t i = 0; i < destination->endpoints_count; i++) {
         quota_scale(&destination->endpoints[i].quota, destination->quota.share);
     }
+    weights_fill(destination);
 }
 
 static bool is_grouped(const struct conf_destination *destination)

@@ -36,8 +36,10 @@ static const struct option endpoint_options[] = {
      .missing_text = "url for remote_write is empty", .bind = bind_url, .kind = "URL",
      .shown = "required",
      .meaning = "where to send; without its query it is the endpoint's identity"},
-    {FIELD(conf_endpoint, weight), .type = OPTION_NUMBER, .initial = "1", .max = 1000000,
-     .meaning = "its share of the series, against the weights of its siblings"},
+    {FIELD(conf_endpoint, weight), .type = OPTION_NUMBER, .shown = "`1`, or by quota",
+     .max = 1000000,
+     .meaning =
+         "its share of the series, against the weights of its siblings. Where none says one and all have a quota of one kind (requests, else bytes, else samples), that is their weight"},
     {FIELD(conf_endpoint, quota), .type = OPTION_SECTION, .table = &quota_table,
      .meaning =
          "what this endpoint accepts; never exceeded, 97 % are aimed at. What is not set is learned from 429s"},

@@ -43,6 +43,39 @@ START_TEST(a_share_scales_all_limits_and_is_inherited_by_endpoints)
 }
 END_TEST
 
+static const struct {
+    const char *first, *second;
+    double weights[2];
+} weighed[] = {
+    {"quota: {requests_per_minute: 600}", "quota: {requests_per_minute: 200}", {600, 200}},
+    {"quota: {requests_per_minute: 600, share: 0.5}",
+     "quota: {requests_per_minute: 200}",
+     {300, 200}},
+    {"quota: {requests_per_minute: 6, bytes_per_minute: 4KB}",
+     "quota: {bytes_per_minute: 1KB}",
+     {4096, 1024}},
+    {"quota: {samples_per_minute: 10}", "quota: {samples_per_minute: 30}", {10, 30}},
+    {"quota: {requests_per_minute: 600}", "quota: {bytes_per_minute: 1KB}", {1, 1}},
+    {"quota: {requests_per_minute: 600}", "quota: {}", {1, 1}},
+    {"weight: 2, quota: {requests_per_minute: 600}", "quota: {requests_per_minute: 200}", {2, 1}},
+    {"weight: 2", "weight: 3", {2, 3}},
+};
+
+START_TEST(quotas_are_weights_where_none_is_given)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   HEAD "  - endpoints:\n    - {url: 'https://a/w', %s}\n"
+                        "    - {url: 'https://b/w', %s}\n",
+                   weighed[_i].first, weighed[_i].second);
+    struct conf *conf = bound(text);
+    const struct conf_endpoint *endpoints = conf->destinations[0].endpoints;
+    ck_assert_double_eq_tol(endpoints[0].weight, weighed[_i].weights[0], 1e-9);
+    ck_assert_double_eq_tol(endpoints[1].weight, weighed[_i].weights[1], 1e-9);
+    conf_free(conf);
+}
+END_TEST
+
 START_TEST(members_of_a_group_share_what_they_agree_on)
 {
     struct conf *conf = bound(
@@ -87,6 +120,8 @@ Suite *suite_quotas(void)
 {
     Suite *suite = suite_create("quotas");
     TCase *tcase = tcase_create("quotas");
+    tcase_add_loop_test(tcase, quotas_are_weights_where_none_is_given, 0,
+                        (int)ARRAY_COUNT(weighed));
     tcase_add_test(tcase, a_share_scales_all_limits_and_is_inherited_by_endpoints);
     tcase_add_test(tcase, members_of_a_group_share_what_they_agree_on);
     tcase_add_loop_test(tcase, a_bad_quota_is_told_where_it_stands, 0,
