@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "probe.h"
 #include "spool_check.h"
+#include "workspace_check.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -121,6 +122,7 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
         if (problems->count == 0) {
             print_good(file, conf);
             spool_check(conf);
+            workspace_check(file, conf);
             ok = !probe || probe_endpoints(conf);
         }
     }

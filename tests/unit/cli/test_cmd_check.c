@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <walship/buf.h>
+#include <walship/mem.h>
 
 static char directory[64]; /* holds data/wal, state, conf.yml */
 static struct buf printed; /* both streams */
@@ -127,6 +128,46 @@ START_TEST(a_directory_without_a_wal_is_told_at_its_key)
            "directory or the wal directory in it\n");
 }
 
+#define PAIR_A "url: 'https://a-x1y2.eastus-1.metrics.ingest.monitor.azure.com/w?api=1'"
+#define GOOD   "conf.yml: ok, 1 destination, 2 endpoints\nspool_dir state/spool: hard links\n"
+
+static const struct {
+    const char *first, *second, *placement;
+    const char *why; /* NULL: no warning */
+} pairs[] = {
+    {PAIR_A, "url: 'https://b-x1y2.EastUS-2.metrics.ingest.monitor.azure.com/w'", "failover", NULL},
+    {PAIR_A, "url: 'https://b-x1y2.eastus2-1.metrics.ingest.monitor.azure.com/w'", "failover",
+     "they are in two regions"},
+    {PAIR_A, "url: 'https://b-x1y2.eastus2-1.metrics.ingest.monitor.azure.com/w'", "pinned", NULL},
+    {PAIR_A, "url: 'https://b-x1y2.eastus-1.metrics.ingest.monitor.azure.cn/w'", "failover",
+     "they are in two clouds"},
+    {PAIR_A, "url: 'https://mimir/w'", "failover", "one is Azure Monitor, the other is not"},
+    {"url: 'https://a/w'", "url: 'https://b/w'", "failover", NULL},
+    {"url: 'https://a/.metrics.ingest.monitor.azure.com'", "url: 'https://b/w'", "failover", NULL},
+};
+
+START_TEST(endpoints_of_two_workspaces_are_told)
+{
+    char text[1024];
+    (void)snprintf(text, sizeof text,
+                   "wal_dir: data/wal\nstate_dir: state\nremote_write:\n- placement: %s\n"
+                   "  endpoints:\n  - {%s}\n  - {%s}\n",
+                   pairs[_i].placement, pairs[_i].first, pairs[_i].second);
+    if (pairs[_i].why == NULL) {
+        expect(text, 0, GOOD);
+        return;
+    }
+    const char *other = strchr(pairs[_i].second, '\'') + 1;
+    char *told = mem_format(
+        "%sconf.yml:7:11: warning: %s and %.*s are not of one workspace (%s): with placement "
+        "failover a series may end up in both; say placement: pinned, or make two destinations of "
+        "them\n",
+        GOOD, "https://a-x1y2.eastus-1.metrics.ingest.monitor.azure.com/w",
+        (int)strcspn(other, "'"), other, pairs[_i].why);
+    expect(text, 0, told);
+    mem_free(told);
+}
+
 static const char *const wrong_calls[][4] = {
     {"check", NULL},
     {"check", "--config", NULL},
@@ -161,6 +202,7 @@ Suite *suite_cmd_check(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, a_file_is_judged_with_the_machine_it_is_for, 0,
                         (int)ARRAY_COUNT(files));
+    tcase_add_loop_test(cases, endpoints_of_two_workspaces_are_told, 0, (int)ARRAY_COUNT(pairs));
     tcase_add_test(cases, a_directory_without_a_wal_is_told_at_its_key);
     tcase_add_loop_test(cases, a_wrong_call_is_told_in_one_line, 0, (int)ARRAY_COUNT(usages));
     suite_add_tcase(suite, cases);
