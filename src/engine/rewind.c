@@ -47,6 +47,21 @@ static void domain_base(struct domain *domain, const struct bases *bases, uint16
     }
 }
 
+/* What was read of an earlier generation may be open still while its files are gone. Then the place
+ * is looked for as after a restart. */
+static void places_check(struct engine *engine, const struct destination *destination)
+{
+    bool lost = false;
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        const struct domain *domain = destination->domains[i];
+        lost = lost || (domain->anchor == ANCHOR_PLACED &&
+                        dir_of(engine, domain->next.at.generation) == NULL);
+    }
+    if (lost) {
+        scan_start(engine);
+    }
+}
+
 void rewind_destination(struct engine *engine, struct destination *destination,
                         const struct conf_destination *conf, const struct conf *all)
 {
@@ -92,4 +107,5 @@ void rewind_destination(struct engine *engine, struct destination *destination,
     engine->dirty = true;
     trace_line(engine, "%s: %zu domains, read again from what is settled", conf->name,
                destination->domains_count);
+    places_check(engine, destination);
 }
