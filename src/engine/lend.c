@@ -295,8 +295,7 @@ static void try_out(struct engine *engine, struct destination *destination, stru
         if (fit_for_trial(engine, destination, sender, lane)) {
             trace_line(engine, "%s: shard %u on trial", sender->conf->shown, shard);
             lane_move(engine, lane, self);
-            lane->waiting_since_ms =
-                engine->now_ms - destination->conf->queue.batch_send_deadline_ms; /* at once */
+            lane->waiting_since_ms = engine->now_ms - quota_patience_ms(destination); /* at once */
             sender->trial_next = (uint16_t)(shard + 1);
             return;
         }

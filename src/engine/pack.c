@@ -184,7 +184,7 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
 void pack_undo(struct engine *engine, struct destination *destination, struct sender *sender,
                struct batch *batch)
 {
-    int64_t due_ms = engine->now_ms - destination->conf->queue.batch_send_deadline_ms;
+    int64_t due_ms = engine->now_ms - quota_patience_ms(destination);
     ASSERT(batch->state == BATCH_READY);
     if (batch->sift != NULL) {
         verdict_leave(engine, destination, sender, batch);

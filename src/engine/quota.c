@@ -345,6 +345,12 @@ static uint64_t samples_allowed(const struct quota_account *account, const struc
     return allowed > 0 ? allowed : 1;
 }
 
+int64_t quota_patience_ms(const struct destination *destination)
+{
+    int64_t deadline_ms = destination->conf->queue.batch_send_deadline_ms;
+    return deadline_ms < STRETCH_MS ? STRETCH_MS : deadline_ms;
+}
+
 void quota_shape(const struct destination *destination, const struct sender *sender,
                  struct shape *out)
 {

@@ -145,6 +145,8 @@ void quota_answered(const struct engine *engine, const struct destination *desti
 bool quotas_shared(const struct engine *engine); /* any of them */
 /* Its own quota lets more through than it sends now: it may take over shards. */
 bool quota_has_room(const struct sender *sender);
+/* The longest that an item waits for its batch to fill: what waited so long is due. */
+int64_t quota_patience_ms(const struct destination *destination);
 void quota_shape(const struct destination *destination, const struct sender *sender,
                  struct shape *out);
 /* Rows of a commit, at most quotas_count of them; then how it ended. */
