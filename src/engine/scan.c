@@ -284,13 +284,15 @@ static struct mark place_proven(const struct engine *engine, const struct mark *
     return at;
 }
 
-/* The newest segment has fewer records than were read of it: it is being copied (repair), or bytes
- * of it can't be read for now. It may yet get them. */
+/* The newest segment has fewer records than were read of it, or is gone: it is being copied
+ * (repair), or bytes of it can't be read for now. It may yet get them. */
 static bool scan_waits(struct engine *engine, const struct mark *mark)
 {
     struct scan *scan = &engine->scan;
+    ASSERT(waldir_count(engine->dir) > 0);
     const struct waldir_segment *newest = waldir_at(engine->dir, waldir_count(engine->dir) - 1);
-    if (engine->options.once || newest->number != mark->at.segment) {
+    bool aside = newest->number < mark->at.segment && same_segment(engine, mark, newest->number);
+    if (engine->options.once || (newest->number != mark->at.segment && !aside)) {
         return false;
     }
     if (!scan->waiting) {
@@ -307,8 +309,8 @@ static void scan_passed(struct engine *engine, struct domain *domain, const stru
     const struct mark *mark = &domain->next;
     bool last_here = scan->has_last && scan->last_segment == mark->at.segment;
     const struct waldir_segment *segment = waldir_find(engine->dir, mark->at.segment);
-    if (segment != NULL && (last_here ? scan->last_records : 0) < mark->at.record &&
-        scan_waits(engine, mark)) {
+    bool fewer = segment == NULL || (last_here ? scan->last_records : 0) < mark->at.record;
+    if (waldir_count(engine->dir) > 0 && fewer && scan_waits(engine, mark)) {
         return;
     }
     /* then records are missing from the count, and unread ones may lie below the place */
