@@ -331,6 +331,7 @@ void oracle_state_lost(struct oracle *oracle)
             destination->fates[k].maybe_forgotten = false;
         }
         destination->unpassed = 0;
+        destination->skipped = destination->never_before;
         destination->start_item = 0;
         destination->never_before = 0;
         destination->committed = false;

@@ -115,6 +115,7 @@ struct oracle_destination {
     size_t unsure_count;
     uint32_t start_item;   /* items before it need not (start_at: now) */
     uint32_t never_before; /* items before it must not arrive */
+    uint32_t skipped;      /* that, until the state was lost */
     bool committed;        /* a durable commit knows it */
     uint32_t unpassed;     /* items before it are all passed */
     uint32_t

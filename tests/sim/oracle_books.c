@@ -132,6 +132,12 @@ static enum excuse excuse_of(const struct oracle *oracle,
          lost_as(oracle, destination, item, LOSS_SERVER_ERROR))) {
         return EXCUSE_REFUSED;
     }
+    /* sent only since the state was lost, to a receiver that has newer ones of the series: whether
+     * it had this one, too, nobody can know any more */
+    if (number < destination->skipped && destination->judge.order != FAKE_ORDER_ANY &&
+        destination->lanes[item->series].newest > number + 1) {
+        return EXCUSE_REFUSED;
+    }
     if (judged_out(oracle, destination, books, number)) {
         return EXCUSE_JUDGED;
     }
