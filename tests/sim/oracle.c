@@ -332,6 +332,7 @@ void oracle_state_lost(struct oracle *oracle)
         }
         destination->unpassed = 0;
         destination->skipped = destination->never_before;
+        destination->skipped_ms = destination->start_from_ms;
         destination->start_item = 0;
         destination->never_before = 0;
         destination->committed = false;

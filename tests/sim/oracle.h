@@ -116,6 +116,8 @@ struct oracle_destination {
     uint32_t start_item;   /* items before it need not (start_at: now) */
     uint32_t never_before; /* items before it must not arrive */
     uint32_t skipped;      /* that, until the state was lost */
+    int64_t start_from_ms; /* as it was saved: times before it are dropped */
+    int64_t skipped_ms;    /* that, until the state was lost */
     bool committed;        /* a durable commit knows it */
     uint32_t unpassed;     /* items before it are all passed */
     uint32_t

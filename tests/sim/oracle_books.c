@@ -134,7 +134,8 @@ static enum excuse excuse_of(const struct oracle *oracle,
     }
     /* sent only since the state was lost, to a receiver that has newer ones of the series: whether
      * it had this one, too, nobody can know any more */
-    if (number < destination->skipped && destination->judge.order != FAKE_ORDER_ANY &&
+    if ((number < destination->skipped || item->t_ms < destination->skipped_ms) &&
+        destination->judge.order != FAKE_ORDER_ANY &&
         destination->lanes[item->series].newest > number + 1) {
         return EXCUSE_REFUSED;
     }
@@ -258,6 +259,7 @@ void oracle_commit_applied(void *context)
             destination->start_item = oracle->taken_items;
         }
         destination->committed = true;
+        destination->start_from_ms = books.row->start_from_ms;
         positions_check(oracle, destination, &books);
     }
 }
