@@ -304,11 +304,11 @@ static void quotas_make(struct scenario *to, uint64_t seed)
         struct conf_destination *destination = &to->conf->destinations[i];
         const struct fake_judge *judge = &to->judges[i]; /* bisecting takes many requests */
         bool narrow = destination->queue.max_bytes_per_send < (1 << 20) || to->bytes_max[i] > 0 ||
-                      judge->order != FAKE_ORDER_ANY || judge->refuses_series_each > 0 ||
-                      judge->refuses_t_each > 0 || judge->fails_t_each > 0;
+                      judge->refuses_series_each > 0 || judge->refuses_t_each > 0 ||
+                      judge->fails_t_each > 0;
         int64_t most = destination->queue.max_samples_per_send == 1 || narrow ? 600 : 60;
-        if (to->calm[i] || destination->window_ms > 0) {
-            continue; /* what waits too long would be lost there */
+        if (to->calm[i] || destination->window_ms > 0 || judge->order != FAKE_ORDER_ANY) {
+            continue; /* what waits too long would be lost there; who has quotas answers 2xx */
         }
         for (size_t k = 0; k < to->endpoints_all[i]; k++) {
             destination->endpoints[k].quota.requests_per_minute =
