@@ -101,8 +101,9 @@ struct destination {
     const struct conf *awaited_of;
     struct sender **retired; /* endpoints that are no more, with requests in flight */
     size_t retired_count;
-    uint64_t leaves_at_commit;                 /* 0: something is in flight still */
-    char fingerprint[ROUTE_FINGERPRINT_CHARS]; /* of `rules` */
+    uint64_t leaves_at_commit;                           /* 0: something is in flight still */
+    char fingerprint[ROUTE_FINGERPRINT_CHARS];           /* of `rules` */
+    char saved_fingerprint[ROUTE_FINGERPRINT_CHARS + 1]; /* the same, with a + while relaid */
     struct domain *domains[DOMAINS_MAX];
     size_t domains_count;
     struct sender *senders;
@@ -134,6 +135,7 @@ struct destination {
     struct metadata_sending metadata;
     bool discarding;    /* by the commit under way */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
+    bool relaid; /* an earlier life had its series in other lanes: their order proves nothing */
 };
 
 struct engine {

@@ -57,11 +57,27 @@ static void rows_lanes(struct destination *destination, struct rows *rows)
     }
 }
 
+/* Until all that earlier lives may have sent is settled. */
+static void relaid_look(struct destination *destination)
+{
+    bool settled = true;
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        const struct domain *domain = destination->domains[i];
+        struct mark mark;
+        domain_watermark(domain, &mark);
+        settled = settled && !domain->doubting && !position_before(&mark.at, &domain->doubt_end);
+    }
+    destination->relaid = destination->relaid && !settled;
+    snprintf(destination->saved_fingerprint, sizeof destination->saved_fingerprint, "%s%s",
+             destination->fingerprint, destination->relaid ? "+" : "");
+}
+
 static void rows_destination(struct destination *destination, struct rows *rows)
 {
+    relaid_look(destination);
     struct store_destination *row = &rows->destinations[rows->destinations_count++];
     *row = (struct store_destination){.name = destination->conf->name,
-                                      .fingerprint = destination->fingerprint,
+                                      .fingerprint = destination->saved_fingerprint,
                                       .first_start_ms = destination->first_start_ms,
                                       .start_from_ms = destination->start_from_ms};
     memcpy(row->counts, destination->counts, sizeof row->counts);

@@ -52,7 +52,7 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
     sift->wanted = mem_new(sift->items, 1);
     sift->region = mem_new(sift->items, 1);
     sift->series = NOBODY;
-    sift->one_lane = batch->parts_count == 1;
+    sift->one_lane = batch->parts_count == 1 && !destination->relaid;
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane_walk walk;
         lane_walk_start(&walk, &destination->lanes[batch->parts[i].lane]);

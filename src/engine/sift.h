@@ -58,7 +58,7 @@ struct sift {
     uint32_t witness;
     uint32_t heard[WITNESSES]; /* heads of their series */
     uint32_t heard_count;
-    bool one_lane;  /* the batch has but one */
+    bool one_lane;  /* the batch has but one, whose order can be trusted */
     bool asked;     /* witnesses were, before */
     bool disproved; /* the batch was not delivered as a whole */
     bool by_lane;   /* delivered up to some place of the lane, not whole or not at all */

@@ -137,6 +137,15 @@ static void destination_resume(struct destination *destination, const struct sto
     }
 }
 
+/* A + behind it: that life had not settled all that still older lives read into other lanes. */
+static bool fingerprint_fits(struct destination *destination, const char *saved)
+{
+    size_t length = strlen(destination->fingerprint);
+    bool same = strncmp(saved, destination->fingerprint, length) == 0;
+    destination->relaid = !same || saved[length] == '+';
+    return same;
+}
+
 static void destination_restore(struct engine *engine, struct destination *destination,
                                 const struct store_image *image)
 {
@@ -146,7 +155,7 @@ static void destination_restore(struct engine *engine, struct destination *desti
         if (strcmp(row->name, name) != 0) {
             continue;
         }
-        bool same = strcmp(row->fingerprint, destination->fingerprint) == 0;
+        bool same = fingerprint_fits(destination, row->fingerprint);
         if (!same) {
             LOG_WARN(
                 "what decides the shard of a series changed (external labels, relabelling, shard_by, folding): going on "
