@@ -135,6 +135,7 @@ struct destination {
     struct metadata_sending metadata;
     bool discarding;    /* by the commit under way */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
+    bool rules_new;     /* not durable yet: nothing is sent by them till then */
     bool relaid; /* an earlier life had its series in other lanes: their order proves nothing */
 };
 

@@ -14,7 +14,8 @@ enum { LEAVING_MAX = 64 };
 
 bool reload_halts(const struct destination *destination)
 {
-    return destination->leaving || destination->awaited != NULL || destination->unloaded;
+    return destination->leaving || destination->awaited != NULL || destination->unloaded ||
+           destination->rules_new;
 }
 
 /* Others read further, or an earlier life or other domains did: what lies between is settled in
@@ -284,6 +285,7 @@ static void fence_pass(struct engine *engine, struct destination *destination)
     destination->fenced = false;
     destination->discard_lanes = true;
     destination->discarding = false;
+    destination->rules_new = true;
     engine->dirty = true;
     trace_line(engine, "%s: other labels or shards from here on", destination->conf->name);
     LOG_INFO("labels and shards are the new ones from here on",

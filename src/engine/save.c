@@ -295,6 +295,7 @@ static void save_succeeded(struct engine *engine)
         if (destination->discarding) {
             destination->discarding = false;
             destination->discard_lanes = false;
+            destination->rules_new = false;
         }
     }
     engine->dirty = engine->dirty || discarded(engine) != NULL;
@@ -329,6 +330,9 @@ void save_results(struct engine *engine)
     engine->save_failures++;
     engine->dirty = true;
     lanes_all_dirty(engine);
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        engine->destinations[i].rules_new = false; /* shipping goes on */
+    }
     engine->commit_at_ms = engine->now_ms + SAVE_RETRY_MS;
     LOG_ERROR(
         "the state can't be saved; shipping goes on, a crash now would send again what was sent since",

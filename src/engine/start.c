@@ -143,6 +143,7 @@ static bool fingerprint_fits(struct destination *destination, const char *saved)
     size_t length = strlen(destination->fingerprint);
     bool same = strncmp(saved, destination->fingerprint, length) == 0;
     destination->relaid = !same || saved[length] == '+';
+    destination->rules_new = !same;
     return same;
 }
 
