@@ -105,9 +105,9 @@ static bool judged_out(const struct oracle *oracle, const struct oracle_destinat
            lost_as(oracle, destination, item, LOSS_TOO_OLD);
 }
 
-/* A known gap (docs/RELIABILITY.md): after a kill in the middle of a search, at a receiver that takes
- * samples in order only, what lies in a lane before an item that is there is believed to be there
- * as well. Excused nowhere else, and counted in the simulator's summary. */
+/* A known gap (docs/RELIABILITY.md): after a kill in the middle of a search, at a receiver that
+ * takes samples in order only, what lies in a lane before an item that is there is believed to be
+ * there as well. Excused nowhere else, and counted in the simulator's summary. */
 static bool believed(const struct oracle *oracle, const struct oracle_destination *destination,
                      const struct books *books)
 {
