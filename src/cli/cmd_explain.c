@@ -157,22 +157,21 @@ static bool text_report(struct command *command, struct explain *explain)
     return good && state_print(&command->out);
 }
 
-static bool json_report(struct command *command, struct explain *explain)
+static bool json_report(struct command *command, struct explain *explain, struct json *json)
 {
-    struct json json;
     bool good = true;
-    json_init(&json, &command->out);
-    explain->json = &json;
-    json_open(&json, NULL, '{');
+    json_init(json, &command->out);
+    explain->json = json;
+    json_open(json, NULL, '{');
     if (explain->live == NULL) {
-        json_string(&json, "live_error", command->why.text);
+        json_string(json, "live_error", command->why.text);
     }
-    json_open(&json, "series", '[');
+    json_open(json, "series", '[');
     uint64_t more = each_series(command, explain, &good);
-    json_close(&json, ']');
-    json_u64(&json, "more", more);
-    json_close(&json, '}');
-    ASSERT(json_ok(&json));
+    json_close(json, ']');
+    json_u64(json, "more", more);
+    json_close(json, '}');
+    ASSERT(json_ok(json));
     state_text(&command->out, "\n");
     return good && state_print(&command->out);
 }
@@ -180,6 +179,7 @@ static bool json_report(struct command *command, struct explain *explain)
 static int run(struct command *command)
 {
     struct err err = {0};
+    struct json json;
     struct explain explain;
     if (!catalog_read(command, &err)) {
         return failed(err.text);
@@ -187,7 +187,8 @@ static int run(struct command *command)
     live_read(command);
     explain_init(&explain, command->conf, &command->out);
     explain.live = command->shards.count > 0 ? &command->shards : NULL;
-    bool good = command->json ? json_report(command, &explain) : text_report(command, &explain);
+    bool good =
+        command->json ? json_report(command, &explain, &json) : text_report(command, &explain);
     explain_release(&explain);
     return good ? 0 : 1;
 }

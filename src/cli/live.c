@@ -39,7 +39,7 @@ static bool take(const struct http_result *result, size_t bytes_max, struct buf 
 bool live_fetch(const char *url, size_t bytes_max, struct buf *out, struct err *why)
 {
     struct http *http = http_curl_new();
-    struct http_result result;
+    struct http_result result = {0};
     struct http_request request = {.id = 1,
                                    .method = HTTP_GET,
                                    .url = url,

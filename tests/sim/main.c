@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <walship/mem.h>
@@ -101,7 +102,8 @@ static void runner_start(struct runner *runner, uint64_t seed)
     job->pid = fork();
     ASSERT(job->pid >= 0);
     if (job->pid == 0) {
-        (void)alarm(SEED_SECONDS_MAX);
+        const struct rlimit limit = {SEED_SECONDS_MAX, SEED_SECONDS_MAX}; /* of CPU */
+        (void)setrlimit(RLIMIT_CPU, &limit);
         world_run(job->report, runner->turns);
         exit(job->report->failed ? 1 : 0);
     }
