@@ -109,7 +109,7 @@ receivers=(prometheus)
 if [ -x "$victoria" ]; then receivers+=(victoria); else echo "SKIP already_there victoria: it could not be had"; fi
 failed=0 running=()
 for one in "${receivers[@]}"; do
-    (run_one "$one") >"$top/$one.log" 2>&1 &
+    (STARTED=(); trap stop_all EXIT; run_one "$one") >"$top/$one.log" 2>&1 &
     running+=("$one:$!")
 done
 for one in "${running[@]}"; do

@@ -133,7 +133,7 @@ for peer in prom242 prom253 prom3; do
         echo "SKIP live $peer: this Prometheus could not be had"
         continue
     fi
-    (run_one "$peer" "$program") >"$top/$peer.log" 2>&1 &
+    (STARTED=(); trap stop_all EXIT; run_one "$peer" "$program") >"$top/$peer.log" 2>&1 &
     running+=("$peer:$!")
 done
 failed=0

@@ -227,7 +227,7 @@ base_make
 running=()
 for case in newest middle checkpoint refused powerloss emptied restored; do
     for mode in alive dead; do
-        (run_one "$case" "$mode" $((${#running[@]} + 1))) >"$top/$case-$mode.log" 2>&1 &
+        (STARTED=(); trap stop_all EXIT; run_one "$case" "$mode" $((${#running[@]} + 1))) >"$top/$case-$mode.log" 2>&1 &
         running+=("$case-$mode:$!")
     done
 done
