@@ -183,7 +183,7 @@ static void batches_part(struct engine *engine, struct destination *destination,
 void refit_senders(struct engine *engine, struct destination *destination,
                    const struct conf_destination *conf, const struct conf *all)
 {
-    uint16_t to[ENDPOINTS_MAX];
+    uint16_t to[ENDPOINTS_MAX] = {0}; /* all that is looked at is set by places_map */
     bool filled[ENDPOINTS_MAX] = {false};
     struct sender *senders = mem_new(conf->endpoints_count, sizeof *senders);
     places_map(destination, conf, to);

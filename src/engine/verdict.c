@@ -192,7 +192,7 @@ static void lanes_leave(struct engine *engine, struct destination *destination,
                         struct sender *sender, struct batch *batch)
 {
     struct sift *sift = batch->sift;
-    bool lanes[SHARDS_COUNT];
+    bool lanes[SHARDS_COUNT] = {false};
     uint8_t *busy = mem_new(sift->items, 1);
     size_t count = busy_lanes(batch, busy, lanes);
     if (count > 0 && count < batch->parts_count) {
