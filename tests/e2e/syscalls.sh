@@ -74,11 +74,14 @@ during() {
     done
     while [ "$SECONDS" -lt "$end" ]; do sleep 0.2; done
     is_running "$walship" || die "$name: walship ended: $dir/walship.log"
-    [ -z "$line" ] || tail -n "+$((lines + 1))" "$dir/walship.log" | grep -q "$line" || die "$name: the log does not say \"$line\""
+    [ -z "$line" ] || wait_for 15 says "$((lines + 1))" "$line" || die "$name: the log does not say \"$line\""
     rules </dev/null
     wait_for 10 arrived_more "$(arrived)" || die "$name: nothing arrives afterwards"
     echo "ok $name"
 }
+
+# says FIRST TEXT: the log does, from that line on. It may have to wait: a commit, or the limit of lines a minute.
+says() { tail -n "+$1" "$dir/walship.log" | grep -q "$2"; }
 
 saves() { tail -n "+$1" "$dir/walship.log" | grep -q "the state is saved again"; }
 
