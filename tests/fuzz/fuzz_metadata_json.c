@@ -1,6 +1,6 @@
 /* fuzz_metadata_json.c - any bytes as the answer of Prometheus' /api/v1/metadata. What was taken of
  * it must be a table that finds each of its families. */
-#include "../../src/engine/families.h"
+#include "../../src/engine/metadata/families.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
