@@ -10,15 +10,38 @@ struct bases {
     struct position cap[DOMAINS_MAX];
     bool has_cap[DOMAINS_MAX];
     enum anchor anchor[DOMAINS_MAX];
+    bool doubting; /* of any of them */
+    struct position doubt_end;
 };
 
-static void bases_take(const struct destination *destination, struct bases *bases)
+static void later(struct position *at, const struct position *other)
 {
+    *at = position_before(at, other) ? *other : *at;
+}
+
+static void bases_take(struct engine *engine, const struct destination *destination,
+                       struct bases *bases)
+{
+    *bases = (struct bases){0};
     for (size_t i = 0; i < destination->domains_count; i++) {
-        const struct domain *domain = destination->domains[i];
+        struct domain *domain = destination->domains[i];
+        ledger_release(engine, domain); /* what its place passes is not met again */
         domain_watermark(domain, &bases->mark[i]);
         bases->has_cap[i] = domain_cap(domain, &bases->cap[i]);
         bases->anchor[i] = domain->anchor;
+        bases->doubting = bases->doubting || domain->doubting;
+        later(&bases->doubt_end, &domain->next.at);
+        later(&bases->doubt_end, &domain->doubt_end);
+    }
+}
+
+/* What was read may have been sent, whether or not its end is known: a receiver that has it already
+ * is to be believed. */
+static void domains_doubt(struct destination *destination, const struct bases *bases)
+{
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        destination->domains[i]->doubting = bases->doubting;
+        destination->domains[i]->doubt_end = bases->doubt_end;
     }
 }
 
@@ -72,7 +95,7 @@ void rewind_destination(struct engine *engine, struct destination *destination,
     ASSERT(refit_idle(destination));
     metadata_recall(engine, destination);
     refit_undo(engine, destination);
-    bases_take(destination, &bases);
+    bases_take(engine, destination, &bases);
     memcpy(before, destination->domains, before_count * sizeof(struct domain *));
     for (size_t i = 0; i < before_count; i++) {
         ASSERT(destination->counts[STORE_READ] >= before[i]->pending);
@@ -100,6 +123,7 @@ void rewind_destination(struct engine *engine, struct destination *destination,
             domain_base(destination->domains[i], &bases, 0); /* one without a lane: anywhere */
         }
     }
+    domains_doubt(destination, &bases);
     for (size_t i = 0; i < before_count; i++) {
         domain_free(before[i]);
     }

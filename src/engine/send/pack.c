@@ -185,6 +185,8 @@ void pack_undo(struct engine *engine, struct destination *destination, struct se
                struct batch *batch)
 {
     int64_t due_ms = engine->now_ms - quota_patience_ms(destination);
+    /* pieces of it have been sent, and what lies behind an open item may be there */
+    bool sent = batch->attempts > 0 || batch->maybe || batch->sift != NULL;
     ASSERT(batch->state == BATCH_READY);
     if (batch->sift != NULL) {
         verdict_leave(engine, destination, sender, batch);
@@ -195,7 +197,7 @@ void pack_undo(struct engine *engine, struct destination *destination, struct se
         lane->in_flight = 0;
         lane->failures = batch->failures; /* a poison body does not get well by moving */
         lane->waiting_since_ms = due_ms;
-        if ((batch->attempts > 0 || batch->maybe) && lane->unsure < batch->parts[i].count) {
+        if (sent && lane->unsure < batch->parts[i].count) {
             lane->unsure = batch->parts[i].count;
         }
     }
