@@ -131,7 +131,7 @@ struct destination {
     bool leaving;       /* not configured any more: goes when its state is saved */
     bool said_unsupported;
     enum rw_version version; /* protobuf_message, or what a 415 made of it */
-    bool narrowed;           /* it was 2.0 before: what waits may be more than 1.0 carries */
+    bool uncarried;          /* what waits may be more than that carries */
     struct metadata_sending metadata;
     bool discarding;    /* by the commit under way */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */

@@ -23,6 +23,13 @@ enum item_kind {
     ITEM_KINDS
 };
 
+/* By which protocols a payload can go. */
+enum carrier {
+    CARRIER_BOTH,
+    CARRIER_RW_2, /* a histogram of custom buckets */
+    CARRIER_NONE  /* above PAYLOAD_BYTES_MAX, or a schema that has no receiver: it holds nothing */
+};
+
 /* What an item can't hold itself. Shared by the destinations' items that are the same one; counted
  * by its users. In `data`: the bytes of a Histogram message; an exemplar's labels, their strings
  * behind them. */
@@ -30,9 +37,9 @@ struct payload {
     uint32_t uses;
     uint32_t bytes; /* all in all, as counted against PENDING_PAYLOAD_BYTES_MAX */
     uint32_t count; /* bytes of a histogram, labels of an exemplar */
-    bool custom;    /* a histogram of custom buckets: 2.0 only */
-    int64_t st_ms;  /* start time; 0: none */
-    uint64_t bits;  /* value of a float or an exemplar */
+    enum carrier carrier;
+    int64_t st_ms; /* start time; 0: none */
+    uint64_t bits; /* value of a float or an exemplar */
     uint64_t data[];
 };
 
@@ -42,7 +49,7 @@ enum item_end {
     ITEM_OUT_OF_ORDER,
     ITEM_TOO_OLD,
     ITEM_TOO_FAR_AHEAD,
-    ITEM_UNSUPPORTED, /* after a fallback to 1.0 */
+    ITEM_UNSUPPORTED, /* by the protocol that is spoken */
     ITEM_REJECTED,    /* sent, but not among what the receiver says it wrote */
     ITEM_THERE        /* the same, and maybe since it was there before */
 };
@@ -152,10 +159,10 @@ void chunks_free(struct engine *engine);
 
 /* payload.c */
 struct payload *item_payload(const struct item *item);
-/* NULL: above PAYLOAD_BYTES_MAX, or a schema that remote write does not know. */
 struct payload *payload_histogram(struct engine *engine, const struct wal_histogram *histogram);
 struct payload *payload_exemplar(const struct wal_exemplar *exemplar);
 struct payload *payload_start(const struct wal_sample *sample);
+bool payload_carried(const struct item *item, enum rw_version version);
 struct rw_exemplar payload_as_exemplar(const struct item *item);
 void payload_release(struct payload *payload);
 /* An item that a domain takes over, and gives up again. */

@@ -295,14 +295,15 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         const struct oracle_item *item = &oracle->items[i];
         const struct fate *fate = &destination->fates[i];
+        enum oracle_take take = oracle_takes(destination, item);
         bool dropped = item->dropped && !item->unknown; /* parked, till its series record comes */
-        bool open = item->unknown || dropped ? unknown_open(&books, item)
-                                             : fate->acked_life == 0 || fate->maybe_forgotten ||
-                                                   fate->acked_event >= oracle->durable_event;
+        bool open = item->unknown || dropped || take == ORACLE_CANNOT
+                        ? unknown_open(&books, item)
+                        : fate->acked_life == 0 || fate->maybe_forgotten ||
+                              fate->acked_event >= oracle->durable_event;
         /* one whose series record was deleted is unknown, too */
         bool parked = item->unknown || item->late || item->removed;
-        if (parked && (dropped || oracle_takes(destination, item) == ORACLE_TAKES) &&
-            item->state == ITEM_VISIBLE && open) {
+        if (parked && (dropped || take != ORACLE_DROPS) && item->state == ITEM_VISIBLE && open) {
             return record_start(oracle, i);
         }
     }

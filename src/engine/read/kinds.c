@@ -163,33 +163,6 @@ void record_end(struct reader *reader)
     reader->has_record = false;
 }
 
-/* In the account, and once in the log: which series they are is the operator's to find out. */
-static void unsupported(struct engine *engine, struct destination *destination,
-                        const struct item *item, const struct position *at)
-{
-    struct loss loss = {.reason = LOSS_UNSUPPORTED,
-                        .from = *at,
-                        .to = *at,
-                        .items = 1,
-                        .time_min_ms = item->t_ms,
-                        .time_max_ms = item->t_ms};
-    ledger_add(engine, destination, &loss);
-    if (!destination->said_unsupported) {
-        destination->said_unsupported = true;
-        LOG_WARN("histograms that this protobuf_message can't carry are lost as unsupported; those "
-                 "with custom buckets need io.prometheus.write.v2.Request",
-                 LOG_STR("destination", destination->conf->name));
-    }
-}
-
-/* What the rules drop is no loss, whatever the version could have carried. */
-static bool dropped_by_rule(struct engine *engine, struct destination *destination,
-                            const struct item *item)
-{
-    return item->set != LABELS_NONE &&
-           route_of(engine, destination, item->set)->end == ROUTE_DROPPED;
-}
-
 bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_sample *sample,
                 struct item *item, const struct position *at)
 {
@@ -201,18 +174,13 @@ bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_s
         }
         return true;
     }
-    bool takes = destination_takes(destination, item->kind);
-    bool carried = item->bits != 0 && (destination->version == RW_2 ||
-                                       item->kind == ITEM_EXEMPLAR || !item_payload(item)->custom);
-    if (takes && carried) {
+    if (destination_takes(destination, item->kind)) {
+        destination->uncarried =
+            destination->uncarried || !payload_carried(item, destination->version);
         return true;
     }
     if (domain_account(engine, domain, at, false)) {
-        if (takes && !dropped_by_rule(engine, destination, item)) {
-            unsupported(engine, destination, item, at);
-        } else {
-            destination->counts[STORE_DROPPED]++;
-        }
+        destination->counts[STORE_DROPPED]++;
     }
     return false;
 }

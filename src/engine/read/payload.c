@@ -33,6 +33,15 @@ void payload_release(struct payload *payload)
     }
 }
 
+/* An item that can't be sent is on its way like any other: whether its series is dropped by rule,
+ * or known at all, is not to be told yet. */
+static struct payload *payload_hollow(void)
+{
+    struct payload *payload = payload_new(0);
+    payload->carrier = CARRIER_NONE;
+    return payload;
+}
+
 /* The schemas between that upstream keeps for a later day (-9..-5, 9..52) have no receiver. */
 static bool schema_sendable(int32_t schema)
 {
@@ -45,11 +54,11 @@ struct payload *payload_histogram(struct engine *engine, const struct wal_histog
     struct buf *room = &engine->payload_room;
     buf_clear(room);
     if (!schema_sendable(histogram->schema) || !rw_histogram(room, histogram)) {
-        return NULL;
+        return payload_hollow();
     }
     struct payload *payload = payload_new(room->bytes);
     payload->count = (uint32_t)room->bytes;
-    payload->custom = histogram->schema == HISTOGRAM_SCHEMA_CUSTOM;
+    payload->carrier = histogram->schema == HISTOGRAM_SCHEMA_CUSTOM ? CARRIER_RW_2 : CARRIER_BOTH;
     payload->st_ms = histogram->st_ms;
     memcpy(payload->data, room->data, room->bytes);
     return payload;
@@ -71,7 +80,7 @@ struct payload *payload_exemplar(const struct wal_exemplar *exemplar)
         bytes += (size_t)exemplar->labels[i].name_bytes + exemplar->labels[i].value_bytes;
     }
     if (bytes > PAYLOAD_BYTES_MAX) {
-        return NULL;
+        return payload_hollow();
     }
     struct payload *payload = payload_new(bytes);
     payload->count = (uint32_t)count;
@@ -95,6 +104,15 @@ struct payload *payload_start(const struct wal_sample *sample)
     payload->bits = sample->bits;
     payload->st_ms = sample->st_ms;
     return payload;
+}
+
+bool payload_carried(const struct item *item, enum rw_version version)
+{
+    if (item->kind == ITEM_FLOAT) {
+        return true;
+    }
+    enum carrier carrier = item_payload(item)->carrier;
+    return carrier == CARRIER_BOTH || (carrier == CARRIER_RW_2 && version == RW_2);
 }
 
 struct rw_exemplar payload_as_exemplar(const struct item *item)

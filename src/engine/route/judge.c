@@ -1,6 +1,7 @@
 /* judge.c - what a destination will not take though it could be sent: samples too old or too far
  * ahead for it, and those that are not newer than the newest already taken of their series.
  * Azure answers 2xx to such a request and drops them, so they are better skipped and on the books.
+ * And what its protocol can't carry, which may become another while an item waits.
  *
  * An item is judged when it is packed, not when it is read: it may become too old while it waits.
  * What is skipped stays in its lane, with its end noted, and is settled in its turn: so the account
@@ -21,7 +22,7 @@ enum {
 static bool has_rules(const struct destination *destination)
 {
     const struct conf_destination *conf = destination->conf;
-    return destination->narrowed || conf->queue.sample_age_limit_ms > 0 || conf->window_ms > 0 ||
+    return destination->uncarried || conf->queue.sample_age_limit_ms > 0 || conf->window_ms > 0 ||
            conf->out_of_order == CONF_ORDER_DROP;
 }
 
@@ -112,9 +113,8 @@ static void judge_item(const struct engine *engine, struct destination *destinat
     if (item->end != ITEM_GOES) {
         return;
     }
-    if (item->kind == ITEM_HISTOGRAM && destination->version == RW_1 &&
-        item_payload(item)->custom) {
-        item->end = ITEM_UNSUPPORTED; /* read while 2.0 was spoken */
+    if (!payload_carried(item, destination->version)) {
+        item->end = ITEM_UNSUPPORTED;
         return;
     }
     enum item_end end = end_by_time(engine, conf, sender, item->t_ms);
@@ -245,6 +245,17 @@ void judge_ended(struct ended_items *ended, const struct item *item, const struc
     }
 }
 
+/* Once in the log: which series they are is the operator's to find out. */
+static void say_unsupported(struct destination *destination)
+{
+    if (!destination->said_unsupported) {
+        destination->said_unsupported = true;
+        LOG_WARN("histograms that this protobuf_message can't carry are lost as unsupported; those "
+                 "with custom buckets need io.prometheus.write.v2.Request",
+                 LOG_STR("destination", destination->conf->name));
+    }
+}
+
 static void account_loss(struct engine *engine, struct destination *destination,
                          enum loss_reason reason, struct loss *loss)
 {
@@ -253,7 +264,11 @@ static void account_loss(struct engine *engine, struct destination *destination,
     }
     loss->reason = reason;
     ledger_add(engine, destination, loss);
-    if (reason == LOSS_UNSUPPORTED || reason == LOSS_REJECTED) {
+    if (reason == LOSS_UNSUPPORTED) {
+        say_unsupported(destination);
+        return;
+    }
+    if (reason == LOSS_REJECTED) {
         return; /* said where it was found out */
     }
     LOG_WARN("samples are outside the time that the destination takes: not sent, in the ledger",

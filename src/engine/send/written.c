@@ -122,8 +122,8 @@ void written_settle(struct destination *destination, struct batch *batch)
 
 void version_set(struct destination *destination, enum rw_version version)
 {
-    destination->narrowed =
-        destination->narrowed || (destination->version == RW_2 && version == RW_1);
+    destination->uncarried =
+        destination->uncarried || (destination->version == RW_2 && version == RW_1);
     destination->version = version;
 }
 
