@@ -51,6 +51,11 @@ size_t waldir_count(const struct waldir *dir);
 const struct waldir_segment *waldir_at(const struct waldir *dir, size_t index); /* ascending */
 /* NULL when there is none of that number. */
 const struct waldir_segment *waldir_find(const struct waldir *dir, uint32_t number);
+/* Segments that have an identity, as they were when it was read, ascending: those that are gone as
+ * well, until they are forgotten or the generation ends. */
+size_t waldir_known_count(const struct waldir *dir);
+const struct waldir_segment *waldir_known_at(const struct waldir *dir, size_t index);
+void waldir_known_forget(struct waldir *dir, uint32_t before);
 /* False: there is no checkpoint. */
 bool waldir_checkpoint(const struct waldir *dir, uint32_t *number);
 /* Freezes the end: what lies beyond the sizes last seen does not exist for any tail (--once); an

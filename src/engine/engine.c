@@ -213,7 +213,7 @@ void engine_free(struct engine *engine)
     mem_free(engine->committing_losses);
     mem_free(engine->olds);
     mem_free(engine->token_posts);
-    mem_free(engine->saved_segments);
+    mem_free(engine->segments);
     mem_free(engine);
 }
 
@@ -248,8 +248,7 @@ static void generation_next(struct engine *engine)
     LOG_WARN("segments of the WAL were replaced (repair or restore): finding the place anew",
              LOG_U64("generation", generation));
     trace_line(engine, "generation %u", generation);
-    past_begin(engine, generation - 1);
-    waldir_set_generation(engine->dir, generation);
+    generation_begin(engine);
     engine->scan.second = true;
     scan_start(engine);
 }

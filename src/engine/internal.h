@@ -176,8 +176,9 @@ struct engine {
     struct quota_account *quotas_before; /* while it is reconfigured */
     size_t quotas_before_count;
     size_t send_first; /* whose turn it is to be the first, where quotas are shared */
-    struct store_segment *saved_segments; /* identities of an earlier life, for the scan */
-    size_t saved_segments_count;
+    struct store_segment *segments; /* ascending; segments.c */
+    size_t segments_count;
+    bool generation_proven; /* what the directory knows of segments is of its generation */
     uint64_t next_batch, next_request;
     int64_t now_ms;
     int64_t wall_offset_ms; /* wall clock less monotonic clock, at the last turn */

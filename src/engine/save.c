@@ -10,10 +10,9 @@ struct rows {
     struct store_destination *destinations;
     struct store_watermark *watermarks;
     struct store_lane *lanes;
-    struct store_segment *segments;
     struct store_loss *losses;
     struct store_quota *quotas;
-    size_t destinations_count, watermarks_count, lanes_count, segments_count, losses_count;
+    size_t destinations_count, watermarks_count, lanes_count, losses_count;
 };
 
 /* Before every domain has its place there is nothing true to say about it. */
@@ -97,10 +96,10 @@ static void rows_destination(struct destination *destination, struct rows *rows)
     }
 }
 
-/* The oldest generation that a place to be saved is of. */
-static uint32_t oldest_generation(const struct rows *rows, uint32_t now)
+/* Of the places to be saved. */
+static uint32_t oldest_generation(const struct rows *rows)
 {
-    uint32_t oldest = now;
+    uint32_t oldest = UINT32_MAX;
     for (size_t i = 0; i < rows->watermarks_count; i++) {
         uint32_t generation = rows->watermarks[i].at.generation;
         oldest = generation < oldest ? generation : oldest;
@@ -108,62 +107,34 @@ static uint32_t oldest_generation(const struct rows *rows, uint32_t now)
     return oldest;
 }
 
-static bool said(const struct rows *rows, const struct store_segment *segment)
+static uint32_t newest_generation(const struct rows *rows)
 {
-    for (size_t i = 0; i < rows->segments_count; i++) {
-        if (rows->segments[i].generation == segment->generation &&
-            rows->segments[i].number == segment->number) {
-            return true;
-        }
+    uint32_t newest = 0;
+    for (size_t i = 0; i < rows->watermarks_count; i++) {
+        uint32_t generation = rows->watermarks[i].at.generation;
+        newest = generation > newest ? generation : newest;
     }
-    return false;
+    return newest;
 }
 
-/* What is said in this commit, and of what was said before all that is not below `from`, as the
- * state keeps it: a segment whose file is another one now is known no more, but its place is still
- * to be found. */
-static void segments_remember(struct engine *engine, const struct rows *rows,
-                              const struct position *from)
+/* Identities of the segments that a saved place may lie in. While a scan runs nothing is forgotten:
+ * what is there now may not be what the places are of. */
+static void rows_segments(struct engine *engine, const struct rows *rows,
+                          struct store_commit *commit)
 {
-    size_t room = engine->saved_segments_count + rows->segments_count + 1;
-    struct store_segment *saved = mem_grow(engine->saved_segments, room, sizeof *saved);
-    size_t kept = 0;
-    for (size_t i = 0; i < engine->saved_segments_count; i++) {
-        struct position at = {.generation = saved[i].generation, .segment = saved[i].number};
-        if (!position_before(&at, from) && !said(rows, &saved[i])) {
-            saved[kept++] = saved[i];
-        }
+    uint32_t newest = newest_generation(rows);
+    segments_take(engine);
+    if (engine->scan.state == SCAN_DONE && waldir_count(engine->dir) > 0) {
+        uint32_t oldest = oldest_generation(rows);
+        newest = waldir_generation(engine->dir);
+        commit->has_segments_before = true;
+        commit->segments_before =
+            (struct position){.generation = oldest,
+                              .segment = oldest == newest ? waldir_at(engine->dir, 0)->number : 0};
+        segments_forget(engine, &commit->segments_before);
     }
-    for (size_t i = 0; i < rows->segments_count; i++) {
-        saved[kept++] = rows->segments[i];
-    }
-    engine->saved_segments = saved;
-    engine->saved_segments_count = kept;
-}
-
-/* Identities of the segments that a saved place may lie in; kept here too, for the scan. Not while
- * one runs: it compares with what was there before, and so must the one after a crash. */
-static void rows_segments(struct engine *engine, struct rows *rows, struct store_commit *commit)
-{
-    if (engine->scan.state != SCAN_DONE || waldir_count(engine->dir) == 0) {
-        return;
-    }
-    for (size_t i = 0; i < waldir_count(engine->dir); i++) {
-        const struct waldir_segment *segment = waldir_at(engine->dir, i);
-        if (segment->has_identity) {
-            rows->segments[rows->segments_count++] =
-                (struct store_segment){waldir_generation(engine->dir), segment->number,
-                                       segment->device, segment->inode, segment->identity};
-        }
-    }
-    uint32_t now = waldir_generation(engine->dir);
-    uint32_t oldest = oldest_generation(rows, now);
-    commit->segments = rows->segments;
-    commit->segments_count = rows->segments_count;
-    commit->has_segments_before = true;
-    commit->segments_before = (struct position){
-        .generation = oldest, .segment = oldest == now ? waldir_at(engine->dir, 0)->number : 0};
-    segments_remember(engine, rows, &commit->segments_before);
+    commit->segments = engine->segments;
+    commit->segments_count = segments_up_to(engine, newest);
 }
 
 static void rows_init(const struct engine *engine, struct rows *rows)
@@ -178,7 +149,6 @@ static void rows_init(const struct engine *engine, struct rows *rows)
     rows->destinations = mem_new(engine->destinations_count + 1, sizeof *rows->destinations);
     rows->watermarks = mem_new(domains + 1, sizeof *rows->watermarks);
     rows->lanes = mem_new(engine->destinations_count * LANES_COUNT + 1, sizeof *rows->lanes);
-    rows->segments = mem_new(waldir_count(engine->dir) + 1, sizeof *rows->segments);
     rows->quotas = mem_new(engine->quotas_count + 1, sizeof *rows->quotas);
     rows->losses = mem_new(losses + 1, sizeof *rows->losses);
 }
@@ -188,7 +158,6 @@ static void rows_release(struct rows *rows)
     mem_free(rows->destinations);
     mem_free(rows->watermarks);
     mem_free(rows->lanes);
-    mem_free(rows->segments);
     mem_free(rows->quotas);
     mem_free(rows->losses);
 }

@@ -237,11 +237,7 @@ static void image_take(struct engine *engine, const struct store_image *image)
     uint32_t generation = image_generation(image);
     pins_load(engine, &generation);
     waldir_set_generation(engine->dir, generation);
-    engine->saved_segments = mem_new(image->segments_count + 1, sizeof *engine->saved_segments);
-    engine->saved_segments_count = image->segments_count;
-    for (size_t i = 0; i < image->segments_count; i++) {
-        engine->saved_segments[i] = image->segments[i];
-    }
+    segments_load(engine, image);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         if (image_has(image, start_saved_name(engine, destination->conf->name))) {

@@ -58,6 +58,8 @@ struct waldir {
     bool looked;
     struct dir_pin *pins; /* ascending by number */
     size_t pins_count, pins_capacity;
+    struct waldir_segment *known; /* ascending by number: as they were when they were read */
+    size_t known_count, known_capacity;
     bool past;     /* nothing but pins */
     bool complete; /* a checkpoint or past: whole from the start, all segments are sealed */
     bool frozen;
@@ -86,6 +88,9 @@ void dir_set_replaced(struct waldir *dir);
 void dir_note_read(struct waldir *dir, uint32_t number, uint64_t bytes);
 void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc);
 void dir_note_identity(struct waldir *dir, uint32_t number, uint32_t crc);
+
+/* known.c: */
+void dir_known_add(struct waldir *dir, const struct waldir_segment *segment);
 
 /* pins.c: */
 /* The segments that only pins have go into dir->next; sees files that are not the pinned ones. */

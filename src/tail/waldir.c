@@ -129,6 +129,7 @@ void waldir_free(struct waldir *dir)
     dir_list_release(&dir->now);
     dir_list_release(&dir->next);
     dir_pins_release(dir);
+    mem_free(dir->known);
     mem_free(dir->path);
     mem_free(dir);
 }
@@ -180,6 +181,7 @@ void waldir_set_generation(struct waldir *dir, uint32_t generation)
     ASSERT(generation > 0);
     dir->generation = generation;
     dir->replaced = false;
+    dir->known_count = 0;
     dir_pins_release(dir);
     pinned_forget(&dir->now);
     dir->has_top = dir->now.count > 0;
@@ -259,7 +261,9 @@ void dir_note_identity(struct waldir *dir, uint32_t number, uint32_t crc)
     }
     if (segment->seen.has_identity && segment->seen.identity != crc) {
         dir_set_replaced(dir);
+        return; /* what was read first is of this generation */
     }
     segment->seen.has_identity = true;
     segment->seen.identity = crc;
+    dir_known_add(dir, &segment->seen);
 }

@@ -68,14 +68,9 @@ static bool known_in(struct engine *engine, uint32_t generation,
     if (pin != NULL) {
         return same_file(segment, pin->device, pin->inode);
     }
-    for (size_t i = 0; i < engine->saved_segments_count; i++) {
-        const struct store_segment *saved = &engine->saved_segments[i];
-        if (saved->generation == generation && saved->number == segment->number) {
-            return same_file(segment, saved->device, saved->inode) &&
-                   (!segment->has_identity || segment->identity == saved->first_crc);
-        }
-    }
-    return false;
+    const struct store_segment *known = segment_known(engine, generation, segment->number);
+    return known != NULL && same_file(segment, known->device, known->inode) &&
+           (!segment->has_identity || segment->identity == known->first_crc);
 }
 
 /* Behind the beginning that is common; where nothing is, the first. Asked while `next` is still

@@ -94,6 +94,18 @@ void readers_drop_all(struct engine *engine);
 void series_apply(struct engine *engine, const struct tail_out *out, const struct position *at,
                   struct reader *reader);
 
+/* segments.c: what was read of the segments of each generation, in this life and earlier ones */
+void segments_load(struct engine *engine, const struct store_image *image);
+void segments_take(struct engine *engine); /* up to now; before it is asked for */
+/* NULL: nothing was read of it, or nobody needs it any more. */
+const struct store_segment *segment_known(const struct engine *engine, uint32_t generation,
+                                          uint32_t number);
+void segments_forget(struct engine *engine, const struct position *before);
+/* How many of engine->segments are of this generation or an earlier one: the first so many. */
+size_t segments_up_to(const struct engine *engine, uint32_t generation);
+/* The directory has another life from now on. */
+void generation_begin(struct engine *engine);
+
 /* scan.c */
 void scan_start(struct engine *engine);
 void scan_run(struct engine *engine);

@@ -112,6 +112,7 @@ static void scan_place_past(struct engine *engine, struct domain *domain)
 void scan_start(struct engine *engine)
 {
     readers_drop_all(engine);
+    segments_take(engine);
     engine->scan.until = (struct position){0};
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
@@ -152,26 +153,14 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
              LOG_STR("why", why));
 }
 
-static const struct store_segment *saved_segment(const struct engine *engine, uint32_t generation,
-                                                 uint32_t number)
-{
-    for (size_t i = 0; i < engine->saved_segments_count; i++) {
-        const struct store_segment *segment = &engine->saved_segments[i];
-        if (segment->generation == generation && segment->number == number) {
-            return segment;
-        }
-    }
-    return NULL;
-}
-
 /* Is segment `number` on disk the one that was read in the mark's generation, as far as its first
  * records tell? Then what it holds is what was read of it, or the beginning of that: Prometheus
  * never adds to a segment after a restart. */
 static bool same_segment(const struct engine *engine, const struct mark *mark, uint32_t number)
 {
-    const struct store_segment *saved = saved_segment(engine, mark->at.generation, number);
+    const struct store_segment *known = segment_known(engine, mark->at.generation, number);
     const struct waldir_segment *now = waldir_find(engine->dir, number);
-    return saved != NULL && now != NULL && now->has_identity && saved->first_crc == now->identity;
+    return known != NULL && now != NULL && now->has_identity && known->first_crc == now->identity;
 }
 
 /* The start of a segment is proven by the nearest one before it that has an identity; where there
@@ -183,7 +172,7 @@ static bool start_fits(const struct engine *engine, const struct mark *mark)
         const struct waldir_segment *segment = waldir_at(engine->dir, i - 1);
         if (segment->number < mark->at.segment &&
             (segment->has_identity ||
-             saved_segment(engine, mark->at.generation, segment->number) != NULL)) {
+             segment_known(engine, mark->at.generation, segment->number) != NULL)) {
             return same_segment(engine, mark, segment->number);
         }
     }
@@ -231,8 +220,7 @@ static void scan_mismatch(struct engine *engine, struct domain *domain)
 {
     if (!engine->scan.second) {
         engine->scan.second = true;
-        past_begin(engine, waldir_generation(engine->dir));
-        waldir_set_generation(engine->dir, waldir_generation(engine->dir) + 1);
+        generation_begin(engine);
         LOG_WARN(
             "the WAL is not what was read before (repaired, restored or another one): looking for the place anew",
             LOG_STR("destination", domain->destination->conf->name),
@@ -302,6 +290,19 @@ static bool scan_waits(struct engine *engine, const struct mark *mark)
     return engine->now_ms - scan->waiting_since_ms < SCAN_WAIT_MS;
 }
 
+/* Records are missing from the count where bytes are damaged, or can't be read for now: then some
+ * below the place may be unread. Not in a segment that ends before the place's bytes: what is left
+ * of it was read, though its end is torn. */
+static bool has_unread(const struct engine *engine, const struct waldir_segment *segment,
+                       const struct mark *mark, const struct mark *here)
+{
+    const struct scan *scan = &engine->scan;
+    bool known = mark->offset != TAIL_OFFSET_UNKNOWN;
+    bool longer = known && segment->bytes > mark->offset;
+    bool damaged = scan->has_damage && scan->damaged_segment == mark->at.segment;
+    return (damaged && !known) || (longer && (damaged || here->at.segment == mark->at.segment));
+}
+
 /* The scan is at `here`, in a later segment than the saved place (or at the end of all). */
 static void scan_passed(struct engine *engine, struct domain *domain, const struct mark *here)
 {
@@ -313,10 +314,7 @@ static void scan_passed(struct engine *engine, struct domain *domain, const stru
     if (waldir_count(engine->dir) > 0 && fewer && scan_waits(engine, mark)) {
         return;
     }
-    /* then records are missing from the count, and unread ones may lie below the place */
-    bool damaged =
-        (scan->has_damage && scan->damaged_segment == mark->at.segment) ||
-        (here->at.segment == mark->at.segment && segment != NULL && segment->bytes > mark->offset);
+    bool damaged = segment != NULL && has_unread(engine, segment, mark, here);
     if (segment == NULL) {
         if (waldir_count(engine->dir) > 0 && mark->at.segment < here->at.segment) {
             scan_truncated(engine, domain, here);
@@ -397,6 +395,7 @@ static void scan_finish(struct engine *engine)
 {
     engine->scan.state = SCAN_DONE;
     engine->scan.second = false;
+    engine->generation_proven = true;
     engine->scan.waiting = false;
     scan_tail(engine, NULL);
     LOG_INFO("series loaded", LOG_U64("refs", series_refs(engine->series)),

@@ -303,6 +303,14 @@ static void do_repair(struct world *world, uint32_t segment, size_t keep)
     segment_open(world, segment + 1);
 }
 
+static void do_cut(struct world *world, uint64_t bytes)
+{
+    char path[64];
+    segment_path(world, world->segment, path, sizeof path);
+    fake_os_truncate(world->os, path, world->writer.bytes.bytes - bytes);
+    segment_open(world, world->segment + 1);
+}
+
 static void do_checkpoint(struct world *world, char *line)
 {
     uint32_t last = (uint32_t)world_number(&line);
@@ -503,6 +511,8 @@ static bool step_wal(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "repair") == 0) {
         uint32_t segment = (uint32_t)world_number(&line);
         do_repair(world, segment, (size_t)world_number(&line));
+    } else if (strcmp(verb, "cut") == 0) {
+        do_cut(world, (uint64_t)world_number(&line));
     } else if (strcmp(verb, "empty") == 0) {
         do_empty(world);
     } else if (strcmp(verb, "checkpoint") == 0) {

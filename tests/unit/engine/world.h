@@ -31,6 +31,7 @@
  *     junk                                pad, and a page that holds no record
  *     remove N | repair N KEEP | empty    segment N goes; is rewritten with KEEP records; all go
  *     repair N 0                          not the newest: as it is, in a new file; those above go
+ *     cut BYTES                           the newest segment loses its end, the next one begins
  *     checkpoint N REF NAME [...]         checkpoint.N with these series; segments <= N go
  *     answer URL STATUS [RETRY_AFTER]     the next answer of this endpoint (may be queued)
  *     lose URL | refuse URL               delivered but unanswered | connection refused

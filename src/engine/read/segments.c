@@ -1,0 +1,101 @@
+/* segments.c - what was read of the segments of each generation, in this life and earlier ones:
+ * whoever looks for a saved place asks whether a segment on disk is the one that it lies in.
+ *
+ * What is read now, the directory remembers, also when the file is gone (a repair deletes before
+ * anybody is told); from there it is taken before it is asked for. The first scan of a life looks
+ * at what may be another WAL by now: until it ends, what it reads says nothing about the
+ * generation. */
+#include "internal.h"
+
+/* Where it is in the table, or would be: ascending. */
+static size_t place_of(const struct engine *engine, const struct position *at)
+{
+    size_t low = 0;
+    size_t high = engine->segments_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct store_segment *segment = &engine->segments[middle];
+        struct position there = {.generation = segment->generation, .segment = segment->number};
+        if (position_before(&there, at)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool is_at(const struct engine *engine, size_t place, const struct position *at)
+{
+    return place < engine->segments_count && engine->segments[place].generation == at->generation &&
+           engine->segments[place].number == at->segment;
+}
+
+static void put(struct engine *engine, const struct store_segment *segment)
+{
+    struct position at = {.generation = segment->generation, .segment = segment->number};
+    size_t place = place_of(engine, &at);
+    if (!is_at(engine, place, &at)) {
+        engine->segments =
+            mem_grow(engine->segments, engine->segments_count + 1, sizeof *engine->segments);
+        memmove(&engine->segments[place + 1], &engine->segments[place],
+                (engine->segments_count - place) * sizeof *engine->segments);
+        engine->segments_count++;
+    }
+    engine->segments[place] = *segment;
+}
+
+void segments_load(struct engine *engine, const struct store_image *image)
+{
+    ASSERT(engine->segments == NULL && !engine->generation_proven);
+    for (size_t i = 0; i < image->segments_count; i++) {
+        put(engine, &image->segments[i]);
+    }
+}
+
+void segments_take(struct engine *engine)
+{
+    uint32_t generation = waldir_generation(engine->dir);
+    size_t count = waldir_known_count(engine->dir);
+    for (size_t i = 0; engine->generation_proven && i < count; i++) {
+        const struct waldir_segment *known = waldir_known_at(engine->dir, i);
+        put(engine, &(struct store_segment){generation, known->number, known->device, known->inode,
+                                            known->identity});
+    }
+}
+
+const struct store_segment *segment_known(const struct engine *engine, uint32_t generation,
+                                          uint32_t number)
+{
+    struct position at = {.generation = generation, .segment = number};
+    size_t place = place_of(engine, &at);
+    return is_at(engine, place, &at) ? &engine->segments[place] : NULL;
+}
+
+void segments_forget(struct engine *engine, const struct position *before)
+{
+    size_t gone = place_of(engine, before);
+    if (before->generation == waldir_generation(engine->dir)) {
+        waldir_known_forget(engine->dir, before->segment);
+    }
+    if (gone > 0) {
+        engine->segments_count -= gone;
+        memmove(&engine->segments[0], &engine->segments[gone],
+                engine->segments_count * sizeof *engine->segments);
+    }
+}
+
+size_t segments_up_to(const struct engine *engine, uint32_t generation)
+{
+    struct position behind = {.generation = generation + 1};
+    return place_of(engine, &behind);
+}
+
+void generation_begin(struct engine *engine)
+{
+    uint32_t before = waldir_generation(engine->dir);
+    segments_take(engine);
+    past_begin(engine, before);
+    waldir_set_generation(engine->dir, before + 1);
+    engine->generation_proven = true; /* nothing was ever said of the new one */
+}
