@@ -127,6 +127,23 @@ static bool linux_next_result(struct spool *spool, struct spool_result *out)
     return has;
 }
 
+/* Its errno, when it is there and can't be told. */
+static int entry_show(int directory, const char *name, spool_entry_fn *each, void *context)
+{
+    struct stat found;
+    if (name[0] == '.' || strlen(name) >= SPOOL_NAME_BYTES) {
+        return 0;
+    }
+    if (fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    if (S_ISREG(found.st_mode)) {
+        struct spool_entry shown = {name, found.st_dev, found.st_ino, (uint64_t)found.st_size};
+        each(context, &shown);
+    }
+    return 0;
+}
+
 static int linux_list(struct spool *spool, spool_entry_fn *each, void *context)
 {
     struct spool_linux *self = of(spool);
@@ -140,19 +157,13 @@ static int linux_list(struct spool *spool, spool_entry_fn *each, void *context)
         return -error;
     }
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
-        struct stat found;
-        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= SPOOL_NAME_BYTES ||
-            fstatat(fd, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !S_ISREG(found.st_mode)) {
-            continue;
-        }
-        struct spool_entry shown = {entry->d_name, found.st_dev, found.st_ino,
-                                    (uint64_t)found.st_size};
-        each(context, &shown);
+    int error = 0;
+    while (error == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
+        error = entry_show(fd, entry->d_name, each, context);
     }
+    error = error == 0 ? errno : error;
     closedir(directory);
-    return 0;
+    return -error;
 }
 
 static int linux_space(struct spool *spool, uint64_t *free_bytes, uint64_t *all_bytes)

@@ -273,6 +273,7 @@ static void refresh(struct engine *engine)
         refresh_failed(engine, &err);
         return;
     }
+    engine->looked = true;
     if (changed) {
         engine->grown_wall_ms = engine->os->wall_ms(engine->os);
         engine->pins.look = true;

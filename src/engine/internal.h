@@ -186,6 +186,7 @@ struct engine {
     int64_t refreshed_ms;
     int64_t failed_until_ms; /* after an I/O error */
     bool refresh_wanted;
+    bool looked;    /* at the directory, since it was told what the spool keeps */
     bool work_left; /* this turn left something runnable */
     bool stopping;
     int64_t stop_deadline_ms;

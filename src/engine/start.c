@@ -231,11 +231,9 @@ bool start_late(struct engine *engine, struct destination *destination, struct e
     return true;
 }
 
-static void image_take(struct engine *engine, const struct store_image *image)
+static void image_take(struct engine *engine, const struct store_image *image, uint32_t generation)
 {
     const struct engine_options *options = &engine->options;
-    uint32_t generation = image_generation(image);
-    pins_load(engine, &generation);
     waldir_set_generation(engine->dir, generation);
     segments_load(engine, image);
     for (size_t i = 0; i < engine->destinations_count; i++) {
@@ -259,9 +257,10 @@ bool start_load(struct engine *engine, struct err *err)
     if (!engine->store->load(engine->store, &image, err)) {
         return false;
     }
-    bool ok = names_check(engine, &image, err);
+    uint32_t generation = image_generation(&image);
+    bool ok = names_check(engine, &image, err) && pins_load(engine, &generation, err);
     if (ok) {
-        image_take(engine, &image);
+        image_take(engine, &image, generation);
     }
     image.release(&image);
     return ok;

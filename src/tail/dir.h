@@ -94,7 +94,7 @@ void dir_known_add(struct waldir *dir, const struct waldir_segment *segment);
 
 /* pins.c: */
 /* The segments that only pins have go into dir->next; sees files that are not the pinned ones. */
-void dir_pins_merge(struct waldir *dir);
+MUST_USE bool dir_pins_merge(struct waldir *dir, struct err *err);
 void dir_pins_release(struct waldir *dir);
 /* Where the segment is opened; in a buffer of DIR_PATH_BYTES. */
 const char *dir_segment_path(const struct waldir *dir, const struct dir_segment *segment,

@@ -262,10 +262,9 @@ static bool look(struct waldir *dir, bool full, struct err *err)
     dir->looks++;
     dir->next.count = 0;
     dir->next.has_checkpoint = false;
-    if (!dir->past && !names_look(dir, full, err)) {
+    if ((!dir->past && !names_look(dir, full, err)) || !dir_pins_merge(dir, err)) {
         return false;
     }
-    dir_pins_merge(dir);
     freeze_apply(dir);
     segments_compare(dir);
     struct dir_list old = dir->now;

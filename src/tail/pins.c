@@ -1,9 +1,11 @@
 /* pins.c - segments that were kept back: what the directory no longer has is read from a pin.
  *
  * A pin stands for the segment itself: where the directory has another file under its number, the
- * WAL has another life. A pin that can't be found (somebody cleared the spool) is none. */
+ * WAL has another life. A pin that can't be found (somebody cleared the spool) is none; one that
+ * can't be looked at for now is no reason to pass over what it keeps. */
 #include "dir.h"
 
+#include <errno.h>
 #include <string.h>
 #include <walship/mem.h>
 
@@ -96,14 +98,18 @@ static bool is_of(const struct dir_segment *segment, const struct dir_pin *pin)
            segment->seen.inode == pin->inode;
 }
 
-static void pin_show(struct waldir *dir, const struct dir_pin *pin)
+static bool pin_show(struct waldir *dir, const struct dir_pin *pin, struct err *err)
 {
-    struct os_stat stat;
+    struct os_stat stat = {0};
     const struct dir_segment *before = dir_find(dir, pin->number);
     bool known = is_of(before, pin);
     bool sealed = known && before->seen.pinned && before->seen.sealed;
-    if (!sealed && (dir->os->stat_path(dir->os, pin->path, &stat) != 0 || stat.is_directory)) {
-        return;
+    int status = sealed ? 0 : dir->os->stat_path(dir->os, pin->path, &stat);
+    if (status == -ENOENT || stat.is_directory) {
+        return true;
+    }
+    if (status != 0) {
+        return err_set(err, -status, "stat %s: %s", pin->path, strerror(-status));
     }
     struct dir_segment *segment = dir_list_insert(&dir->next, pin->number);
     if (known) {
@@ -117,6 +123,7 @@ static void pin_show(struct waldir *dir, const struct dir_pin *pin)
     if (!sealed) {
         segment->file_bytes = stat.bytes;
     }
+    return true;
 }
 
 static const struct dir_segment *next_find(const struct waldir *dir, uint32_t number)
@@ -130,7 +137,7 @@ static const struct dir_segment *next_find(const struct waldir *dir, uint32_t nu
 }
 
 /* From above, so that what is below knows whether it is the last. */
-void dir_pins_merge(struct waldir *dir)
+bool dir_pins_merge(struct waldir *dir, struct err *err)
 {
     const struct dir_list *next = &dir->next;
     uint32_t live_top = next->count > 0 ? next->segments[next->count - 1].seen.number : UINT32_MAX;
@@ -140,10 +147,12 @@ void dir_pins_merge(struct waldir *dir)
         if (pin->number > live_top) { /* the newest one never goes in one life */
             dir_set_replaced(dir);
         }
-        if (segment == NULL) {
-            pin_show(dir, pin);
-        } else if (!is_of(segment, pin)) {
+        if (segment != NULL && !is_of(segment, pin)) {
             dir_set_replaced(dir);
         }
+        if (segment == NULL && !pin_show(dir, pin, err)) {
+            return false;
+        }
     }
+    return true;
 }

@@ -53,6 +53,11 @@ static bool passed(const struct oracle *oracle, const struct oracle_destination 
     if (destination->conf->shard_by_count > 0 || destination->resharded || item->unknown) {
         return false; /* which lane, the oracle does not know; or one domain keeps the account */
     }
+    /* A lane goes on behind a gap; the gap is on the books with the watermark that passes it. What
+     * was deleted and nobody kept can't come back: a next life meets the same gap. */
+    if (item->removed && !item->kept) {
+        return false;
+    }
     uint16_t shard = oracle->series[item->series].shard[destination->conf->fold_case];
     return (books->lanes[shard] != NULL && before(item, &books->lanes[shard]->settled)) ||
            (books->marks[shard] != NULL && before(item, &books->marks[shard]->at));

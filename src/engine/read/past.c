@@ -44,13 +44,19 @@ static struct past *past_add(struct engine *engine, uint32_t generation)
     return past;
 }
 
-static void past_look(struct past *past)
+/* False: for now it is not known what is left of it. */
+static bool past_look(struct past *past)
 {
     bool changed;
     bool replaced;
-    struct err ignored; /* it has no directory that could fail */
-    bool ok = waldir_refresh(past->dir, &changed, &replaced, &ignored);
-    ASSERT(ok && !replaced);
+    struct err err = {0};
+    if (!waldir_refresh(past->dir, &changed, &replaced, &err)) {
+        LOG_ERROR("what the spool keeps can't be looked at, trying again",
+                  LOG_STR("err", err.text));
+        return false;
+    }
+    ASSERT(!replaced);
+    return true;
 }
 
 /* ---- which files are common ---- */
@@ -143,7 +149,7 @@ void past_begin(struct engine *engine, uint32_t generation)
     if (past != NULL) {
         past->has_fork = true;
         past->fork = fork;
-        past_look(past);
+        (void)past_look(past); /* the scan asks again */
         LOG_INFO("the rest of the WAL's earlier life is delivered first",
                  LOG_U64("generation", generation), LOG_U64("segments", waldir_count(past->dir)));
         trace_line(engine, "generation %u: %zu segments are pinned, the next begins at %u",
@@ -210,19 +216,21 @@ static bool past_used(const struct engine *engine, uint32_t generation)
     return false;
 }
 
-void pasts_look(struct engine *engine)
+bool pasts_look(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
+    bool all = true;
     for (size_t i = 0; i < pins->pasts_count; i++) {
-        past_look(&pins->pasts[i]);
+        all = past_look(&pins->pasts[i]) && all;
     }
+    return all;
 }
 
 void pasts_run(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
     size_t kept = 0;
-    pasts_look(engine);
+    (void)pasts_look(engine);
     for (size_t i = 0; engine->scan.state == SCAN_DONE && i < pins->pasts_count; i++) {
         if (past_used(engine, pins->pasts[i].generation)) {
             pins->pasts[kept++] = pins->pasts[i];

@@ -201,6 +201,7 @@ static bool reader_fetch(struct engine *engine, struct reader *reader)
                   LOG_U64("from", reader->out.gap_from), LOG_U64("to", reader->out.gap_to));
         reader_lost(engine, reader, LOSS_TRUNCATED, 0);
         reader_boundary(engine, reader);
+        scan_again(engine);
         return true;
     case TAIL_DAMAGE:
         LOG_ERROR(
@@ -315,7 +316,8 @@ void readers_run(struct engine *engine)
 {
     size_t budget = TURN_ITEMS_MAX;
     size_t idle = 0;
-    for (size_t i = 0; engine->readers_count > 0 && budget > 0 && idle < engine->readers_count;
+    for (size_t i = 0; engine->scan.state == SCAN_DONE && engine->readers_count > 0 && budget > 0 &&
+                       idle < engine->readers_count;
          i = (i + 1) % engine->readers_count) {
         struct reader *reader = engine->readers[i % engine->readers_count];
         size_t done = reader_step(engine, reader);

@@ -36,7 +36,15 @@ struct reader {
     bool at_end;
 };
 
-enum scan_state { SCAN_DONE, SCAN_FORK, SCAN_SERIES, SCAN_PAST, SCAN_CHECKPOINT, SCAN_SEGMENTS };
+enum scan_state {
+    SCAN_DONE,
+    SCAN_PLACES,
+    SCAN_FORK,
+    SCAN_SERIES,
+    SCAN_PAST,
+    SCAN_CHECKPOINT,
+    SCAN_SEGMENTS
+};
 enum { SCAN_TRIES_MAX = 10, RETRY_IO_MS = 1000 };
 
 /* Loading series up to where the domains start, and finding their places on the way. */
@@ -53,6 +61,7 @@ struct scan {
     struct position until; /* series up to here are wanted, also when all domains have a place */
     uint32_t checkpoint;
     uint32_t tries;
+    bool again;    /* for the series only, while all have their places */
     bool second;   /* a mark did not fit: new generation, unfitting marks get a fallback */
     bool has_last; /* the last record seen */
     uint32_t last_segment, last_records, last_crc;
@@ -108,6 +117,8 @@ void generation_begin(struct engine *engine);
 
 /* scan.c */
 void scan_start(struct engine *engine);
+/* Series were defined in what was deleted unread: they are in the checkpoint that replaced it. */
+void scan_again(struct engine *engine);
 void scan_run(struct engine *engine);
 
 /* fork.c */

@@ -71,7 +71,7 @@ static void scan_begin(struct engine *engine)
     scan->has_damage = false;
     fork_end(engine);
     scan->past = 0;
-    scan->state = SCAN_FORK;
+    scan->state = SCAN_PLACES;
 }
 
 /* True: all of it is read. */
@@ -103,10 +103,35 @@ static struct position checkpoint_place(const struct engine *engine)
  * since bytes below it may be damaged by now, and then records can't be counted up to it. */
 static void scan_place_past(struct engine *engine, struct domain *domain)
 {
+    if (domain->anchor != ANCHOR_MARK || !past_has(engine, &domain->next.at)) {
+        return;
+    }
     domain->anchor = ANCHOR_PLACED;
     trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
                domain->destination->conf->name, domain->next.at.generation, domain->next.at.segment,
                domain->next.at.record);
+}
+
+/* False: what there is can't be told for now. Whoever looked for his place in a part of it would
+ * take the rest for deleted. */
+static bool scan_places(struct engine *engine)
+{
+    if (!engine->looked) {
+        engine->scan.retry_at_ms = engine->refresh_at_ms;
+        return false;
+    }
+    if (!pasts_look(engine)) {
+        engine->scan.retry_at_ms = engine->now_ms + RETRY_IO_MS;
+        return false;
+    }
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            scan_place_past(engine, destination->domains[k]);
+        }
+    }
+    engine->scan.state = SCAN_FORK;
+    return true;
 }
 
 void scan_start(struct engine *engine)
@@ -121,15 +146,23 @@ void scan_start(struct engine *engine)
             if (domain->anchor == ANCHOR_PLACED) {
                 domain->anchor = ANCHOR_MARK;
             }
-            if (domain->anchor == ANCHOR_MARK && past_has(engine, &domain->next.at)) {
-                scan_place_past(engine, domain);
-            }
             /* what is left of a record begun in the old generation is read under a new entry */
             domain->has_record_entry = false;
             ring_trim(&domain->ring, UINT64_MAX);
         }
     }
     engine->scan.tries = 0;
+    engine->scan.again = false;
+    scan_begin(engine);
+}
+
+void scan_again(struct engine *engine)
+{
+    ASSERT(engine->scan.state == SCAN_DONE);
+    engine->scan.until = (struct position){0}; /* all have their places */
+    engine->scan.tries = 0;
+    engine->scan.again = true;
+    engine->work_left = true;
     scan_begin(engine);
 }
 
@@ -391,9 +424,23 @@ static bool all_placed(const struct engine *engine)
     return true;
 }
 
+/* What was parked may be known now. */
+static void scan_unpark(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            park_retry(engine, destination->domains[k], &destination->domains[k]->next.at);
+        }
+    }
+}
+
 static void scan_finish(struct engine *engine)
 {
     engine->scan.state = SCAN_DONE;
+    if (engine->scan.again) {
+        scan_unpark(engine);
+    }
     engine->scan.second = false;
     engine->generation_proven = true;
     engine->scan.waiting = false;
@@ -526,8 +573,12 @@ void scan_run(struct engine *engine)
     if (scan->state == SCAN_DONE || engine->now_ms < scan->retry_at_ms) {
         return;
     }
+    if (scan->state == SCAN_PLACES && !scan_places(engine)) {
+        return;
+    }
     if (scan->state == SCAN_FORK) {
         if (waldir_is_replaced(engine->dir)) {
+            scan->retry_at_ms = engine->now_ms + SCAN_RETRY_MS;
             return;
         }
         if (fork_step(engine)) {
@@ -538,7 +589,7 @@ void scan_run(struct engine *engine)
         scan_until(engine);
         scan_series(engine);
     }
-    for (int i = 0; i < SCAN_STEPS && scan->state != SCAN_FORK; i++) { /* it may begin again */
+    for (int i = 0; i < SCAN_STEPS && scan->state > SCAN_FORK; i++) { /* it may begin again */
         if (!scan_step(engine)) {
             return;
         }

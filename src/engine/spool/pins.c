@@ -160,18 +160,18 @@ static void low_load(struct engine *engine)
     }
 }
 
-void pins_load(struct engine *engine, uint32_t *generation)
+bool pins_load(struct engine *engine, uint32_t *generation, struct err *err)
 {
     struct pins *pins = &engine->pins;
     pins->spool = engine->options.spool;
     pins->directory = engine->conf->spool_dir;
     if (pins->spool == NULL) {
-        return;
+        return true;
     }
     int status = pins->spool->list(pins->spool, load_entry, engine);
     if (status != 0) {
-        LOG_ERROR("the spool can't be listed: what it keeps is not used",
-                  LOG_STR("err", strerror(-status)), LOG_STR("spool_dir", pins->directory));
+        return err_set(err, -status, "spool_dir %s can't be listed, and it may keep samples: %s",
+                       pins->directory, strerror(-status));
     }
     snapshots_sort(engine);
     for (size_t i = 0; i < pins->count; i++) {
@@ -182,6 +182,7 @@ void pins_load(struct engine *engine, uint32_t *generation)
         LOG_INFO("segments are kept in the spool", LOG_U64("segments", pins->count),
                  LOG_U64("from", pins->pins[0].number));
     }
+    return true;
 }
 
 void pins_show(struct engine *engine)
@@ -191,7 +192,7 @@ void pins_show(struct engine *engine)
     for (size_t i = 0; i < pins->count; i++) {
         pin_show(engine, &pins->pins[i]);
     }
-    pasts_look(engine);
+    engine->looked = false; /* the directory has not seen them yet */
     low_load(engine);
     pins->look = true;
 }

@@ -85,7 +85,8 @@ struct guard {
 struct engine;
 
 /* ---- pins.c ---- */
-void pins_load(struct engine *engine, uint32_t *generation); /* what an earlier life left */
+/* What an earlier life left. False: that can't be told, and so what it keeps would be lost. */
+bool pins_load(struct engine *engine, uint32_t *generation, struct err *err);
 void pins_show(struct engine *engine); /* to the directories, after the generation was set */
 void pins_release(struct engine *engine);
 struct pin *pins_find(struct pins *pins, uint32_t generation, uint32_t number);
@@ -113,7 +114,7 @@ uint64_t budget_used(const struct engine *engine);
 
 /* ---- past.c ---- */
 void pasts_load(struct engine *engine);
-void pasts_look(struct engine *engine);
+bool pasts_look(struct engine *engine); /* false: not all could be; what was known stays */
 struct waldir *dir_of(struct engine *engine, uint32_t generation); /* NULL: nothing is left of it */
 bool past_is(const struct engine *engine, uint32_t generation);
 /* The WAL has another life: what is pinned of the one before stays readable. */
