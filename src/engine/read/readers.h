@@ -121,6 +121,11 @@ void scan_start(struct engine *engine);
 void scan_again(struct engine *engine);
 void scan_run(struct engine *engine);
 
+/* places.c: domains whose place is before or at `here` get it; `end`: nothing follows. False: the
+ * scan began again. */
+bool places_find(struct engine *engine, const struct mark *here, bool end);
+bool places_found(const struct engine *engine); /* of all domains */
+
 /* fork.c */
 bool fork_step(struct engine *engine); /* false: all are known */
 void fork_end(struct engine *engine);

@@ -4,7 +4,7 @@
  * (repair, restore, emptied directory). */
 #include "internal.h"
 
-enum { SCAN_STEPS = 4096, SCAN_WAIT_MS = 5000, SCAN_RETRY_MS = 100 };
+enum { SCAN_STEPS = 4096, SCAN_RETRY_MS = 100 };
 
 static void scan_tail(struct engine *engine, struct tail *tail)
 {
@@ -166,264 +166,6 @@ void scan_again(struct engine *engine)
     scan_begin(engine);
 }
 
-static void place(struct engine *engine, struct domain *domain, const struct mark *at,
-                  const char *why)
-{
-    uint32_t item = domain->anchor == ANCHOR_MARK && at->at.segment == domain->next.at.segment &&
-                            at->at.record == domain->next.at.record
-                        ? domain->next.at.item
-                        : 0;
-    domain->next = *at;
-    domain->next.at.item = item;
-    domain->next.at.generation = waldir_generation(engine->dir);
-    domain->anchor = ANCHOR_PLACED;
-    domain->doubting = true;
-    engine->dirty = true;
-    trace_line(engine, "%s: starts at segment %u record %u, %s", domain->destination->conf->name,
-               at->at.segment, at->at.record, why);
-    LOG_INFO("place in the WAL found", LOG_STR("destination", domain->destination->conf->name),
-             LOG_U64("segment", at->at.segment), LOG_U64("record", at->at.record),
-             LOG_STR("why", why));
-}
-
-/* Is segment `number` on disk the one that was read in the mark's generation, as far as its first
- * records tell? Then what it holds is what was read of it, or the beginning of that: Prometheus
- * never adds to a segment after a restart. */
-static bool same_segment(const struct engine *engine, const struct mark *mark, uint32_t number)
-{
-    const struct store_segment *known = segment_known(engine, mark->at.generation, number);
-    const struct waldir_segment *now = waldir_find(engine->dir, number);
-    return known != NULL && now != NULL && now->has_identity && known->first_crc == now->identity;
-}
-
-/* The start of a segment is proven by the nearest one before it that has an identity; where there
- * is none on disk, nothing can be passed over. */
-static bool start_fits(const struct engine *engine, const struct mark *mark)
-{
-    ASSERT(mark->at.record == 0);
-    for (size_t i = waldir_count(engine->dir); i > 0; i--) {
-        const struct waldir_segment *segment = waldir_at(engine->dir, i - 1);
-        if (segment->number < mark->at.segment &&
-            (segment->has_identity ||
-             segment_known(engine, mark->at.generation, segment->number) != NULL)) {
-            return same_segment(engine, mark, segment->number);
-        }
-    }
-    return true;
-}
-
-static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
-{
-    struct mark mark = {.at = {.generation = waldir_generation(engine->dir), .segment = segment}};
-    return mark;
-}
-
-static uint32_t first_segment(const struct engine *engine)
-{
-    return waldir_count(engine->dir) == 0 ? 0 : waldir_at(engine->dir, 0)->number;
-}
-
-/* Where to begin when the mark's own place is gone: at its segment when that is still what was
- * read, else behind the newest one below it that is, else at the oldest. */
-static struct mark nearest(const struct engine *engine, const struct mark *mark, bool *same)
-{
-    const struct scan *scan = &engine->scan;
-    size_t count = waldir_count(engine->dir);
-    size_t first = 0; /* index of the segment to begin with */
-    *same = false;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t number = waldir_at(engine->dir, i)->number;
-        if (number <= mark->at.segment && same_segment(engine, mark, number)) {
-            *same = true;
-            first = number < mark->at.segment ? i + 1 : i;
-        }
-    }
-    if (first < count) {
-        return mark_start_of(engine, waldir_at(engine->dir, first)->number);
-    }
-    bool read = count > 0 && scan->has_last &&
-                scan->last_segment == waldir_at(engine->dir, count - 1)->number;
-    return read ? scan->behind : mark_start_of(engine, first_segment(engine));
-}
-
-/* A saved place that can't be found. The first time the scan begins again under a new generation,
- * so that no old lane position hides an item; then the nearest safe place: rather twice than not at
- * all. */
-static void scan_mismatch(struct engine *engine, struct domain *domain)
-{
-    if (!engine->scan.second) {
-        engine->scan.second = true;
-        generation_begin(engine);
-        LOG_WARN(
-            "the WAL is not what was read before (repaired, restored or another one): looking for the place anew",
-            LOG_STR("destination", domain->destination->conf->name),
-            LOG_U64("generation", waldir_generation(engine->dir)));
-        scan_start(engine);
-        return;
-    }
-    bool same;
-    struct mark at = nearest(engine, &domain->next, &same);
-    LOG_ERROR(
-        same
-            ? "the place in this WAL is gone: going on at the first segment that is not what was sent"
-            : "this is another WAL than the saved state was made for: sending it from its oldest segment",
-        LOG_STR("destination", domain->destination->conf->name), LOG_U64("segment", at.at.segment));
-    domain->next.at.item = 0; /* of a record that is gone */
-    place(engine, domain, &at, same ? "segment changed" : "another WAL");
-}
-
-static void scan_truncated(struct engine *engine, struct domain *domain, const struct mark *here)
-{
-    struct loss loss = {.reason = LOSS_TRUNCATED,
-                        .from = domain->next.at,
-                        .to = here->at,
-                        .time_min_ms = INT64_MAX,
-                        .time_max_ms = INT64_MIN};
-    ledger_defer(engine, domain, &loss);
-    LOG_ERROR("segments were deleted before they were read: what they held is lost",
-              LOG_STR("destination", domain->destination->conf->name),
-              LOG_U64("from", domain->next.at.segment), LOG_U64("to", here->at.segment));
-    place(engine, domain, here, "earlier segments are gone");
-}
-
-/* Behind the record that proves the saved place, before whatever follows: a cursor must meet the
- * damage that lies there, or nobody would account for it. What it met before the mark was saved,
- * the mark's offset tells, and it is on the books already: damage ends at a page. `end`: what lies
- * behind it in the segment. */
-static struct mark place_proven(const struct engine *engine, const struct mark *mark, uint64_t end)
-{
-    if (mark->at.record == 0) {
-        return mark_start_of(engine, mark->at.segment);
-    }
-    ASSERT(engine->scan.has_last && engine->scan.last_records == mark->at.record);
-    struct mark at = engine->scan.behind;
-    bool beyond = mark->offset != TAIL_OFFSET_UNKNOWN && mark->offset > at.offset;
-    if (beyond && mark->offset <= end && mark->offset % WAL_PAGE_BYTES == 0 &&
-        mark->at.generation == waldir_generation(engine->dir)) {
-        at.offset = mark->offset;
-    }
-    return at;
-}
-
-/* The newest segment has fewer records than were read of it, or is gone: it is being copied
- * (repair), or bytes of it can't be read for now. It may yet get them. */
-static bool scan_waits(struct engine *engine, const struct mark *mark)
-{
-    struct scan *scan = &engine->scan;
-    ASSERT(waldir_count(engine->dir) > 0);
-    const struct waldir_segment *newest = waldir_at(engine->dir, waldir_count(engine->dir) - 1);
-    bool aside = newest->number < mark->at.segment && same_segment(engine, mark, newest->number);
-    if (engine->options.once || (newest->number != mark->at.segment && !aside)) {
-        return false;
-    }
-    if (!scan->waiting) {
-        scan->waiting = true;
-        scan->waiting_since_ms = engine->now_ms;
-    }
-    return engine->now_ms - scan->waiting_since_ms < SCAN_WAIT_MS;
-}
-
-/* Records are missing from the count where bytes are damaged, or can't be read for now: then some
- * below the place may be unread. Not in a segment that ends before the place's bytes: what is left
- * of it was read, though its end is torn. */
-static bool has_unread(const struct engine *engine, const struct waldir_segment *segment,
-                       const struct mark *mark, const struct mark *here)
-{
-    const struct scan *scan = &engine->scan;
-    bool known = mark->offset != TAIL_OFFSET_UNKNOWN;
-    bool longer = known && segment->bytes > mark->offset;
-    bool damaged = scan->has_damage && scan->damaged_segment == mark->at.segment;
-    return (damaged && !known) || (longer && (damaged || here->at.segment == mark->at.segment));
-}
-
-/* The scan is at `here`, in a later segment than the saved place (or at the end of all). */
-static void scan_passed(struct engine *engine, struct domain *domain, const struct mark *here)
-{
-    const struct scan *scan = &engine->scan;
-    const struct mark *mark = &domain->next;
-    bool last_here = scan->has_last && scan->last_segment == mark->at.segment;
-    const struct waldir_segment *segment = waldir_find(engine->dir, mark->at.segment);
-    bool fewer = segment == NULL || (last_here ? scan->last_records : 0) < mark->at.record;
-    if (waldir_count(engine->dir) > 0 && fewer && scan_waits(engine, mark)) {
-        return;
-    }
-    bool damaged = segment != NULL && has_unread(engine, segment, mark, here);
-    if (segment == NULL) {
-        if (waldir_count(engine->dir) > 0 && mark->at.segment < here->at.segment) {
-            scan_truncated(engine, domain, here);
-        } else {
-            scan_mismatch(engine, domain);
-        }
-    } else if (!last_here && mark->at.record == 0 && start_fits(engine, mark)) {
-        struct mark start = mark_start_of(engine, mark->at.segment);
-        place(engine, domain, &start, "empty segment");
-    } else if (last_here && scan->last_records == mark->at.record &&
-               scan->last_crc == mark->previous_crc) {
-        struct mark at = place_proven(engine, mark, segment->bytes);
-        place(engine, domain, &at, "resumed");
-    } else if (last_here && scan->last_records < mark->at.record && !damaged &&
-               same_segment(engine, mark, mark->at.segment)) {
-        if (!scan->second) {
-            scan_mismatch(engine,
-                          domain); /* lane positions beyond the cut must not hide new items */
-            return;
-        }
-        LOG_WARN("a segment is shorter than what was sent of it (power loss?): going on behind it",
-                 LOG_U64("segment", mark->at.segment));
-        place(engine, domain, here, "segment shortened");
-    } else {
-        scan_mismatch(engine, domain);
-    }
-}
-
-/* Before a record is taken. False: the scan began again. */
-static bool scan_marks(struct engine *engine, const struct mark *here, bool end)
-{
-    uint32_t generation = waldir_generation(engine->dir);
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        struct destination *destination = &engine->destinations[i];
-        for (size_t k = 0; k < destination->domains_count; k++) {
-            struct domain *domain = destination->domains[k];
-            const struct mark *mark = &domain->next;
-            if (domain->anchor == ANCHOR_OLDEST) {
-                struct mark oldest = mark_start_of(engine, first_segment(engine));
-                place(engine, domain, &oldest, "oldest segment");
-            } else if (domain->anchor == ANCHOR_NOW && end) {
-                place(engine, domain, here, "now");
-            } else if (domain->anchor != ANCHOR_MARK) {
-                continue;
-            } else if (here->at.segment == mark->at.segment && here->at.record == mark->at.record) {
-                if (mark->at.record == 0 ? start_fits(engine, mark)
-                                         : here->previous_crc == mark->previous_crc) {
-                    struct mark at = place_proven(engine, mark, here->offset);
-                    place(engine, domain, &at, "resumed");
-                } else {
-                    scan_mismatch(engine, domain);
-                }
-            } else if (end || here->at.segment > mark->at.segment) {
-                scan_passed(engine, domain, here);
-            }
-            if (generation != waldir_generation(engine->dir)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool all_placed(const struct engine *engine)
-{
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        const struct destination *destination = &engine->destinations[i];
-        for (size_t k = 0; k < destination->domains_count; k++) {
-            if (destination->domains[k]->anchor != ANCHOR_PLACED) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 /* What was parked may be known now. */
 static void scan_unpark(struct engine *engine)
 {
@@ -534,15 +276,15 @@ static bool scan_step(struct engine *engine)
     if (status == TAIL_WAIT) {
         tail_mark(scan->tail, &here.at, &here.offset, &here.previous_crc);
     }
-    if (!scan_marks(engine, &here, status == TAIL_WAIT)) {
+    if (!places_find(engine, &here, status == TAIL_WAIT)) {
         return true;
     }
-    bool placed = all_placed(engine);
+    bool placed = places_found(engine);
     if (placed && (status == TAIL_WAIT || !position_before(&here.at, &scan->until))) {
         scan_finish(engine);
         return false;
     }
-    if (status == TAIL_WAIT) { /* scan_waits */
+    if (status == TAIL_WAIT) { /* place_waits */
         ASSERT(scan->waiting);
         scan->retry_at_ms = engine->now_ms + SCAN_RETRY_MS;
         return false;
