@@ -16,6 +16,7 @@
 #include <walship/conf.h>
 #include <walship/durations.h>
 #include <walship/endpoint.h>
+#include <walship/engine_kinds.h>
 #include <walship/engine_quota.h>
 #include <walship/err.h>
 #include <walship/http.h>
@@ -75,10 +76,9 @@ struct engine_endpoint_stats {
     const char *last_error;
     uint64_t samples; /* acked */
     uint64_t requests, failures, retries;
-    uint64_t bytes;     /* compressed, of acked requests */
-    uint64_t attempted; /* samples of all requests, repeats included */
-    uint64_t retried;   /* samples of requests that were not accepted and are repeated */
-    uint64_t failed;    /* items refused here for good */
+    uint64_t bytes; /* compressed, of acked requests */
+    struct engine_kinds_sent kinds;
+    struct engine_metadata_stats metadata;
     struct engine_durations durations;
     uint32_t in_flight;
     uint32_t allowed, slots; /* requests in flight: now at most, and ever */
@@ -103,7 +103,7 @@ struct engine_destination_stats {
     struct engine_quota_stats quota; /* shared by its endpoints, or with its group */
     uint64_t counts[STORE_COUNTS];
     uint64_t lost[LOSS_REASONS];
-    uint64_t refused; /* of them, in this life, refused by an endpoint: the sum of their `failed` */
+    struct engine_kinds_taken kinds;
     uint64_t pending, parked;
     struct position watermark; /* oldest over its domains */
     struct position reading;   /* where it reads on; oldest over its domains */

@@ -58,6 +58,11 @@ struct metric {
 metric_write_fn metrics_quota_used, metrics_quota_limit, metrics_quota_learned,
     metrics_quota_shared;
 
+/* metrics_kinds.c: of samples, histograms and exemplars one by one */
+metric_write_fn metrics_samples_in, metrics_histograms_in, metrics_exemplars_in;
+metric_write_fn metrics_samples_dropped, metrics_histograms_dropped, metrics_exemplars_dropped;
+metric_write_fn metrics_samples_failed, metrics_histograms_failed, metrics_exemplars_failed;
+
 extern const struct metric metrics_table[];
 extern const size_t metrics_count;
 

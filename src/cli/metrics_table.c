@@ -104,62 +104,6 @@ static bool queue_highest_sent(const struct metrics_view *view, const struct exp
     return each_endpoint(view, metric, out, done_of);
 }
 
-/* What Prometheus calls dropped, not failed. */
-static bool is_dropped(enum loss_reason reason)
-{
-    return reason == LOSS_TOO_OLD || reason == LOSS_UNKNOWN_REF || reason == LOSS_UNSUPPORTED;
-}
-
-/* What no endpoint refused (segments gone, damage) is counted with the first one, so that the
- * alert on failures sees it. */
-static double failed_of(const struct engine_destination_stats *destination,
-                        const struct engine_endpoint_stats *endpoint, bool first)
-{
-    uint64_t failed = 0;
-    for (unsigned i = 0; i < LOSS_REASONS; i++) {
-        failed += is_dropped((enum loss_reason)i) ? 0 : destination->lost[i];
-    }
-    uint64_t refused = destination->refused < failed ? destination->refused : failed;
-    return (double)(endpoint->failed + (first ? failed - refused : 0));
-}
-
-static bool samples_failed(const struct metrics_view *view, const struct expo_metric *metric,
-                           struct buf *out)
-{
-    return each_endpoint(view, metric, out, failed_of);
-}
-
-static bool dropped(struct buf *out, const struct expo_metric *metric,
-                    const struct engine_destination_stats *destination, const char *url)
-{
-    const struct {
-        const char *reason;
-        uint64_t count;
-    } rows[] = {{"too_old", destination->lost[LOSS_TOO_OLD]},
-                {"dropped_series", destination->counts[STORE_DROPPED]},
-                {"unintentionally_dropped_series", destination->lost[LOSS_UNKNOWN_REF]},
-                {"nhcb_in_rw1_not_supported", destination->lost[LOSS_UNSUPPORTED]}};
-    bool ok = true;
-    for (size_t i = 0; ok && i < ARRAY_COUNT(rows); i++) {
-        const struct expo_label labels[] = {
-            {"remote_name", destination->name}, {"url", url}, {"reason", rows[i].reason}};
-        ok = expo_value(out, metric, labels, ARRAY_COUNT(labels), (double)rows[i].count);
-    }
-    return ok;
-}
-
-static bool samples_dropped(const struct metrics_view *view, const struct expo_metric *metric,
-                            struct buf *out)
-{
-    size_t first = 0;
-    bool ok = true;
-    for (size_t i = 0; ok && i < view->engine.destinations_count; i++) {
-        ok = dropped(out, metric, &view->destinations[i], view->endpoints[first].url);
-        first += view->destinations[i].endpoints_count;
-    }
-    return ok;
-}
-
 static bool durations(const struct metrics_view *view, const struct expo_metric *metric,
                       struct buf *out)
 {
@@ -305,20 +249,52 @@ const struct metric metrics_table[] = {
     {CUSTOM(queue_highest_sent, GAUGE,
             "prometheus_remote_storage_queue_highest_sent_timestamp_seconds",
             "Newest timestamp accepted by this endpoint, or read when nothing waits for it.")},
-    {ENDPOINT(attempted, COUNTER, "prometheus_remote_storage_samples_total",
+    {ENDPOINT(kinds.attempted.samples, COUNTER, "prometheus_remote_storage_samples_total",
               "Samples in requests, repeats included.")},
-    {CUSTOM(samples_failed, COUNTER, "prometheus_remote_storage_samples_failed_total",
-            "Samples lost: refused for good by this endpoint; with the first endpoint also what "
-            "the WAL lost before it was read.")},
-    {ENDPOINT(retried, COUNTER, "prometheus_remote_storage_samples_retried_total",
+    {ENDPOINT(kinds.attempted.histograms, COUNTER, "prometheus_remote_storage_histograms_total",
+              "Native histograms in requests, repeats included.")},
+    {ENDPOINT(kinds.attempted.exemplars, COUNTER, "prometheus_remote_storage_exemplars_total",
+              "Exemplars in requests, repeats included.")},
+    {CUSTOM(
+        metrics_samples_failed, COUNTER, "prometheus_remote_storage_samples_failed_total",
+        "Samples lost: refused for good by this endpoint; with the first endpoint also what was given up before it was sent.")},
+    {CUSTOM(
+        metrics_histograms_failed, COUNTER, "prometheus_remote_storage_histograms_failed_total",
+        "Native histograms lost: refused for good by this endpoint; with the first endpoint also what was given up before it was sent.")},
+    {CUSTOM(
+        metrics_exemplars_failed, COUNTER, "prometheus_remote_storage_exemplars_failed_total",
+        "Exemplars lost: refused for good by this endpoint; with the first endpoint also what was given up before it was sent.")},
+    {ENDPOINT(kinds.retried.samples, COUNTER, "prometheus_remote_storage_samples_retried_total",
               "Samples of requests that are repeated.")},
-    {CUSTOM(samples_dropped, COUNTER, "prometheus_remote_storage_samples_dropped_total",
-            "Samples not sent, by reason: too old, dropped by rule, without a series record, or "
-            "not expressible.")},
-    {ENDPOINT(samples, COUNTER, "prometheus_remote_storage_succeeded_samples_total",
-              "Samples accepted by this endpoint.")},
-    {ENDPOINT(pending, GAUGE, "prometheus_remote_storage_samples_pending",
+    {ENDPOINT(kinds.retried.histograms, COUNTER,
+              "prometheus_remote_storage_histograms_retried_total",
+              "Native histograms of requests that are repeated.")},
+    {ENDPOINT(kinds.retried.exemplars, COUNTER, "prometheus_remote_storage_exemplars_retried_total",
+              "Exemplars of requests that are repeated.")},
+    {CUSTOM(
+        metrics_samples_dropped, COUNTER, "prometheus_remote_storage_samples_dropped_total",
+        "Samples not sent, by reason: too old, dropped by write_relabel_configs, without a series record, not expressible, out of order.")},
+    {CUSTOM(
+        metrics_histograms_dropped, COUNTER, "prometheus_remote_storage_histograms_dropped_total",
+        "Native histograms not sent, by reason: too old, dropped by write_relabel_configs, without a series record, not expressible, out of order.")},
+    {CUSTOM(
+        metrics_exemplars_dropped, COUNTER, "prometheus_remote_storage_exemplars_dropped_total",
+        "Exemplars not sent, by reason: too old, dropped by write_relabel_configs, without a series record, not expressible, out of order.")},
+    {ENDPOINT(kinds.pending.samples, GAUGE, "prometheus_remote_storage_samples_pending",
               "Samples waiting for this endpoint, in flight included.")},
+    {ENDPOINT(kinds.pending.histograms, GAUGE, "prometheus_remote_storage_histograms_pending",
+              "Native histograms waiting for this endpoint, in flight included.")},
+    {ENDPOINT(kinds.pending.exemplars, GAUGE, "prometheus_remote_storage_exemplars_pending",
+              "Exemplars waiting for this endpoint, in flight included.")},
+    {ENDPOINT(
+        metadata.sent, COUNTER, "prometheus_remote_storage_metadata_total",
+        "Metadata entries: over 1.0 those accepted, over 2.0 those in requests, repeats included.")},
+    {ENDPOINT(metadata.failed, COUNTER, "prometheus_remote_storage_metadata_failed_total",
+              "Metadata entries that were refused (1.0).")},
+    {ENDPOINT(metadata.retried, COUNTER, "prometheus_remote_storage_metadata_retried_total",
+              "Metadata entries that could not be sent and go again in the next round (1.0).")},
+    {ENDPOINT(metadata.bytes, COUNTER, "prometheus_remote_storage_metadata_bytes_total",
+              "Compressed bytes of accepted metadata requests (1.0).")},
     {ENDPOINT(bytes, COUNTER, "prometheus_remote_storage_bytes_total",
               "Compressed bytes of accepted requests.")},
     {QUEUE(stalls, COUNTER, "prometheus_remote_storage_enqueue_retries_total",
@@ -337,8 +313,12 @@ const struct metric metrics_table[] = {
               "Requests in flight that the load needs, by Prometheus' formula.")},
     {CUSTOM(shard_capacity, GAUGE, "prometheus_remote_storage_shard_capacity",
             "Samples that may wait, for each request that may be in flight.")},
-    {QUEUE(counts[STORE_READ], COUNTER, "prometheus_remote_storage_samples_in_total",
-           "Samples taken from the WAL.")},
+    {CUSTOM(metrics_samples_in, COUNTER, "prometheus_remote_storage_samples_in_total",
+            "Samples taken from the WAL, by the destination that took most.")},
+    {CUSTOM(metrics_histograms_in, COUNTER, "prometheus_remote_storage_histograms_in_total",
+            "Native histograms taken from the WAL, by the destination that took most.")},
+    {CUSTOM(metrics_exemplars_in, COUNTER, "prometheus_remote_storage_exemplars_in_total",
+            "Exemplars taken from the WAL, by the destination that took most.")},
 
     /* the WAL, as Prometheus' WAL watcher sees it */
     {CONSUMER(reading.segment, GAUGE, "prometheus_wal_watcher_current_segment",
@@ -381,6 +361,8 @@ const struct metric metrics_table[] = {
 
     /* endpoints */
     {CUSTOM(endpoint_states, GAUGE, "walship_endpoint_state", "1 for the present state.")},
+    {ENDPOINT(samples, COUNTER, "walship_endpoint_items_acked_total",
+              "Items of all kinds that it has accepted.")},
     {ENDPOINT(requests, COUNTER, "walship_endpoint_requests_total", "Requests started.")},
     {ENDPOINT(failures, COUNTER, "walship_endpoint_failures_total", "Requests not accepted.")},
     {ENDPOINT(retries, COUNTER, "walship_endpoint_retries_total", "Requests that repeat a batch.")},

@@ -21,7 +21,7 @@ struct lane *domain_lane(struct domain *domain, const struct route *route)
 /* The first domain keeps the account of what belongs to no shard. True: this item is to be counted;
  * an earlier life may have done it already. A late one lies before the others. */
 bool domain_account(struct engine *engine, struct domain *domain, const struct position *at,
-                    bool late)
+                    unsigned kind, bool late)
 {
     struct lane *account = &domain->destination->lanes[LANE_DROPPED];
     const struct position *known = late ? &account->resumed : &account->settled;
@@ -35,18 +35,19 @@ bool domain_account(struct engine *engine, struct domain *domain, const struct p
     account->dirty = true;
     engine->dirty = true;
     domain->destination->counts[STORE_READ]++;
+    kinds_add(&domain->destination->kinds.read, kind, 1);
     return true;
 }
 
 /* start_at: a duration. */
-bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
+bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms, unsigned kind,
                      const struct position *at)
 {
     struct destination *destination = domain->destination;
     if (t_ms >= destination->start_from_ms) {
         return false;
     }
-    if (domain_account(engine, domain, at, false)) {
+    if (domain_account(engine, domain, at, kind, false)) {
         destination->counts[STORE_DROPPED]++;
     }
     return true;
@@ -55,11 +56,12 @@ bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
 void domain_end_item(struct engine *engine, struct domain *domain, const struct ended *ended)
 {
     ASSERT(ended->end != ROUTE_GOES);
-    if (!domain_account(engine, domain, &ended->at, ended->late)) {
+    if (!domain_account(engine, domain, &ended->at, ended->kind, ended->late)) {
         return;
     }
     if (ended->end == ROUTE_DROPPED) {
         domain->destination->counts[STORE_DROPPED]++;
+        kinds_add(&domain->destination->kinds.dropped, ended->kind, 1);
         return;
     }
     struct loss loss = {.reason = LOSS_LABELS,
@@ -69,6 +71,7 @@ void domain_end_item(struct engine *engine, struct domain *domain, const struct 
                         .series = 1,
                         .time_min_ms = ended->t_ms,
                         .time_max_ms = ended->t_ms};
+    kinds_add(&loss.kinds, ended->kind, 1);
     ledger_add(engine, domain->destination, &loss);
 }
 
@@ -78,7 +81,8 @@ static void deliver_item(struct engine *engine, struct domain *domain, struct it
 {
     const struct route *route = route_of(engine, domain->destination, set);
     if (route->end != ROUTE_GOES) {
-        struct ended ended = {.end = (enum route_end)route->end, .at = *at, .t_ms = item->t_ms};
+        struct ended ended = {
+            .end = (enum route_end)route->end, .kind = item->kind, .at = *at, .t_ms = item->t_ms};
         domain_end_item(engine, domain, &ended);
         return;
     }
@@ -96,6 +100,7 @@ static void deliver_item(struct engine *engine, struct domain *domain, struct it
     ring_at(&domain->ring, domain->record_sequence)->open++;
     domain->pending++;
     domain->destination->counts[STORE_READ]++;
+    kinds_add(&domain->destination->kinds.read, item->kind, 1);
 }
 
 void domain_deliver(struct engine *engine, struct domain *domain, struct reader *reader)
@@ -109,7 +114,8 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
     for (size_t i = 0; i < reader->chunk_count; i++) {
         const struct wal_sample *sample = &reader->samples[i];
         at.item = reader->chunk_first + (uint32_t)i;
-        if (at.item < domain->next.at.item || domain_drop_old(engine, domain, sample->t_ms, &at)) {
+        if (at.item < domain->next.at.item ||
+            domain_drop_old(engine, domain, sample->t_ms, reader->kind, &at)) {
             continue;
         }
         struct item item = {.t_ms = sample->t_ms,

@@ -43,6 +43,7 @@ struct loss {
     enum loss_reason reason;
     struct position from, to;
     uint64_t items, series, bytes;
+    struct engine_kinds kinds; /* of the items; none: not known */
     int64_t time_min_ms, time_max_ms;
     const char *detail;
 };
@@ -113,7 +114,8 @@ struct destination {
     uint32_t routes_count;
     uint64_t counts[STORE_COUNTS]; /* READ includes what is pending */
     uint64_t lost[LOSS_REASONS];
-    struct store_loss *losses; /* not committed yet; details owned */
+    struct engine_kinds_taken kinds; /* but `refused` */
+    struct store_loss *losses;       /* not committed yet; details owned */
     size_t losses_count, losses_capacity;
     struct quarantine quarantine;
     int64_t first_start_ms, start_from_ms;
@@ -215,6 +217,7 @@ void routes_release(struct engine *engine, struct destination *destination);
 /* domain.c: items into lanes, and out again */
 struct ended {
     enum route_end end;
+    uint8_t kind;
     struct position at;
     int64_t t_ms;
     bool late; /* was parked */
@@ -222,8 +225,8 @@ struct ended {
 struct lane *domain_lane(struct domain *domain, const struct route *route);
 /* Counts an item as read that goes to no lane; false: it was counted before, or is another's. */
 bool domain_account(struct engine *engine, struct domain *domain, const struct position *at,
-                    bool late);
-bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms,
+                    unsigned kind, bool late);
+bool domain_drop_old(struct engine *engine, struct domain *domain, int64_t t_ms, unsigned kind,
                      const struct position *at);
 /* An item of a series that goes nowhere (route->end says why) is accounted for. */
 void domain_end_item(struct engine *engine, struct domain *domain, const struct ended *ended);
@@ -259,6 +262,7 @@ void folded_release(struct destination *destination);
 /* judge.c: what the destination would drop is not sent */
 struct ended_items { /* settled together */
     uint64_t out_of_order, there;
+    struct engine_kinds stale; /* out of order */
     struct loss old, ahead, unsupported, rejected;
 };
 void judge_clock(const struct engine *engine, struct sender *sender,

@@ -4,6 +4,7 @@
 #define ENGINE_ITEMS_H
 
 #include <walship/assert.h>
+#include <walship/engine_kinds.h>
 #include <walship/limits.h>
 #include <walship/position.h>
 #include <walship/rw.h>
@@ -29,6 +30,30 @@ enum carrier {
     CARRIER_RW_2, /* a histogram of custom buckets */
     CARRIER_NONE  /* above PAYLOAD_BYTES_MAX, or a schema that has no receiver: it holds nothing */
 };
+
+static inline void kinds_add(struct engine_kinds *kinds, unsigned kind, uint64_t count)
+{
+    switch ((enum item_kind)kind) {
+    case ITEM_HISTOGRAM:
+        kinds->histograms += count;
+        return;
+    case ITEM_EXEMPLAR:
+        kinds->exemplars += count;
+        return;
+    case ITEM_FLOAT:
+    case ITEM_FLOAT_START:
+    case ITEM_KINDS:
+        break;
+    }
+    kinds->samples += count;
+}
+
+static inline void kinds_sum(struct engine_kinds *sum, const struct engine_kinds *more)
+{
+    sum->samples += more->samples;
+    sum->histograms += more->histograms;
+    sum->exemplars += more->exemplars;
+}
 
 /* What an item can't hold itself. Shared by the destinations' items that are the same one; counted
  * by its users. In `data`: the bytes of a Histogram message; an exemplar's labels, their strings
@@ -77,9 +102,10 @@ struct chunk {
 
 struct lane {
     struct chunk *head, *tail;
-    uint32_t head_index;      /* first pending item in head */
-    uint32_t tail_count;      /* items in tail */
-    uint32_t count;           /* pending, in flight included */
+    uint32_t head_index; /* first pending item in head */
+    uint32_t tail_count; /* items in tail */
+    uint32_t count;      /* pending, in flight included; of them: */
+    uint32_t histograms, exemplars;
     uint32_t in_flight;       /* the first so many are in a batch */
     int64_t waiting_since_ms; /* when the first one not in flight arrived */
     struct position settled;  /* all its items before this are settled */

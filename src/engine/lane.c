@@ -34,6 +34,8 @@ void lane_push(struct engine *engine, struct lane *lane, const struct item *item
     }
     lane->tail->items[lane->tail_count++] = *item;
     lane->count++;
+    lane->histograms += item->kind == ITEM_HISTOGRAM;
+    lane->exemplars += item->kind == ITEM_EXEMPLAR;
 }
 
 static void chunk_give(struct engine *engine, struct chunk *chunk)
@@ -42,9 +44,22 @@ static void chunk_give(struct engine *engine, struct chunk *chunk)
     engine->free_chunks = chunk;
 }
 
+/* Of the first `count`. */
+static void kinds_drop(struct lane *lane, uint32_t count)
+{
+    struct lane_walk walk;
+    lane_walk_start(&walk, lane);
+    for (uint32_t i = 0; i < count && lane->histograms + lane->exemplars > 0; i++) {
+        const struct item *item = lane_walk_next(&walk);
+        lane->histograms -= item->kind == ITEM_HISTOGRAM;
+        lane->exemplars -= item->kind == ITEM_EXEMPLAR;
+    }
+}
+
 void lane_drop(struct engine *engine, struct lane *lane, uint32_t count)
 {
     ASSERT(count <= lane->count);
+    kinds_drop(lane, count);
     lane->count -= count;
     lane->unsure -= count < lane->unsure ? count : lane->unsure;
     while (count > 0) {
@@ -95,6 +110,8 @@ void lane_clear(struct engine *engine, struct lane *lane)
     lane->tail_count = 0;
     lane->head_index = 0;
     lane->count = 0;
+    lane->histograms = 0;
+    lane->exemplars = 0;
     lane->unsure = 0;
 }
 

@@ -51,6 +51,7 @@ void ledger_add(struct engine *engine, struct destination *destination, const st
 {
     destination->counts[STORE_LOST] += loss->items;
     destination->lost[loss->reason] += loss->items;
+    kinds_sum(&destination->kinds.lost[loss->reason], &loss->kinds);
     engine->dirty = true;
     /* rows that a running commit carries must not change under it */
     size_t index = (size_t)(destination - engine->destinations);

@@ -60,12 +60,13 @@ void engine_destination_stats(const struct engine *engine, size_t index,
                                              .undecodable = destination->undecodable,
                                              .out_of_order = destination->out_of_order,
                                              .case_collisions = destination->case_collisions,
+                                             .kinds = destination->kinds,
                                              .endpoints_count = destination->senders_count};
     quota_stats(destination->quota, &out->quota);
     memcpy(out->counts, destination->counts, sizeof out->counts);
     memcpy(out->lost, destination->lost, sizeof out->lost);
     for (size_t i = 0; i < destination->senders_count; i++) {
-        out->refused += destination->senders[i].failed;
+        kinds_sum(&out->kinds.refused, &destination->senders[i].kinds.failed);
     }
     for (size_t i = 0; i < destination->domains_count; i++) {
         domain_stats(engine, destination->domains[i], out);
@@ -83,13 +84,22 @@ void endpoint_newest(const struct engine *engine, const struct destination *dest
     size_t index = (size_t)(sender - destination->senders);
     ASSERT(index < destination->senders_count && destination->domains_count > 0);
     const struct domain *domain = destination->domains[index % destination->domains_count];
+    struct engine_kinds pending = {0};
     out->pending = 0;
     out->shards_present = 0;
     for (size_t i = 0; i < SHARDS_COUNT; i++) {
         bool present = destination->lanes[i].endpoint == index;
-        out->pending += present ? destination->lanes[i].count : 0;
-        out->shards_present += present;
+        if (!present) {
+            continue;
+        }
+        const struct lane *lane = &destination->lanes[i];
+        pending.exemplars += lane->exemplars;
+        pending.histograms += lane->histograms;
+        out->pending += lane->count;
+        out->shards_present++;
     }
+    pending.samples = out->pending - pending.histograms - pending.exemplars;
+    out->kinds.pending = pending;
     bool behind = domain->reader == NULL || tail_behind_bytes(domain->reader->tail) > 0;
     out->newest_done_ms = out->pending == 0 ? domain->newest_read_ms : sender->newest_acked_ms;
     out->newest_due_ms = domain->newest_read_ms;
@@ -127,9 +137,8 @@ void engine_endpoint_stats(const struct engine *engine, size_t destination_index
                                           .failures = sender->failures,
                                           .retries = sender->retries,
                                           .bytes = sender->bytes,
-                                          .attempted = sender->attempted,
-                                          .retried = sender->retried,
-                                          .failed = sender->failed,
+                                          .kinds = sender->kinds,
+                                          .metadata = sender->metadata,
                                           .durations = sender->durations,
                                           .in_flight = sender->endpoint.in_flight,
                                           .allowed = sender->endpoint.allowed,
@@ -159,13 +168,17 @@ static void check_lanes(const struct destination *destination, const struct doma
         domain_watermark(domain, &watermark);
         ASSERT(lane->in_flight <= lane->count);
         *pending += lane->count;
+        uint32_t histograms = 0, exemplars = 0;
         lane_walk_start(&walk, lane);
         for (uint32_t k = 0; k < lane->count; k++) {
             const struct item *item = lane_walk_next(&walk);
             const struct ring_record *record = ring_of(&domain->ring, item->record);
             ASSERT(record->open > 0);                             /* I1 */
             ASSERT(!position_before(&record->at, &watermark.at)); /* I1 */
+            histograms += item->kind == ITEM_HISTOGRAM;
+            exemplars += item->kind == ITEM_EXEMPLAR;
         }
+        ASSERT(histograms == lane->histograms && exemplars == lane->exemplars);
     }
 }
 

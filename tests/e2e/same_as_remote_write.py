@@ -4,6 +4,10 @@
     serve PORT                    the exporter that Prometheus scrapes: text at /metrics, all kinds of items at /kinds
     write DIR EXPORTER EMULATOR STATUS...   all configurations; one walship per STATUS port
     full DIR SINCE_MS             exit 0 when every block of both has items of each kind due at or after that time
+    rest DIR                      Prometheus' configuration without targets: after a reload nothing new comes
+    figures DIR                   with nothing on its way, what both say on /metrics must be what arrived, kind by kind; each
+                                  metric that Prometheus has of remote write and of its WAL watcher walship has too, with its
+                                  type and labels; both drop by rule in the same blocks, and took in the same
     compare DIR FROM_MS TO_MS     what arrived with a time between the two must be the same, block by block, and in order
                                   of time. Custom buckets over 1.0: Prometheus 3.5 sends such histograms without their
                                   bounds, which no receiver can read; walship counts them as unsupported instead
@@ -116,7 +120,7 @@ BLOCKS = [
     ("labelmap external", [rule("labelmap", regex="(cluster|zone|code)", replacement="ext_$1")]),
     ("labelmap with dots", [rule("labelmap", regex="(.*)\\.with\\.(.*)", replacement="${2}.${1}")]),
     ("labeldrop", [rule("labeldrop", regex="meta_.*|__.+x|instance")]),
-    ("labelkeep", [rule("labelkeep", regex="__name__|code|path|a.*")]),
+    ("labelkeep", [rule("labelkeep", regex="__name__|job|code|path|a.*")]),
     ("lowercase", [rule("lowercase", source_labels=["place"], target_label="place"), rule("lowercase", source_labels=["method", "unit"], target_label="l")]),
     ("uppercase", [rule("uppercase", source_labels=["place"], target_label="place"), rule("uppercase", source_labels=["zone"], target_label="zone")]),
     ("merged", [rule("labeldrop", regex="method|code|path|instance")]),
@@ -220,7 +224,7 @@ def save(path, tree):
         json.dump(tree, file, ensure_ascii=False)  # which is YAML too
 
 
-def write(folder, exporter, emulator, *status):
+def write(folder, exporter, prometheus, emulator, *status):
     table = blocks()
     assert len(table) <= DESTINATIONS_MAX * len(status), len(table)
     url = f"http://127.0.0.1:{emulator}/"
@@ -243,7 +247,13 @@ def write(folder, exporter, emulator, *status):
             "wal_dir": f"{folder}/data", "state_dir": f"{folder}/state{n}", "listen_address": f"127.0.0.1:{port}",
             "start_at": "oldest", "external_labels": EXTERNAL,
             "remote_write": [{**common[i], "url": f"{url}w{i}"} for i in mine]})
-    save(f"{folder}/pages.json", [f"http://127.0.0.1:{port}/metrics" for port in status])
+    save(f"{folder}/pages.json", [f"http://127.0.0.1:{port}/metrics" for port in (prometheus, *status)])
+
+
+def rest(folder):
+    with open(f"{folder}/prometheus.yml", encoding="utf-8") as file:
+        tree = json.load(file)
+    save(f"{folder}/prometheus.yml", {**tree, "scrape_configs": []})
 
 
 # The items of each kind: its name, then what must be equal beside pair, labels and time. Custom buckets have schema -53.
@@ -313,10 +323,15 @@ def full(folder, since):
     return all(due(block) <= kinds.get(f"{who}{i}", set()) for i, block in enumerate(blocks()) for who in "pw")
 
 
+def pages_of(folder):
+    """Prometheus' page, then those of walship."""
+    with open(f"{folder}/pages.json", encoding="utf-8") as file:
+        return [urllib.request.urlopen(page, timeout=10).read().decode() for page in json.load(file)]
+
+
 def unsupported(folder):
     """The blocks of which walship counted histograms as unsupported."""
-    with open(f"{folder}/pages.json", encoding="utf-8") as file:
-        pages = [urllib.request.urlopen(page, timeout=10).read().decode() for page in json.load(file)]
+    pages = pages_of(folder)[1:]
     row = re.compile(r'^walship_items_lost_total{remote_name="b(\d+)",reason="unsupported"} (\S+)$', re.MULTILINE)
     return {int(block) for block, value in row.findall("\n".join(pages)) if float(value) > 0}
 
@@ -361,6 +376,69 @@ def compare(folder, first, last):
     return failed == 0
 
 
-COMMANDS = {"serve": serve, "write": write, "full": full, "compare": compare}
+# Of no meaning in walship: it has no interner of strings, is not told of samples by Prometheus, and reads what it finds.
+FOREIGN = {"prometheus_remote_storage_string_interner_zero_reference_releases_total", "prometheus_wal_watcher_notifications_skipped_total",
+           "prometheus_wal_watcher_samples_sent_pre_tailing_total"}
+REMOTE = re.compile(r"^(prometheus_(?:remote_storage|wal_watcher)_\w+?)(?:{(.*)})? (\S+)$", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="((?:[^"\\\\]|\\\\.)*)"')
+COUNTED = {"samples": ("float",), "histograms": ("native", "custom"), "exemplars": ("exemplar",)}
+
+
+def page_read(text):
+    """Types by name; (label names by name); values by (name, remote_name, reason)."""
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    labels, values = {}, {}
+    for name, inner, value in REMOTE.findall(text):
+        own = dict(LABEL.findall(inner))
+        labels[name] = set(own)
+        values[name, own.get("remote_name"), own.get("reason")] = float(value)
+    return types, labels, values
+
+
+def names_missing(theirs, ours):
+    """What walship's page lacks of Prometheus' metrics."""
+    for name in sorted(set(theirs[1]) - FOREIGN):
+        family = re.sub("_(bucket|sum|count)$", "", name) if name not in theirs[0] else name
+        if theirs[0][family] != ours[0].get(family) or theirs[1][name] != ours[1].get(name):
+            yield f"{name}: {theirs[0][family]} {sorted(theirs[1][name])} in Prometheus, {ours[0].get(family)} {sorted(ours[1].get(name, []))} in walship"
+
+
+def block_figures(name, page, arrived):
+    """What a page says of a block, where it is not what arrived."""
+    for kind, own in COUNTED.items():
+        count = sum(arrived[one] for one in own)
+        said = {what: page.get((f"prometheus_remote_storage_{kind}_{what}", name, None)) for what in ("total", "failed_total", "retried_total", "pending")}
+        if said != {"total": count, "failed_total": 0, "retried_total": 0, "pending": 0}:
+            yield f"{kind} {said}, but {count} arrived"
+
+
+def drops_by_rule(page, name, kind):
+    return page.get((f"prometheus_remote_storage_{kind}_dropped_total", name, "dropped_series"), 0) > 0
+
+
+def figures(folder):
+    first, *others = [page_read(text) for text in pages_of(folder)]
+    found, _ = received(folder, 0, 2**62)
+    arrived = {pair: collections.Counter(item[0] for item in items.elements()) for pair, items in found.items()}
+    faults = [fault for page in others for fault in names_missing(first, page)]
+    table = blocks()
+    for i, block in enumerate(table):
+        name, mine = f"b{i}", others[i // DESTINATIONS_MAX][2]
+        for who, page in (("p", first[2]), ("w", mine)):
+            faults += [f"{block['name']} ({who}{i}): {fault}" for fault in block_figures(name, page, arrived.get(f"{who}{i}", collections.Counter()))]
+        faults += [f"{block['name']}: only one of both drops {kind} by rule" for kind in COUNTED
+                   if drops_by_rule(first[2], name, kind) != drops_by_rule(mine, name, kind)]
+    # Prometheus counts a histogram's stale marker as the sample by which a scrape asks for it, not as what its WAL has
+    for kinds in (("samples", "histograms"), ("exemplars",)):
+        taken = [sum(page[2][f"prometheus_remote_storage_{kind}_in_total", None, None] for kind in kinds) for page in (first, *others)]
+        if len(set(taken)) != 1 or taken[0] == 0:
+            faults.append(f"{kinds} in_total: {taken}")
+    for fault in faults:
+        print(f"FAIL {fault}")
+    print(f"same_as_remote_write: the figures of {len(table)} blocks; {len(faults)} differ")
+    return not faults
+
+
+COMMANDS = {"rest": rest, "figures": figures, "serve": serve, "write": write, "full": full, "compare": compare}
 if __name__ == "__main__":
     sys.exit(1 if COMMANDS[sys.argv[1]](*sys.argv[2:]) is False else 0)

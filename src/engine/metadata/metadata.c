@@ -218,17 +218,28 @@ static void destination_send(struct engine *engine, struct destination *destinat
     }
 }
 
+static void answer_count(const struct metadata_sending *sending, const struct http_result *result,
+                         bool good)
+{
+    struct engine_metadata_stats *stats = &sending->sender->metadata;
+    int status = result->outcome == HTTP_ANSWERED ? result->status : 0;
+    bool later = status / 100 != 4 || status == 408 || status == 429;
+    stats->sent += good ? sending->count : 0;
+    stats->bytes += good ? sending->batch.body.bytes : 0;
+    stats->retried += !good && later ? sending->count : 0;
+    stats->failed += !good && !later ? sending->count : 0;
+}
+
 static void destination_answered(struct engine *engine, struct destination *destination,
                                  const struct http_result *result)
 {
     struct metadata_sending *sending = &destination->metadata;
     ASSERT(sending->batch.state == BATCH_SENT && sending->batch.id == result->id);
     sending->batch.state = BATCH_FREE;
-    buf_release(&sending->batch.body);
     bool good = result->outcome == HTTP_ANSWERED && result->status / 100 == 2;
     trace_line(engine, "%s: metadata, %d", sending->sender->conf->shown, result->status);
-    sending->sent += good ? sending->count : 0;
-    sending->failed += good ? 0 : sending->count;
+    answer_count(sending, result, good);
+    buf_release(&sending->batch.body);
     sending->next += sending->count;
     if (good && sending->next < families_count(engine->metadata.families)) {
         return; /* the next part at once */

@@ -25,7 +25,6 @@ struct metadata_sending {
     uint32_t count;
     uint32_t rounds;
     int64_t due_ms;
-    uint64_t sent, failed;
 };
 
 /* written.c: what a 2.0 receiver says it wrote */

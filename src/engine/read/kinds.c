@@ -179,7 +179,7 @@ bool kind_taken(struct engine *engine, struct domain *domain, const struct wal_s
             destination->uncarried || !payload_carried(item, destination->version);
         return true;
     }
-    if (domain_account(engine, domain, at, false)) {
+    if (domain_account(engine, domain, at, item->kind, false)) {
         destination->counts[STORE_DROPPED]++;
     }
     return false;

@@ -60,7 +60,11 @@ static void give_up(struct engine *engine, struct domain *domain, size_t first, 
     for (size_t i = 0; i < count; i++) {
         struct position at = parked_position(domain, &parked[i]);
         int64_t t_ms = parked[i].t_ms;
-        loss.items += domain->index == 0 && !position_before(&at, known);
+        if (domain->index == 0 && !position_before(&at, known)) {
+            loss.items++;
+            kinds_add(&loss.kinds, parked[i].kind, 1);
+            kinds_add(&destination->kinds.read, parked[i].kind, 1);
+        }
         loss.series += parked[i].ref > highest; /* surely different ones */
         highest = parked[i].ref > highest ? parked[i].ref : highest;
         loss.time_min_ms = t_ms < loss.time_min_ms ? t_ms : loss.time_min_ms;
@@ -124,7 +128,7 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
     const struct route *route = route_of(engine, domain->destination, set);
     struct position at = parked_position(domain, parked);
     if (route->end != ROUTE_GOES) {
-        struct ended ended = {(enum route_end)route->end, at, parked->t_ms, true};
+        struct ended ended = {(enum route_end)route->end, parked->kind, at, parked->t_ms, true};
         domain_end_item(engine, domain, &ended);
         parked_end(domain, parked);
         return;
@@ -139,6 +143,7 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
     lane_push(engine, lane, &item); /* which takes over its payload */
     domain->pending++;
     domain->destination->counts[STORE_READ]++;
+    kinds_add(&domain->destination->kinds.read, item.kind, 1);
 }
 
 void park_retry(struct engine *engine, struct domain *domain, const struct position *at)

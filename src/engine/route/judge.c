@@ -213,6 +213,7 @@ static void loss_widen(struct loss *loss, const struct item *item, const struct 
                               .time_max_ms = item->t_ms};
     }
     loss->items++;
+    kinds_add(&loss->kinds, item->kind, 1);
     loss->from = position_before(at, &loss->from) ? *at : loss->from;
     loss->to = position_before(&loss->to, at) ? *at : loss->to;
     loss->time_min_ms = item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
@@ -226,6 +227,7 @@ void judge_ended(struct ended_items *ended, const struct item *item, const struc
         return;
     case ITEM_OUT_OF_ORDER:
         ended->out_of_order++;
+        kinds_add(&ended->stale, item->kind, 1);
         return;
     case ITEM_TOO_OLD:
         loss_widen(&ended->old, item, at);
@@ -281,6 +283,7 @@ void judge_account(struct engine *engine, struct destination *destination,
 {
     destination->counts[STORE_DROPPED] += ended->out_of_order;
     destination->out_of_order += ended->out_of_order;
+    kinds_sum(&destination->kinds.stale, &ended->stale);
     destination->counts[STORE_ALREADY_THERE] += ended->there;
     account_loss(engine, destination, LOSS_UNSUPPORTED, &ended->unsupported);
     account_loss(engine, destination, LOSS_REJECTED, &ended->rejected);

@@ -16,7 +16,9 @@ void demand_begun(const struct engine *engine, struct sender *sender, struct bat
     if (batch->attempts == 0) {
         batch->begun_ms = engine->now_ms;
     }
-    sender->attempted += batch->carried;
+    struct engine_kinds kinds = batch_kinds(batch);
+    kinds_sum(&sender->kinds.attempted, &kinds);
+    sender->metadata.sent += batch->metadata;
 }
 
 void demand_answered(const struct engine *engine, struct sender *sender, const struct batch *batch)

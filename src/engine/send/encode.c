@@ -37,6 +37,7 @@ struct encode {
     struct rw_histogram histograms[BATCH_SAMPLES_MAX];
     struct rw_exemplar exemplars[BATCH_SAMPLES_MAX];
     uint32_t items_count;
+    uint32_t metadata; /* series written with theirs */
     struct label labels[LABELS_FINAL_MAX];
     struct rw2 *rw2;
     struct buf raw;
@@ -134,6 +135,7 @@ static void groups_make(struct encode *encode, const struct destination *destina
 static bool series_write(struct encode *encode, enum rw_version version,
                          const struct rw_series *series)
 {
+    encode->metadata += series->metadata != NULL;
     return version == RW_2 ? rw2_write(encode->rw2, series) : rw1_write(&encode->raw, series);
 }
 
@@ -239,6 +241,7 @@ static bool groups_write(struct engine *engine, enum rw_version version)
 {
     struct encode *encode = engine->encode;
     buf_clear(&encode->raw);
+    encode->metadata = 0;
     if (version == RW_2) {
         rw2_begin(encode->rw2);
     }
@@ -261,6 +264,7 @@ bool encode_batch(struct engine *engine, struct destination *destination, struct
         *fitting = batch->carried / 2;
         return false;
     }
+    batch->metadata = encode->metadata;
     bool compressed = rw_compress(&encode->raw, &encode->compressed);
     ASSERT(compressed);
     size_t bytes = encode->compressed.bytes;

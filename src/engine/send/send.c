@@ -104,7 +104,8 @@ static void batch_failed(struct engine *engine, struct destination *destination,
                          struct sender *sender, struct batch *batch, enum verdict verdict)
 {
     sender->failures++;
-    sender->retried += batch->carried;
+    struct engine_kinds kinds = batch_kinds(batch);
+    kinds_sum(&sender->kinds.retried, &kinds);
     if (verdict == VERDICT_FAILED) {
         verdict_failed(engine, destination, sender, batch);
         if (batch->state == BATCH_READY) {

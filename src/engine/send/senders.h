@@ -25,6 +25,7 @@ struct batch {
     uint32_t samples; /* items of all kinds, those that have an end already too */
     uint32_t carried; /* in the body; of them: */
     uint32_t histograms, exemplars;
+    uint32_t metadata;            /* series in the body that have theirs with them (2.0) */
     enum rw_version version;      /* of the body */
     uint32_t missing;             /* that its receiver says it did not write */
     int64_t retry_at_ms;          /* not before */
@@ -39,6 +40,14 @@ struct batch {
     bool maybe;                  /* it may have been delivered: an end was ambiguous */
     struct buf body;             /* kept until settled: a retry sends the same bytes (I2) */
 };
+
+/* What is in its body. */
+static inline struct engine_kinds batch_kinds(const struct batch *batch)
+{
+    ASSERT(batch->carried >= batch->histograms + batch->exemplars);
+    return (struct engine_kinds){batch->carried - batch->histograms - batch->exemplars,
+                                 batch->histograms, batch->exemplars};
+}
 
 /* How many requests in flight the load needs, from rates of the last half minute. */
 struct demand {
@@ -88,7 +97,8 @@ struct sender { /* an endpoint with its batches */
     int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
     uint64_t acks;                        /* requests taken */
     uint64_t samples, requests, failures, retries, bytes;
-    uint64_t attempted, retried, failed; /* samples */
+    struct engine_kinds_sent kinds; /* but `pending` */
+    struct engine_metadata_stats metadata;
     int64_t newest_acked_ms;
     uint64_t token_revision;
     int64_t token_since_ms; /* when that was first seen */

@@ -160,6 +160,7 @@ static uint32_t lane_before(const struct engine *engine, const struct domain *do
             loss->from = at;
         }
         loss->items = count + 1;
+        kinds_add(&loss->kinds, item->kind, 1);
         loss->to = at;
         loss->time_min_ms = item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
         loss->time_max_ms = item->t_ms > loss->time_max_ms ? item->t_ms : loss->time_max_ms;

@@ -43,6 +43,7 @@ static struct loss *losses_sum(const struct destination *destination, const stru
             struct position at = ring_of(&domain->ring, item->record)->at;
             at.item = item->index;
             bool first = loss->items++ == 0;
+            kinds_add(&loss->kinds, item->kind, 1);
             loss->from = first || position_before(&at, &loss->from) ? at : loss->from;
             loss->to = first || position_before(&loss->to, &at) ? at : loss->to;
             loss->time_min_ms =
@@ -109,7 +110,7 @@ static void losses_write(struct engine *engine, struct destination *destination,
     uint32_t named = 0;
     for (uint32_t i = 0; i < batch->sift->items; i++) {
         if (losses[i].items > 0) {
-            sender->failed += losses[i].items;
+            kinds_sum(&sender->kinds.failed, &losses[i].kinds);
             series_lost(engine, destination, batch->sift, &losses[i], i, named++ < DETAILS_MAX);
         }
     }

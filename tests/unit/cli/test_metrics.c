@@ -47,11 +47,18 @@ static struct metrics_view view_make(void)
     destinations[0].counts[STORE_ACKED] = 80;
     destinations[0].lag_ms = 1500;
     destinations[1].counts[STORE_DROPPED] = 4;
-    destinations[1].lost[LOSS_TRUNCATED] = 7;
     destinations[1].lost[LOSS_REJECTED] = 3;
-    destinations[1].lost[LOSS_TOO_OLD] = 2;
-    destinations[1].lost[LOSS_UNKNOWN_REF] = 1;
-    destinations[1].refused = 3;
+    struct engine_kinds_taken *kinds = &destinations[1].kinds;
+    kinds->lost[LOSS_BUDGET] = (struct engine_kinds){7, 2, 0};
+    kinds->lost[LOSS_REJECTED] = (struct engine_kinds){3, 0, 1};
+    kinds->lost[LOSS_TOO_OLD] = (struct engine_kinds){2, 0, 0};
+    kinds->lost[LOSS_UNKNOWN_REF] = (struct engine_kinds){0, 0, 1};
+    kinds->lost[LOSS_UNSUPPORTED].histograms = 9;
+    kinds->dropped = (struct engine_kinds){4, 5, 6};
+    kinds->stale.samples = 8;
+    kinds->refused = (struct engine_kinds){3, 0, 1};
+    destinations[0].kinds.read = (struct engine_kinds){90, 2, 8};
+    kinds->read = (struct engine_kinds){80, 3, 0};
     endpoints[0].newest_due_ms = 1700000000999;
     endpoints[0].newest_done_ms = 1700000000000;
     endpoints[0].durations.counts[0] = 5;
@@ -62,7 +69,10 @@ static struct metrics_view view_make(void)
     endpoints[1].state = ENDPOINT_HELD;
     endpoints[1].has_identity = true;
     endpoints[1].token_expires_in_ms = 60500;
-    endpoints[2].failed = 3;
+    endpoints[2].kinds.failed = (struct engine_kinds){3, 0, 1};
+    endpoints[2].kinds.attempted = (struct engine_kinds){30, 20, 10};
+    endpoints[2].kinds.pending.exemplars = 2;
+    endpoints[2].metadata = (struct engine_metadata_stats){11, 12, 13, 14};
     endpoints[2].has_identity = true;
     endpoints[2].token_expires_in_ms = INT64_MAX;
     struct metrics_view view = {.process = {.reload_good = true, .resident_bytes = 4096},
@@ -90,7 +100,27 @@ static const char *const lines[] = {
     "reason=\"too_old\"} 2",
     "prometheus_remote_storage_samples_dropped_total{" WEST ",url=\"https://b/write\","
     "reason=\"dropped_series\"} 4",
-    "prometheus_remote_storage_samples_in_total{remote_name=\"east\",url=\"https://a/write\"} 100",
+    "prometheus_remote_storage_histograms_dropped_total{" WEST ",url=\"https://b/write\","
+    "reason=\"nhcb_in_rw1_not_supported\"} 9",
+    "prometheus_remote_storage_exemplars_dropped_total{" WEST ",url=\"https://b/write\","
+    "reason=\"unintentionally_dropped_series\"} 1",
+    "prometheus_remote_storage_samples_dropped_total{" WEST ",url=\"https://b/write\","
+    "reason=\"out_of_order\"} 8",
+    "prometheus_remote_storage_histograms_failed_total{" WEST ",url=\"https://b/write\"} 2",
+    "prometheus_remote_storage_exemplars_failed_total{" WEST ",url=\"https://b/write\"} 0",
+    "prometheus_remote_storage_exemplars_failed_total{" WEST ",url=\"https://c/write\"} 1",
+    "prometheus_remote_storage_samples_total{" WEST ",url=\"https://c/write\"} 30",
+    "prometheus_remote_storage_histograms_total{" WEST ",url=\"https://c/write\"} 20",
+    "prometheus_remote_storage_exemplars_total{" WEST ",url=\"https://c/write\"} 10",
+    "prometheus_remote_storage_exemplars_pending{" WEST ",url=\"https://c/write\"} 2",
+    "prometheus_remote_storage_metadata_total{" WEST ",url=\"https://c/write\"} 11",
+    "prometheus_remote_storage_metadata_failed_total{" WEST ",url=\"https://c/write\"} 12",
+    "prometheus_remote_storage_metadata_retried_total{" WEST ",url=\"https://c/write\"} 13",
+    "prometheus_remote_storage_metadata_bytes_total{" WEST ",url=\"https://c/write\"} 14",
+    /* no labels, as in Prometheus: of the destination that took most */
+    "prometheus_remote_storage_samples_in_total 90",
+    "prometheus_remote_storage_histograms_in_total 3",
+    "prometheus_remote_storage_exemplars_in_total 8",
     "prometheus_remote_storage_sent_batch_duration_seconds_bucket{remote_name=\"east\","
     "url=\"https://a/write\",le=\"0.005\"} 5",
     "prometheus_remote_storage_sent_batch_duration_seconds_count{remote_name=\"east\","

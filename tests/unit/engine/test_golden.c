@@ -56,8 +56,8 @@ static const char *const reloads[] = {"reload_endpoints", "reload_labels", "relo
                                       "reload_pinned"};
 
 /* other items than floats, and remote write 2.0 */
-static const char *const kinds[] = {"metadata", "written", "fallback", "kinds_dropped",
-                                    "undecodable"};
+static const char *const kinds[] = {"metadata",      "written",     "fallback",
+                                    "kinds_dropped", "undecodable", "kinds_counted"};
 
 static const char *const refusals[] = {
     "poison",       "poison_series", "already_there", "already_there_not", "already_there_restart",

@@ -49,6 +49,7 @@
  *     spool_max BYTES | spool_free BYTES  the budget; what is free, where 1000 must be
  *     spooled                             what is in the spool
  *     stats                               the account of each destination
+ *     kinds                               the same by kind: samples/histograms/exemplars
  *     next NAME URL[,URL] [...]           a destination of the configuration to come
  *     next_external N V | next_wal_dir D  its other parts
  *     reload                              it takes the present one's place

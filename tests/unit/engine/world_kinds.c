@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <check.h>
+#include <inttypes.h>
 
 enum { ITEMS_MAX = 16, RECORD_BYTES_MAX = 1 << 16 };
 
@@ -96,10 +97,57 @@ static void do_metadata(struct world *world, char *line)
     buf_release(&record);
 }
 
+/* Samples/histograms/exemplars. */
+static void kinds_print(struct world *world, const char *what, const struct engine_kinds *kinds)
+{
+    world_print(world, "%s %" PRIu64 "/%" PRIu64 "/%" PRIu64, what, kinds->samples,
+                kinds->histograms, kinds->exemplars);
+}
+
+static void endpoint_kinds(struct world *world, size_t destination, size_t endpoint)
+{
+    struct engine_endpoint_stats s;
+    engine_endpoint_stats(world->engine, destination, endpoint, &s);
+    world_print(world, "          %s:", s.url);
+    kinds_print(world, " sent", &s.kinds.attempted);
+    kinds_print(world, ", again", &s.kinds.retried);
+    kinds_print(world, ", refused", &s.kinds.failed);
+    kinds_print(world, ", pending", &s.kinds.pending);
+    world_print(world, ", metadata %" PRIu64 " sent, %" PRIu64 " again, %" PRIu64 " refused\n",
+                s.metadata.sent, s.metadata.retried, s.metadata.failed);
+}
+
+static void do_kinds(struct world *world)
+{
+    for (size_t i = 0; i < world->conf.destinations_count; i++) {
+        struct engine_destination_stats s;
+        engine_destination_stats(world->engine, i, &s);
+        world_print(world, "          %s:", s.name);
+        kinds_print(world, " read", &s.kinds.read);
+        kinds_print(world, ", dropped", &s.kinds.dropped);
+        kinds_print(world, ", stale", &s.kinds.stale);
+        for (unsigned k = 0; k < LOSS_REASONS; k++) {
+            const struct engine_kinds *lost = &s.kinds.lost[k];
+            if (lost->samples + lost->histograms + lost->exemplars > 0) {
+                world_print(world, ", %s", loss_reason_name((enum loss_reason)k));
+                kinds_print(world, "", lost);
+            }
+        }
+        world_print(world, "\n");
+        for (size_t k = 0; k < s.endpoints_count; k++) {
+            endpoint_kinds(world, i, k);
+        }
+    }
+}
+
 bool world_kinds_step(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "metadata") == 0) {
         do_metadata(world, line);
+        return true;
+    }
+    if (strcmp(verb, "kinds") == 0) {
+        do_kinds(world);
         return true;
     }
     if (strcmp(verb, "mute") == 0 || strcmp(verb, "no_exemplars") == 0) {
