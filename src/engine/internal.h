@@ -177,7 +177,7 @@ struct engine {
     size_t quotas_count;
     struct quota_account *quotas_before; /* while it is reconfigured */
     size_t quotas_before_count;
-    size_t send_first; /* whose turn it is to be the first, where quotas are shared */
+    size_t send_first;              /* whose turn it is to be the first, where quotas are shared */
     struct store_segment *segments; /* ascending; segments.c */
     size_t segments_count;
     bool generation_proven; /* what the directory knows of segments is of its generation */
@@ -245,6 +245,9 @@ void park_release(struct domain *domain);
 void park_shift(struct domain *domain, int64_t ms); /* so long nobody could have come */
 /* After new definitions at `at`: parked items whose ref is known by now go to their lanes. */
 void park_retry(struct engine *engine, struct domain *domain, const struct position *at);
+/* Before the domain goes on at `at`: what a checkpoint defines holds from the start of a segment,
+ * and no record says so. */
+void park_enter(struct engine *engine, struct domain *domain, const struct position *at);
 void park_expire(struct engine *engine, struct domain *domain, bool all);
 
 /* ledger.c */

@@ -173,6 +173,15 @@ void oracle_source_unknown(struct oracle *oracle, uint32_t source)
     }
 }
 
+void oracle_source_forgotten(struct oracle *oracle, uint32_t source, uint32_t checkpoint)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        bool left = item->source == source && item->segment > checkpoint;
+        item->forgotten = item->forgotten || left;
+    }
+}
+
 void oracle_segment_damaged(struct oracle *oracle, uint32_t segment)
 {
     if (!oracle->damaged || segment < oracle->damaged_from) {

@@ -44,12 +44,13 @@ struct oracle_item {
     int64_t t_ms;
     uint64_t bits;
     enum item_state state;
-    bool unknown; /* no series record exists for its ref */
-    bool late;    /* its series record comes after it */
-    bool removed; /* its segment was deleted */
-    bool kept;    /* and the spool had it then: no excuse */
-    bool defined; /* and all series known before it */
-    bool dropped; /* its series is */
+    bool unknown;   /* no series record exists for its ref */
+    bool late;      /* its series record comes after it */
+    bool forgotten; /* no checkpoint has its series record any more, though the series lives */
+    bool removed;   /* its segment was deleted */
+    bool kept;      /* and the spool had it then: no excuse */
+    bool defined;   /* and all series known before it */
+    bool dropped;   /* its series is */
     enum rw_decoded_kind kind;
     int64_t st_ms; /* start time; 0: none */
     bool custom;   /* a histogram of custom buckets: 2.0 only */
@@ -178,6 +179,9 @@ void oracle_item_lost(struct oracle *oracle, uint32_t item);
 void oracle_power_loss(struct oracle *oracle, uint32_t segment);
 /* The items of this source have no series record after all. */
 void oracle_source_unknown(struct oracle *oracle, uint32_t source);
+/* A checkpoint lacks the series record of this source: what is not in the segments that it replaces
+ * may be unknown to one life and known to the next, from what an older file says. */
+void oracle_source_forgotten(struct oracle *oracle, uint32_t source, uint32_t checkpoint);
 /* Bytes of it changed: records of it may be lost, and with them the series they defined. From then
  * on positions prove nothing to the oracle, and what is near the damage may come twice. */
 void oracle_segment_damaged(struct oracle *oracle, uint32_t segment);

@@ -184,6 +184,13 @@ static bool left_out(const struct oracle *oracle, const struct oracle_destinatio
            (backwards && destination->conf->out_of_order == CONF_ORDER_DROP);
 }
 
+/* Unknown to one life, while the series came on under another ref; known to the next. */
+static bool forgotten_before(const struct oracle *oracle, uint32_t number, uint32_t newest)
+{
+    return oracle->items[number].forgotten &&
+           oracle->items[number].source != oracle->items[newest].source;
+}
+
 void oracle_delivered(void *context, const struct fake_request *request)
 {
     struct oracle *oracle = context;
@@ -214,8 +221,9 @@ void oracle_delivered(void *context, const struct fake_request *request)
             request->end != FAKE_OPEN &&
             (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||
              number < destination->start_item || anew || oracle->conf->start_at == CONF_START_AGO);
-        /* and where a series record is lost, its items wait while those of another ref go */
         uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
+        /* and where a series record is lost, its items wait while those of another ref go */
+        orphan = orphan || (newest > 0 && forgotten_before(oracle, number, newest - 1));
         if (number + 1 < newest && !orphan && !again && !oracle->damaged && !oracle->state_lost) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
                              destination->conf->name, oracle_item_text(oracle, number), newest - 1);

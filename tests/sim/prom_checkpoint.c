@@ -120,7 +120,10 @@ void checkpoint_rename(struct prometheus *prom)
     fake_os_rename(prom->os, from, to);
     for (uint32_t i = 0; i < prom->series_count; i++) {
         struct prom_series *series = &prom->series[i];
-        series->dropped = series->dropped || (series->defined && !series_kept(prom, i));
+        if (series->defined && !series->dropped && !series_kept(prom, i)) {
+            series->dropped = true;
+            oracle_source_forgotten(prom->oracle, i, prom->checkpoint_next);
+        }
     }
     prom->has_old_checkpoint = prom->has_checkpoint;
     prom->old_checkpoint = prom->checkpoint;

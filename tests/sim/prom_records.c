@@ -45,6 +45,7 @@ void records_kind(struct prometheus *prom, const struct scrape *scrape, bool exe
                                    .bits = bits,
                                    .unknown = series->lost,
                                    .late = !series->defined,
+                                   .forgotten = series->dropped,
                                    .kind = exemplars ? RW_DECODED_EXEMPLAR : RW_DECODED_HISTOGRAM,
                                    .custom = custom && !exemplars};
         series->used_segment = prom->segment;

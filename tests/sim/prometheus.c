@@ -272,7 +272,8 @@ static void samples_log(struct prometheus *prom, struct scrape *scrape, size_t f
                                    .bits = sample->bits,
                                    .st_ms = sample->st_ms,
                                    .unknown = ghost || prom->series[source].lost,
-                                   .late = !ghost && !prom->series[source].defined};
+                                   .late = !ghost && !prom->series[source].defined,
+                                   .forgotten = !ghost && prom->series[source].dropped};
         (void)oracle_item_add(prom->oracle, &item);
     }
     wal_put_samples(&prom->record, type, scrape->samples + first, count);

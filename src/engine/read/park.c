@@ -161,6 +161,15 @@ void park_retry(struct engine *engine, struct domain *domain, const struct posit
     domain->parked_count = kept;
 }
 
+void park_enter(struct engine *engine, struct domain *domain, const struct position *at)
+{
+    const struct position *from = &domain->next.at;
+    bool enters = at->generation != from->generation || at->segment != from->segment;
+    if (enters && domain->parked_count > 0) {
+        park_retry(engine, domain, at);
+    }
+}
+
 /* How many, from `first` on, are all that is open of the oldest record; 0: it has to wait. */
 static size_t releasable(const struct engine *engine, const struct domain *domain, size_t first,
                          bool all)

@@ -72,6 +72,7 @@ static void reader_boundary(struct engine *engine, struct reader *reader)
 {
     struct mark mark = reader_mark(reader);
     for (size_t i = 0; i < reader->domains_count; i++) {
+        park_enter(engine, reader->domains[i], &mark.at);
         domain_record_done(reader->domains[i], &mark);
     }
     record_end(reader);
@@ -160,6 +161,7 @@ static void reader_record(struct engine *engine, struct reader *reader)
         for (size_t i = 0; i < reader->domains_count; i++) {
             struct domain *domain = reader->domains[i];
             uint32_t item = domain->next.at.item; /* resumed in the middle of this record */
+            park_enter(engine, domain, &out->at);
             domain->next = (struct mark){out->at, out->offset, out->previous_crc};
             domain->next.at.item = item;
         }
@@ -302,6 +304,7 @@ static void reader_leave_past(struct engine *engine, struct reader *reader)
     next.at = past_next(engine, tail_position(reader->tail).generation, &next.previous_crc);
     for (size_t i = 0; i < reader->domains_count; i++) {
         struct domain *domain = reader->domains[i];
+        park_enter(engine, domain, &next.at);
         domain_record_done(domain, &next);
         trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
                    domain->destination->conf->name, next.at.generation, next.at.segment,
