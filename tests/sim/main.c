@@ -6,6 +6,7 @@
 #include "world.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -220,7 +221,10 @@ static bool arguments_read(int argc, char **argv, struct arguments *out)
 
 int main(int argc, char **argv)
 {
+    enum { MAPPED_FROM_BYTES = 128 * 1024 };
     struct arguments arguments = {.from = 1};
+    /* each life makes the engine's large buffers anew: never cleared by hand, mostly not touched */
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
     if (!arguments_read(argc, argv, &arguments)) {
         return usage();
     }

@@ -191,6 +191,24 @@ static bool forgotten_before(const struct oracle *oracle, uint32_t number, uint3
            oracle->items[number].source != oracle->items[newest].source;
 }
 
+/* An item that rightly arrives behind later ones of its series. */
+static bool late_arrival(const struct oracle *oracle, const struct oracle_destination *destination,
+                         const struct fake_request *request, uint32_t number, uint32_t newest)
+{
+    /* a request that was given up may come late, and its items be beyond a second sending */
+    bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
+    bool orphan =
+        request->end != FAKE_OPEN &&
+        (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||
+         number < destination->start_item || anew || oracle->conf->start_at == CONF_START_AGO);
+    /* refused, then forgotten by a crash, then liked */
+    bool again = oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
+    /* then forgotten by a crash, and sent while neither clock nor newest were known */
+    /* and where a series record is lost, its items wait while those of another ref go */
+    return orphan || again || forgotten_before(oracle, number, newest) ||
+           left_out(oracle, destination, number);
+}
+
 void oracle_delivered(void *context, const struct fake_request *request)
 {
     struct oracle *oracle = context;
@@ -211,20 +229,9 @@ void oracle_delivered(void *context, const struct fake_request *request)
             continue;
         }
         fate->arrived = true;
-        /* a request that was given up may come late, and its items be beyond a second sending */
-        bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
-        /* refused, then forgotten by a crash, then liked */
-        bool again = oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
-        /* then forgotten by a crash, and sent while neither clock nor newest were known */
-        again = again || left_out(oracle, destination, number);
-        bool orphan =
-            request->end != FAKE_OPEN &&
-            (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||
-             number < destination->start_item || anew || oracle->conf->start_at == CONF_START_AGO);
         uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
-        /* and where a series record is lost, its items wait while those of another ref go */
-        orphan = orphan || (newest > 0 && forgotten_before(oracle, number, newest - 1));
-        if (number + 1 < newest && !orphan && !again && !oracle->damaged && !oracle->state_lost) {
+        if (number + 1 < newest && !oracle->damaged && !oracle->state_lost &&
+            !late_arrival(oracle, destination, request, number, newest - 1)) {
             report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
                              destination->conf->name, oracle_item_text(oracle, number), newest - 1);
         }
