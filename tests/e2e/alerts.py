@@ -8,25 +8,16 @@ each alert compares is either a ratio of rates or two gauges, so stretching the 
   slow        one request at a time, and each takes long: PrometheusRemoteWriteDesiredShards
   refusing    its receiver refuses one series of some forty for good: PrometheusRemoteStorageFailures
 """
-import http.server
 import json
 import os
-import random
-import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DIR = os.path.join(ROOT, "build", "e2e", "alerts")
-WALSHIP = os.path.join(ROOT, "build", "release", "walship")
-EMULATOR = os.path.join(ROOT, "build", "release", "walship-emulator")
-PROMETHEUS = os.path.join(ROOT, "build", "peers", "prom242", "usr", "bin", "prometheus")
-PROMTOOL = os.path.join(ROOT, "build", "peers", "prom3", "usr", "bin", "promtool")
-RULES = os.path.join(ROOT, "tests", "e2e", "mixin", "rules.yml")
+import lib
+
+PROMTOOL = lib.peer("prom3", "promtool")
+RULES = os.path.join(lib.ROOT, "tests", "e2e", "mixin", "rules.yml")
 PAGES = 21
 SETTLE_S = 150  # at most, until each situation is there
 SITUATIONS = {
@@ -35,42 +26,12 @@ SITUATIONS = {
     "slow": ["PrometheusRemoteWriteDesiredShards"],
     "refusing": ["PrometheusRemoteStorageFailures"],
 }
-started = []
+EMULATOR_PORT, PROMETHEUS_PORT, EXPORTER_PORT, DEAD_PORT, REFUSING_PORT, POISON_PORT, *STATUS_PORTS = lib.free_ports(6 + len(SITUATIONS))
+stage = lib.Stage("alerts")
+ask = lib.ask
 
 
-def free_ports(count):
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
-    held = []
-    while len(held) < count:
-        one = socket.socket()
-        try:
-            one.bind(("127.0.0.1", random.randint(first, last)))
-            held.append(one)
-        except OSError:
-            one.close()
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-EMULATOR_PORT, PROMETHEUS_PORT, EXPORTER_PORT, DEAD_PORT, REFUSING_PORT, POISON_PORT, *STATUS_PORTS = free_ports(6 + len(SITUATIONS))
-
-
-class Quiet(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class Poison(Quiet):
+class Poison(lib.Quiet):
     """Nothing at first: a receiver that has taken something is known to take something."""
     wanted = False
 
@@ -79,7 +40,7 @@ class Poison(Quiet):
         self.answer(200, text.encode())
 
 
-class Refusing(Quiet):
+class Refusing(lib.Quiet):
     """The first time that a text stands in a block, snappy leaves it as it is."""
 
     def do_POST(self):
@@ -88,56 +49,25 @@ class Refusing(Quiet):
         self.answer(400 if poisoned else 204, b"label name poisonous is not allowed" if poisoned else b"")
 
 
-def serve(port, handler):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
 def url_of(name):
     port = {"dead": DEAD_PORT, "refusing": REFUSING_PORT}.get(name, EMULATOR_PORT)
     return f"http://127.0.0.1:{port}/write/{name}"
 
 
-def ask(url, method="GET"):
-    request = urllib.request.Request(url, method=method)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-        return answer.read().decode()
-
-
 def wait_until(what, condition, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    sys.exit(f"FAIL waited {seconds} s for {what}")
-
-
-def start(log, *command):
-    with open(os.path.join(DIR, log), "ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
-    started.append(process)
-
-
-def write(name, text):
-    path = os.path.join(DIR, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
+    if not lib.wait_until(what, condition, seconds):
+        sys.exit(f"FAIL waited for {what}")
 
 
 def walship(name, port):
     queue = "{max_shards: 1, max_samples_per_send: 10}" if name == "slow" else "{}"
-    config = write(f"{name}.yml", f"""wal_dir: {DIR}/data/wal
-state_dir: {DIR}/state.{name}
+    config = stage.write(f"{name}.yml", f"""wal_dir: {stage.dir}/data/wal
+state_dir: {stage.dir}/state.{name}
 listen_address: 127.0.0.1:{port}
 start_at: now
 remote_write: [{{name: {name}, url: '{url_of(name)}', queue_config: {queue}}}]
 """)
-    start(f"{name}.log", WALSHIP, "run", "--config", config)
+    stage.walship(config, f"{name}.log")
 
 
 def metric(port, name):
@@ -184,27 +114,18 @@ def test_file(pages):
     tests = [{"eval_time": f"{PAGES - 1}m", "alertname": name, "exp_alerts": expected(name)} for name in names]
     text = {"rule_files": [RULES], "evaluation_interval": "1m",
             "tests": [{"interval": "1m", "input_series": input_series(pages), "alert_rule_test": tests}]}
-    return write("test.yml", json.dumps(text, indent=1))
+    return stage.write("test.yml", json.dumps(text, indent=1))
 
 
 def main():
-    shutil.rmtree(DIR, ignore_errors=True)
-    os.makedirs(DIR)
-    if not os.access(PROMTOOL, os.X_OK):
+    if not lib.is_there(PROMTOOL):
         print("SKIP alerts: promtool could not be had")
         return 77
-    endpoints = "".join(f"- {{name: {name}, path: /write/{name}}}\n" for name in SITUATIONS)
-    start("emulator.log", EMULATOR, "--config", write("emulator.yml", f"listen_address: 127.0.0.1:{EMULATOR_PORT}\n"
-                                                      f"database: {DIR}/received.db\nendpoints:\n{endpoints}"))
-    serve(POISON_PORT, Poison)
-    serve(REFUSING_PORT, Refusing)
-    start("exporter.log", os.path.join(ROOT, "scripts", "exporter"), "--port", str(EXPORTER_PORT), "--series", "40")
-    config = write("prometheus.yml", "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: exporter\n"
-                                     f"  static_configs: [{{targets: ['127.0.0.1:{EXPORTER_PORT}', '127.0.0.1:{POISON_PORT}']}}]\n")
-    start("prometheus.log", PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={DIR}/data",
-          f"--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}")
-    wait_until("the emulator", lambda: ask(f"http://127.0.0.1:{EMULATOR_PORT}/stats"), 30)
-    wait_until("Prometheus", lambda: ask(f"http://127.0.0.1:{PROMETHEUS_PORT}/-/ready"), 60)
+    stage.emulator(EMULATOR_PORT, list(SITUATIONS))
+    lib.serve(POISON_PORT, Poison)
+    lib.serve(REFUSING_PORT, Refusing)
+    stage.exporter(EXPORTER_PORT, 40)
+    stage.prometheus(lib.peer("prom242"), PROMETHEUS_PORT, [f"127.0.0.1:{EXPORTER_PORT}", f"127.0.0.1:{POISON_PORT}"])
     ask(f"http://127.0.0.1:{EMULATOR_PORT}/fault?endpoint=slow&delay=1s", "POST")
     ports = dict(zip(SITUATIONS, STATUS_PORTS))
     for name, port in ports.items():
@@ -230,12 +151,4 @@ def main():
 
 
 if __name__ == "__main__":
-    result = 1
-    try:
-        result = main()
-    finally:
-        for one in started:
-            one.terminate()
-        for one in started:
-            one.wait()
-    sys.exit(result)
+    lib.run(main, stage)

@@ -16,17 +16,14 @@ import os
 import socket
 import struct
 import sys
-import urllib.request
+
+import lib
 
 
-class Proxy(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Proxy(lib.Quiet):
     target = 0
     calm = ""
     seen = set()
-
-    def log_message(self, *_):
-        pass
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -43,10 +40,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        self.send_response(answer.status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        self.answer(answer.status, text)
 
     def handle(self):
         try:
@@ -102,9 +96,8 @@ def floats(line):
 
 def export(arguments):
     url = f"http://127.0.0.1:{arguments.port}/api/v1/export?match%5B%5D=%7B__name__%21%3D%22%22%7D"
-    with urllib.request.urlopen(f"http://127.0.0.1:{arguments.port}/internal/force_flush", timeout=30):
-        pass
-    with urllib.request.urlopen(url, timeout=60) as answer, open(arguments.out, "w", encoding="utf-8") as out:
+    lib.ask(f"http://127.0.0.1:{arguments.port}/internal/force_flush")
+    with lib.OPENER.open(url, timeout=60) as answer, open(arguments.out, "w", encoding="utf-8") as out:
         for line in answer:
             row = json.loads(line)
             for value, stamp in zip(row["values"], row["timestamps"]):

@@ -3,11 +3,10 @@
 reason budget, 0 when there is none yet. `budget.py compare DUMP EMULATOR.db`: what is missing against the ledger on the
 standard input, sample for sample: the number is the same, each missing sample lies in the time of some row, and in no
 row's time are more missing than all rows together have. Exit 1 when not."""
-import importlib.machinery
-import importlib.util
 import json
-import os
 import sys
+
+import lib
 
 
 def rows_of(stream):
@@ -18,17 +17,9 @@ def rows_of(stream):
     return [row for destination in book["destinations"] for row in destination["rows"]]
 
 
-def reconcile():
-    path = os.path.join(os.path.dirname(__file__), "../../scripts/reconcile")
-    loader = importlib.machinery.SourceFileLoader("reconcile", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("reconcile", loader))
-    loader.exec_module(module)
-    return module
-
-
 def missing_times(dump, database):
     """The times of what the dump has and the receivers do not; and how many arrived that it has not."""
-    module = reconcile()
+    module = lib.reconcile()
     with open(dump, encoding="utf-8") as stream:
         by_labels = module.read_dump(stream, {}, True)
     module.read_database(database, by_labels, True)

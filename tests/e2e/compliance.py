@@ -7,49 +7,18 @@ Where walship differs by design: a request that is answered 400 is not dropped a
 sent again in smaller requests until the ones to blame are known; these are never sent again as such.
 """
 import collections
-import http.server
 import os
-import random
-import shutil
-import signal
-import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DIR = os.path.join(ROOT, "build", "e2e", "compliance")
-WALSHIP = os.path.join(ROOT, "build", "release", "walship")
-PROMETHEUS = [os.path.join(ROOT, "build", "peers", name, "usr", "bin", "prometheus") for name in ("prom3", "prom242")]
+import lib
+
+PROMETHEUS = [lib.peer(name) for name in ("prom3", "prom242")]
 STALE = 0x7FF0000000000002
-results = [0, 0]
-started = []
-
-
-def verdict(name, problem=None):
-    results[1 if problem else 0] += 1
-    print(f"{'FAIL' if problem else 'ok  '} {name}{': ' + str(problem)[:500] if problem else ''}", flush=True)
-
-
-def free_ports(count):
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
-    held = []
-    while len(held) < count:
-        one = socket.socket()
-        try:
-            one.bind(("127.0.0.1", random.randint(first, last)))
-            held.append(one)
-        except OSError:
-            one.close()
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-TARGET_PORT, RECEIVER_PORT, PROMETHEUS_PORT, DEAD_PORT = free_ports(4)
+TARGET_PORT, RECEIVER_PORT, PROMETHEUS_PORT, DEAD_PORT = lib.free_ports(4)
+account, stage = lib.Account("compliance"), lib.Stage("compliance")
+verdict = account.verdict
 
 
 # ---- the receiver's own decoders ----
@@ -130,20 +99,6 @@ def series_of(body):
     return out
 
 
-class Quiet(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body=b"", kind="text/plain; version=0.0.4"):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(body)
-
-
 # ---- the targets: one page a case ----
 
 begun = ended = time.time()
@@ -167,7 +122,7 @@ PAGES = {
 STAMP = int((begun - 60) * 1000)
 
 
-class Target(Quiet):
+class Target(lib.Quiet):
     def do_GET(self):
         case = self.path.strip("/").split("/")[0]
         if case == "staleness":
@@ -190,7 +145,7 @@ Request = collections.namedtuple("Request", "path headers series status at")
 requests = []
 
 
-class Receiver(Quiet):
+class Receiver(lib.Quiet):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
@@ -205,12 +160,6 @@ class Receiver(Quiet):
             status = 500 if failing else 400 if self.path == "/400" and poisoned else 204
             requests.append(Request(self.path, dict(self.headers.items()), series, status, time.time()))
         return self.answer(status, b"label poison is not allowed" if status == 400 else b"")
-
-
-def serve(port, handler):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def taken(path="/plain"):
@@ -265,11 +214,11 @@ def up():
 
 
 def counter():
-    return None if set(values("requests_total")) == {20.0} else values("requests_total")[:3]
+    return None if set(values("requests_total")) == {20.0} else f"its values are {values('requests_total')[:3]}"
 
 
 def gauge():
-    return None if set(values("temperature")) == {-42.5} else values("temperature")[:3]
+    return None if set(values("temperature")) == {-42.5} else f"its values are {values('temperature')[:3]}"
 
 
 def histogram():
@@ -374,20 +323,6 @@ CASES = [instance_label, job_label, external_labels, up, counter, gauge, histogr
          empty_labels, invalid_labels, ordering, retries_500, no_retry_400, headers, timestamps, honor_labels, name_label]
 
 
-def write(name, text):
-    path = os.path.join(DIR, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
-
-
-def start(log, *command):
-    with open(os.path.join(DIR, log), "ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out)
-    started.append(process)
-    return process
-
-
 def scrapes():
     text = "global: {scrape_interval: 1s, scrape_timeout: 1s, external_labels: {cluster: here}}\nscrape_configs:\n"
     for case in [*PAGES, "ordering", "staleness"]:
@@ -400,52 +335,32 @@ def scrapes():
 
 def main():
     global ended
-    program = next((one for one in PROMETHEUS if os.access(one, os.X_OK)), None)
+    program = next((one for one in PROMETHEUS if lib.is_there(one)), None)
     if program is None:
         print("SKIP compliance: no Prometheus could be had")
         return 77
-    shutil.rmtree(DIR, ignore_errors=True)
-    os.makedirs(DIR)
-    serve(TARGET_PORT, Target)
-    serve(RECEIVER_PORT, Receiver)
-    config = write("prometheus.yml", scrapes())
-    prometheus = start("prometheus.log", program, f"--config.file={config}", f"--storage.tsdb.path={DIR}/data",
-                       f"--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}")
-    for _ in range(100):
-        if os.path.isdir(os.path.join(DIR, "data", "wal")) and os.listdir(os.path.join(DIR, "data", "wal")):
-            break
-        time.sleep(0.1)
+    lib.serve(TARGET_PORT, Target)
+    lib.serve(RECEIVER_PORT, Receiver)
+    prometheus = stage.prometheus(program, PROMETHEUS_PORT, scrapes())
+    lib.wait_until("the WAL", lambda: os.listdir(stage.path("data", "wal")), 10)
     blocks = "".join(f"- {{name: {name}, url: 'http://127.0.0.1:{RECEIVER_PORT}/{name}'}}\n" for name in ("plain", "500", "400"))
-    walship = start("walship.log", WALSHIP, "run", "--config", write("walship.yml", f"""wal_dir: {DIR}/data/wal
-state_dir: {DIR}/state
+    walship = stage.walship(stage.write("walship.yml", f"""wal_dir: {stage.dir}/data/wal
+state_dir: {stage.dir}/state
 listen_address: ''
 start_at: oldest
-prometheus_config: {config}
+prometheus_config: {stage.dir}/prometheus.yml
 remote_write:
 {blocks}"""))
-    for _ in range(60):
-        if any(bits == STALE for _, samples in named("going") for _, bits in samples):
-            break
-        time.sleep(0.5)
+    lib.wait_until("a stale marker", lambda: any(bits == STALE for _, samples in named("going") for _, bits in samples), 30)
     time.sleep(8)
     ended = time.time()
-    walship.send_signal(signal.SIGTERM)
-    verdict("walship stops cleanly", None if walship.wait(30) == 0 else walship.returncode)
-    prometheus.send_signal(signal.SIGTERM)
-    prometheus.wait(30)
+    code = stage.stop(walship)
+    verdict("walship stops cleanly", None if code == 0 else f"exit {code}")
+    stage.stop(prometheus)
     for case in CASES:
         verdict(case.__name__, case())
-    print(f"compliance: {results[0]} passed, {results[1]} failed")
-    return 1 if results[1] else 0
+    return account.end()
 
 
 if __name__ == "__main__":
-    code = 1
-    try:
-        code = main()
-    finally:
-        for one in started:
-            if one.poll() is None:
-                one.terminate()
-                one.wait()
-    sys.exit(code)
+    lib.run(main, stage)

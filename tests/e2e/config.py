@@ -6,20 +6,12 @@ examples of Prometheus' own tests, written anew.
 Then prometheus_config: the same blocks out of a prometheus.yml, and the refusal while a running Prometheus has them too.
 """
 import os
-import random
 import re
-import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DIR = os.path.join(ROOT, "build", "e2e", "config")
-WALSHIP = os.path.join(ROOT, "build", "release", "walship")
-PROMTOOL = os.path.join(ROOT, "build", "peers", "prom3", "usr", "bin", "promtool")
-PROMETHEUS = os.path.join(ROOT, "build", "peers", "prom3", "usr", "bin", "prometheus")
+import lib
+
+PROMTOOL, PROMETHEUS = lib.peer("prom3", "promtool"), lib.peer("prom3")
 GUID = "00000000-0000-0000-0000-000000000001"
 GUID2 = "00000000-0000-0000-0000-000000000002"
 U = "url: 'https://r.example/w'"
@@ -143,21 +135,8 @@ EXTERNAL = [
     ("{'': a}", False, None),
     ("[a]", False, None),
 ]
-results = [0, 0]
-started = []
-
-
-def verdict(name, problem=None):
-    results[1 if problem else 0] += 1
-    if problem:
-        print(f"FAIL {name}: {problem}", flush=True)
-
-
-def write(name, text):
-    path = os.path.join(DIR, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
+account, stage = lib.Account("config", quiet=True), lib.Stage("config")
+verdict, write = account.verdict, stage.write
 
 
 def run(*command):
@@ -170,7 +149,7 @@ def prometheus_says(text):
 
 
 def walship_says(text, name="walship.yml"):
-    return run(WALSHIP, "check", "--config", write(name, f"wal_dir: {DIR}/data/wal\nstate_dir: {DIR}/state\n{text}"))
+    return run(lib.WALSHIP, "check", "--config", write(name, f"wal_dir: {stage.dir}/data/wal\nstate_dir: {stage.dir}/state\n{text}"))
 
 
 def compare(what, theirs, ours, difference):
@@ -189,47 +168,18 @@ def compare(what, theirs, ours, difference):
     return verdict(what[0])
 
 
-def free_ports(count):
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
-    held = []
-    while len(held) < count:
-        one = socket.socket()
-        try:
-            one.bind(("127.0.0.1", random.randint(first, last)))
-            held.append(one)
-        except OSError:
-            one.close()
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-def running_prometheus(config, port):
-    with open(os.path.join(DIR, "prometheus.log"), "ab") as log:
-        process = subprocess.Popen([PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={DIR}/tsdb-{port}",
-                                    f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-    started.append(process)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for _ in range(300):
-        try:
-            with opener.open(f"http://127.0.0.1:{port}/-/ready", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    sys.exit("FAIL config: Prometheus did not start")
-
-
 def guard():
     """use_remote_write is refused while the Prometheus there has the block too."""
-    with_block, without = free_ports(2)
-    blocks = write("blocks.yml", "remote_write: [{url: 'http://127.0.0.1:9/write?a=b'}]\n")
-    running_prometheus(blocks, with_block)
-    running_prometheus(write("plain.yml", "remote_write: [{url: 'http://127.0.0.1:9/other'}]\n"), without)
+    with_block, without = lib.free_ports(2)
+    for port, name, url in ((with_block, "blocks.yml", "write?a=b"), (without, "plain.yml", "other")):
+        config = write(name, f"remote_write: [{{url: 'http://127.0.0.1:9/{url}'}}]\n")
+        process = stage.start("prometheus.log", PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={stage.path(f'tsdb-{port}')}",
+                              f"--web.listen-address=127.0.0.1:{port}")
+        stage.started_well(process, f"http://127.0.0.1:{port}/-/ready", "prometheus.log")
     for port, wanted in ((with_block, "everything would arrive twice"), (without, None)):
-        config = write("guard.yml", f"wal_dir: {DIR}/data/wal\nstate_dir: {DIR}/state\nlisten_address: ''\nprometheus_config: blocks.yml\n"
+        config = write("guard.yml", f"wal_dir: {stage.dir}/data/wal\nstate_dir: {stage.dir}/state\nlisten_address: ''\nprometheus_config: blocks.yml\n"
                                     f"use_remote_write: true\nprometheus_url: http://127.0.0.1:{port}/\n")
-        done = subprocess.run([WALSHIP, "run", "--once", "--timeout", "1s", "--config", config], capture_output=True, text=True,
+        done = subprocess.run([lib.WALSHIP, "run", "--once", "--timeout", "1s", "--config", config], capture_output=True, text=True,
                               timeout=60, check=False)
         refused = "would arrive twice" in done.stderr
         verdict(f"use_remote_write beside {'the same' if wanted else 'another'} block",
@@ -237,11 +187,10 @@ def guard():
 
 
 def main():
-    if not os.access(PROMTOOL, os.X_OK):
-        print("SKIP config: promtool could not be had")
+    if not lib.is_there(PROMTOOL, PROMETHEUS):
+        print("SKIP config: Prometheus 3 could not be had")
         return 77
-    shutil.rmtree(DIR, ignore_errors=True)
-    os.makedirs(os.path.join(DIR, "data", "wal"))
+    os.makedirs(stage.path("data", "wal"))
     write("data/wal/00000000", "")
     for name in "abcy":
         write(name, "x\n")
@@ -256,17 +205,9 @@ def main():
         compare((labels, accepted), f"global: {{external_labels: {labels}}}\n",
                 f"external_labels: {labels}\nremote_write: [{{{U}}}]\n", difference)
     guard()
-    print(f"config: {results[0]} passed, {results[1]} failed, {len(TABLE) + len(EXTERNAL)} of them against promtool")
-    return 1 if results[1] else 0
+    print(f"{len(TABLE) + len(EXTERNAL)} of them against promtool")
+    return account.end()
 
 
 if __name__ == "__main__":
-    code = 1
-    try:
-        code = main()
-    finally:
-        for one in started:
-            one.terminate()
-        for one in started:
-            one.wait()
-    sys.exit(code)
+    lib.run(main, stage)

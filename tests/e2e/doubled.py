@@ -4,8 +4,9 @@ walship (what was acked and not yet saved), or its request was on its way when t
 milliseconds, one a line. Prints how many, and the oldest first arrival before its kill; exit 1 when one has no excuse."""
 import argparse
 import bisect
-import sqlite3
 import sys
+
+import lib
 
 ON_ITS_WAY_MS = 500  # a request that was delivered though its sender was dead already
 
@@ -18,10 +19,10 @@ def main():
     args = parser.parse_args()
     with open(args.kills, encoding="ascii") as file:
         kills = sorted(int(line) for line in file)
-    db = sqlite3.connect(f"file:{args.db}?mode=ro", uri=True)
-    rows = db.execute("""SELECT s.series, s.t, s.bits, r.wall_ms FROM sample s JOIN request r ON r.id = s.request
-                         WHERE (s.series, s.t, s.bits) IN (SELECT series, t, bits FROM sample GROUP BY 1, 2, 3
-                                                           HAVING count(*) > 1) ORDER BY s.arrival""")
+    with lib.database(args.db) as db:
+        rows = db.execute("""SELECT s.series, s.t, s.bits, r.wall_ms FROM sample s JOIN request r ON r.id = s.request
+                             WHERE (s.series, s.t, s.bits) IN (SELECT series, t, bits FROM sample GROUP BY 1, 2, 3
+                                                               HAVING count(*) > 1) ORDER BY s.arrival""").fetchall()
     first, doubled, oldest, bad = {}, 0, 0, 0
     for series, t, bits, wall_ms in rows:
         key = (series, t, bits)

@@ -4,8 +4,8 @@
 # emulator has its last sample; what a rule drops arrived nowhere.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 dir=$PWD/build/e2e/explain
 rm -rf "$dir"
@@ -13,14 +13,6 @@ mkdir -p "$dir/data"
 trap stop_all EXIT
 tar -C "$dir/data" --zstd -xf testdata/v2.42-snappy.tar.zst
 read -r port dead status < <(free_ports 3)
-cat >"$dir/emulator.yml" <<YAML
-listen_address: 127.0.0.1:$port
-database: $dir/received.db
-commit_interval: 0
-endpoints:
-- {name: a, path: /write/a}
-- {name: b, path: /write/b}
-YAML
 cat >"$dir/walship.yml" <<YAML
 wal_dir: $dir/data/wal
 state_dir: $dir/state
@@ -37,7 +29,7 @@ remote_write:
   - {source_labels: [__name__], regex: up, action: drop}
 YAML
 
-explain() { build/release/walship explain --config "$dir/walship.yml" "$@"; }
+explain() { "$bin/walship" explain --config "$dir/walship.yml" "$@"; }
 # shellcheck disable=SC2317 # wait_for runs it
 drained() {
     curl -fsS -m 2 --noproxy '*' "http://127.0.0.1:$status/metrics" >"$dir/metrics.txt" &&
@@ -46,15 +38,13 @@ drained() {
 }
 
 explain --json '{__name__!="up"}' >"$dir/offline.json" || die "explain without a daemon failed"
-start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-wait_for 20 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
-start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
-walship=$STARTED_PID
+emulator_start "$port" a b
+walship_start
 wait_for 20 drained || die "not all was sent, or nothing is shown as lent: $dir/live.json"
 explain --json '{__name__!="up"}' >"$dir/live.json"
 explain --json up >"$dir/up.json"
 explain '{__name__!="up"}' >"$dir/live.txt"
-stop "$walship" TERM || die "walship did not stop cleanly: $dir/walship.log"
+walship_stop
 grep -q "now at http://127.0.0.1:$port/write/[ab]: lent, since http://127.0.0.1:$dead/write/dead is down (" "$dir/live.txt" ||
     die "the text does not say what is lent, and why: $dir/live.txt"
 

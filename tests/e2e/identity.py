@@ -10,101 +10,27 @@ live Prometheus; then token services that fail, a role that is revoked, a wrong 
 """
 import json
 import os
-import random
 import re
-import shutil
-import signal
-import socket
-import sqlite3
 import subprocess
-import sys
 import time
-import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DIR = os.path.join(ROOT, "build", "e2e", "identity")
-WALSHIP = os.path.join(ROOT, "build", "release", "walship")
-EMULATOR = os.path.join(ROOT, "build", "release", "walship-emulator")
-PROMETHEUS = os.path.join(ROOT, "build", "peers", "prom242", "usr", "bin", "prometheus")
+import lib
+
 INSIDE = "IDENTITY_INSIDE" in os.environ
 ARC_KEYS = "/var/opt/azcmagent/tokens"
 TENANT = "11111111-2222-3333-4444-555555555555"
 SECRETS = {"app": "planted-Secret~1.of-app", "three-secret": "planted-Secret~2.of-three"}
-started = []
-results = [0, 0]
-
-
-def verdict(name, problem=None):
-    results[1 if problem else 0] += 1
-    print(f"{'FAIL ' if problem else 'ok   '} {name}{': ' + str(problem) if problem else ''}", flush=True)
-
-
-def free_ports(count):
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
-    held = []
-    while len(held) < count:
-        one = socket.socket()
-        try:
-            one.bind(("127.0.0.1", random.randint(first, last)))
-            held.append(one)
-        except OSError:
-            one.close()
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-PORT, PROMETHEUS_PORT, EXPORTER_PORT, STATUS_PORT, THREE_PORT = free_ports(5)
-
-
-def ask(url, method="GET"):
-    request = urllib.request.Request(url, method=method)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-        return answer.read().decode()
+PORT, PROMETHEUS_PORT, EXPORTER_PORT, STATUS_PORT, THREE_PORT = lib.free_ports(5)
+account, stage = lib.Account("identity"), lib.Stage("identity")
+verdict, wait_until, ask = account.verdict, lib.wait_until, lib.ask
 
 
 def emulator(path, method="POST"):
     return ask(f"http://127.0.0.1:{PORT}{path}", method)
 
 
-def wait_until(what, condition, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return True
-        except OSError:
-            pass
-        time.sleep(0.2)
-    print(f"      waited {seconds} s for {what}", flush=True)
-    return False
-
-
-def start(log, *command, **more):
-    with open(os.path.join(DIR, log), "ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, **more)
-    started.append(process)
-    return process
-
-
-def stop(process, how=signal.SIGTERM):
-    if process.poll() is None:
-        process.send_signal(how)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    return process.returncode
-
-
 def write(name, text):
-    path = os.path.join(DIR, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(path, 0o600)
-    return path
+    return stage.write(name, text, 0o600)
 
 
 def guid(number):
@@ -113,10 +39,10 @@ def guid(number):
 
 def certificates():
     """A certificate and key as PEM, the same as PFX."""
-    pem, key = os.path.join(DIR, "app.crt"), os.path.join(DIR, "app.key")
+    pem, key = stage.path("app.crt"), stage.path("app.key")
     run = lambda *command: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", pem, "-subj", "/CN=walship", "-days", "2")
-    run("openssl", "pkcs12", "-export", "-in", pem, "-inkey", key, "-out", os.path.join(DIR, "app.pfx"), "-passout", "pass:planted-Pfx-3")
+    run("openssl", "pkcs12", "-export", "-in", pem, "-inkey", key, "-out", stage.path("app.pfx"), "-passout", "pass:planted-Pfx-3")
     with open(pem, encoding="ascii") as one, open(key, encoding="ascii") as two:
         write("app.pem", one.read() + two.read())
 
@@ -130,11 +56,11 @@ def blocks():
         "imds-system": f"{{{local}, managed_identity: {{source: imds}}}}",
         "app-service": f"{{managed_identity: {{client_id: {guid(1)}, source: app_service}}}}",
         "secret": f"{{{local}, oauth: {{client_id: {guid(3)}, tenant_id: {TENANT}, client_secret: '{SECRETS['app']}'}}}}",
-        "secret-file": f"{{{local}, oauth: {{client_id: {guid(3)}, tenant_id: {TENANT}, client_secret_file: {DIR}/secret}}}}",
-        "cert-pem": f"{{{local}, certificate: {{client_id: {guid(4)}, tenant_id: {TENANT}, certificate_path: {DIR}/app.pem}}}}",
-        "cert-pfx": f"{{{local}, certificate: {{client_id: {guid(4)}, tenant_id: {TENANT}, certificate_path: {DIR}/app.pfx, "
+        "secret-file": f"{{{local}, oauth: {{client_id: {guid(3)}, tenant_id: {TENANT}, client_secret_file: {stage.dir}/secret}}}}",
+        "cert-pem": f"{{{local}, certificate: {{client_id: {guid(4)}, tenant_id: {TENANT}, certificate_path: {stage.dir}/app.pem}}}}",
+        "cert-pfx": f"{{{local}, certificate: {{client_id: {guid(4)}, tenant_id: {TENANT}, certificate_path: {stage.dir}/app.pfx, "
                     "certificate_password: planted-Pfx-3}}",
-        "workload": f"{{{local}, workload_identity: {{client_id: {guid(5)}, tenant_id: {TENANT}, token_file_path: {DIR}/federated}}}}",
+        "workload": f"{{{local}, workload_identity: {{client_id: {guid(5)}, tenant_id: {TENANT}, token_file_path: {stage.dir}/federated}}}}",
         "sdk": f"{{{local}, sdk: {{tenant_id: {TENANT}}}}}",
     }
     if INSIDE:
@@ -146,27 +72,25 @@ def pair_path(name):
     return f"/dataCollectionRules/dcr-{name}/streams/Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24"
 
 
-def emulator_config(names):
+def pairs_and_identities(names):
+    """The emulator's configuration behind where it listens."""
     pairs = "".join(f"- {{name: {name}, dce: dce-{name}, dcr: dcr-{name}}}\n" for name in names)
     arc = f"arc_keys_directory: {ARC_KEYS}\n" if INSIDE else ""
-    return write("emulator.yml", f"""listen_address: 127.0.0.1:{PORT}
-database: {DIR}/received.db
-commit_interval: 0
-endpoints:
+    return f"""endpoints:
 {pairs}identities:
 - {{name: user, tenant: {TENANT}, client_id: {guid(1)}, object_id: {guid(101)}, roles: ['*'], sources: [imds, app_service]}}
 - {{name: system, tenant: {TENANT}, client_id: {guid(2)}, object_id: {guid(102)}, system: true, roles: ['*'], sources: [imds, arc]}}
 - {{name: app, tenant: {TENANT}, client_id: {guid(3)}, object_id: {guid(103)}, secret: '{SECRETS['app']}', roles: ['*']}}
-- {{name: cert, tenant: {TENANT}, client_id: {guid(4)}, object_id: {guid(104)}, certificate: {DIR}/app.crt, roles: ['*']}}
+- {{name: cert, tenant: {TENANT}, client_id: {guid(4)}, object_id: {guid(104)}, certificate: {stage.dir}/app.crt, roles: ['*']}}
 - {{name: pod, tenant: {TENANT}, client_id: {guid(5)}, object_id: {guid(105)}, federated_tokens: [planted-federated-4], roles: ['*']}}
 - {{name: second, tenant: {TENANT}, client_id: {guid(6)}, object_id: {guid(106)}, secret: '{SECRETS['three-secret']}', roles: [three-b]}}
 tokens: {{life: 6s}}
 {arc}app_service_header: planted-header-5
-""")
+"""
 
 
 def walship_config(name, port, destinations):
-    text = f"wal_dir: {DIR}/data/wal\nstate_dir: {DIR}/state.{name}\nstart_at: oldest\nlisten_address: 127.0.0.1:{port}\nremote_write:\n"
+    text = f"wal_dir: {stage.dir}/data/wal\nstate_dir: {stage.dir}/state.{name}\nstart_at: oldest\nlisten_address: 127.0.0.1:{port}\nremote_write:\n"
     for destination, endpoints in destinations:
         text += f"- name: {destination}\n  queue_config: {{max_backoff: 1s}}\n  endpoints:\n"
         for pair, azuread in endpoints:
@@ -174,10 +98,14 @@ def walship_config(name, port, destinations):
     return write(f"{name}.yml", text)
 
 
+def environment():
+    """What walship's sources of tokens find in theirs."""
+    return {**os.environ, "IDENTITY_ENDPOINT": f"http://127.0.0.1:{PORT}/msi/token", "IDENTITY_HEADER": "planted-header-5",
+            "AZURE_CLIENT_ID": guid(3), "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_SECRET": SECRETS["app"]}
+
+
 def launch(name, config):
-    variables = {**os.environ, "IDENTITY_ENDPOINT": f"http://127.0.0.1:{PORT}/msi/token", "IDENTITY_HEADER": "planted-header-5",
-                 "AZURE_CLIENT_ID": guid(3), "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_SECRET": SECRETS["app"]}
-    return start(f"{name}.log", WALSHIP, "run", "--config", config, env=variables)
+    return stage.walship(config, f"{name}.log", env=environment())
 
 
 def status(port):
@@ -190,15 +118,15 @@ def failures(port):
 
 def tokens_issued():
     """How many tokens the emulator gave out so far."""
-    with sqlite3.connect(f"file:{DIR}/received.db?mode=ro", uri=True) as db:
+    with lib.database(stage.path("received.db")) as db:
         return db.execute("SELECT count(*) FROM token WHERE status = 200").fetchone()[0]
 
 
 def probe(name, azuread, pair="secret", dce=None):
     url = f"http://127.0.0.1:{PORT}/dce-{dce or pair}{pair_path(pair)}"
-    config = write("probe.yml", f"wal_dir: {DIR}/data/wal\nstate_dir: {DIR}/state.probe\nremote_write:\n"
+    config = write("probe.yml", f"wal_dir: {stage.dir}/data/wal\nstate_dir: {stage.dir}/state.probe\nremote_write:\n"
                                 f"- name: {name}\n  endpoints:\n  - url: {url}\n    azuread: {azuread}\n")
-    done = subprocess.run([WALSHIP, "check", "--probe", "--config", config], capture_output=True, text=True, timeout=90)
+    done = subprocess.run([lib.WALSHIP, "check", "--probe", "--config", config], capture_output=True, text=True, timeout=90, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -218,7 +146,7 @@ def probes(sources):
 
 def arrived(pairs):
     """Samples, and different ones, that these pairs have."""
-    with sqlite3.connect(f"file:{DIR}/received.db?mode=ro", uri=True) as db:
+    with lib.database(stage.path("received.db")) as db:
         marks = ",".join("?" * len(pairs))
         return db.execute(f"""SELECT count(*), count(DISTINCT series || ' ' || t || ' ' || bits) FROM sample
                               JOIN pair ON pair.id = sample.pair WHERE pair.name IN ({marks})""", pairs).fetchone()
@@ -263,11 +191,11 @@ def three_identities(sources):
 
 def no_secret_leaked():
     planted = [*SECRETS.values(), "planted-Pfx-3", "planted-federated-4", "planted-header-5"]
-    with open(os.path.join(DIR, "app.key"), encoding="ascii") as file:
+    with open(stage.path("app.key"), encoding="ascii") as file:
         planted.append(file.read().splitlines()[3])
     pages = {f"port {port} {path}": ask(f"http://127.0.0.1:{port}{path}").encode()
              for port in (STATUS_PORT, THREE_PORT) for path in ("/metrics", "/status")}
-    for base, _, names in os.walk(DIR):
+    for base, _, names in os.walk(stage.dir):
         for name in names:
             if name.endswith(".log") or "state." in base:
                 with open(os.path.join(base, name), "rb") as file:
@@ -278,18 +206,13 @@ def no_secret_leaked():
 
 
 def drain(name, config, walship):
-    code = stop(walship)
+    code = stage.stop(walship)
     verdict(f"{name}: stops cleanly", None if code == 0 else f"exit {code}")
-    variables = {**os.environ, "IDENTITY_ENDPOINT": f"http://127.0.0.1:{PORT}/msi/token", "IDENTITY_HEADER": "planted-header-5",
-                 "AZURE_CLIENT_ID": guid(3), "AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_SECRET": SECRETS["app"]}
-    with open(os.path.join(DIR, f"{name}.log"), "ab") as log:
-        done = subprocess.run([WALSHIP, "run", "--once", "--timeout", "60s", "--config", config], env=variables, stdout=log, stderr=log)
-    verdict(f"{name}: drains", None if done.returncode == 0 else f"exit {done.returncode}")
+    code = stage.drain(config, log=f"{name}.log", env=environment())
+    verdict(f"{name}: drains", None if code == 0 else f"exit {code}")
 
 
 def main():
-    shutil.rmtree(DIR, ignore_errors=True)
-    os.makedirs(DIR)
     if INSIDE:
         os.makedirs(ARC_KEYS)
     certificates()
@@ -297,15 +220,9 @@ def main():
     write("federated", "planted-federated-4\n")
     sources = blocks()
     names = list(sources)
-    start("emulator.log", EMULATOR, "--config", emulator_config(names + ["three-a", "three-b", "three-c"]))
-    start("exporter.log", os.path.join(ROOT, "scripts", "exporter"), "--port", str(EXPORTER_PORT), "--series", "200")
-    prometheus_config = write("prometheus.yml", "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: exporter\n"
-                                                f"  static_configs: [{{targets: ['127.0.0.1:{EXPORTER_PORT}']}}]\n")
-    prometheus = start("prometheus.log", PROMETHEUS, f"--config.file={prometheus_config}", f"--storage.tsdb.path={DIR}/data",
-                       f"--web.listen-address=127.0.0.1:{PROMETHEUS_PORT}")
-    if not wait_until("the emulator", lambda: emulator("/stats", "GET"), 60) or not wait_until(
-            "Prometheus", lambda: ask(f"http://127.0.0.1:{PROMETHEUS_PORT}/-/ready"), 60):
-        sys.exit("identity: the stage could not be set")
+    stage.emulator(PORT, pairs_and_identities(names + ["three-a", "three-b", "three-c"]))
+    stage.exporter(EXPORTER_PORT, 200)
+    prometheus = stage.prometheus(lib.peer("prom242"), PROMETHEUS_PORT, [f"127.0.0.1:{EXPORTER_PORT}"])
     probes(sources)
     config = walship_config("all", STATUS_PORT, [(name, [(name, block)]) for name, block in sources.items()])
     walship = launch("all", config)
@@ -319,24 +236,18 @@ def main():
     phases(names)
     three, three_config = three_identities(sources)
     no_secret_leaked()
-    stop(prometheus)
+    stage.stop(prometheus)
     time.sleep(1)
     drain("all", config, walship)
     drain("three", three_config, three)
-    dump = subprocess.run([WALSHIP, "wal", "dump", os.path.join(DIR, "data", "wal")], capture_output=True, text=True, check=True)
-    count = sum(1 for line in dump.stdout.splitlines() if not line.startswith("#"))
+    with open(stage.wal_dump(), encoding="utf-8") as file:
+        count = sum(1 for line in file if not line.startswith("#"))
     for pairs in [[name] for name in names] + [["three-a", "three-b", "three-c"]]:
         samples, different = arrived(pairs)
         verdict(f"{pairs[0]}: {count} samples in the WAL, each arrived once",
                 None if samples == different == count else f"{samples} arrived, {different} different")
-    print(f"{results[0]} passed, {results[1]} failed")
-    return 1 if results[1] else 0
+    return account.end()
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    finally:
-        for one in started:
-            stop(one)
-    sys.exit(code)
+    lib.run(main, stage)

@@ -3,49 +3,32 @@
 # second `--once` sends nothing; a timeout ends with 1 and a summary.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 top=$PWD/build/e2e/once
 rm -rf "$top"
 trap stop_all EXIT
 
 one() {
-    local name=$1 dir=$top/$1 port before after code=0
+    local name=$1 port before after code=0
+    dir=$top/$1
     mkdir -p "$dir/data"
     tar -C "$dir/data" --zstd -xf "testdata/$name.tar.zst"
     read -r port < <(free_ports 1)
-    cat >"$dir/emulator.yml" <<YAML
-listen_address: 127.0.0.1:$port
-database: $dir/received.db
-endpoints:
-- {name: a, path: /write/a}
-- {name: b, path: /write/b}
-YAML
-    cat >"$dir/walship.yml" <<YAML
-wal_dir: $dir/data/wal
-state_dir: $dir/state
-start_at: oldest
-remote_write:
-- name: once
-  endpoints:
-  - url: http://127.0.0.1:$port/write/a
-  - url: http://127.0.0.1:$port/write/b
-YAML
-    build/release/walship run --once --timeout 1s --config "$dir/walship.yml" >"$dir/timeout.log" 2>&1 || code=$?
+    walship_config once "" "$port" a b
+    "$bin/walship" run --once --timeout 1s --config "$dir/walship.yml" >"$dir/timeout.log" 2>&1 || code=$?
     if [ "$code" -ne 1 ] || ! grep -q 'msg="\?destination.*pending=' "$dir/timeout.log"; then
         die "$name: no clean timeout without a receiver"
     fi
-    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-    emulator=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
-    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >"$dir/first.log" 2>&1 || die "$name: the first run failed"
+    emulator_start "$port" a b
+    "$bin/walship" run --once --timeout 60s --config "$dir/walship.yml" >"$dir/first.log" 2>&1 || die "$name: the first run failed"
     before=$(curl -fsS --noproxy '*' "http://127.0.0.1:$port/stats")
-    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >"$dir/second.log" 2>&1 || die "$name: the second run failed"
+    "$bin/walship" run --once --timeout 60s --config "$dir/walship.yml" >"$dir/second.log" 2>&1 || die "$name: the second run failed"
     after=$(curl -fsS --noproxy '*' "http://127.0.0.1:$port/stats")
     [ "$(requests_of "$before")" = "$(requests_of "$after")" ] || die "$name: the second run sent something"
-    stop "$emulator" TERM || die "the emulator did not stop cleanly"
-    build/release/walship wal dump "$dir/data/wal" >"$dir/wal.txt"
+    emulator_stop
+    "$bin/walship" wal dump "$dir/data/wal" >"$dir/wal.txt"
     echo "== $name"
     scripts/reconcile --dump "$dir/wal.txt" --db "$dir/received.db" --max-doubled 0
 }

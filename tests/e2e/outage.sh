@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# outage.sh - the receivers are away while a real Prometheus deletes all of its WAL that was not sent. In the end
-# nothing is missing, nothing is left in the spool, and memory stayed within its bound. Cases side by side:
+# outage.sh - the receivers are away while a real Prometheus deletes all of its WAL that was not sent, twice. In the end
+# nothing is missing, memory stayed within its bound, and all that the spool has is links of Prometheus' two newest segments
+# (the one that is being written, and the one before it, from which a repair of a torn end would be told). Cases side by side:
 #
 #   link     hard links                      restart  links, walship killed in the middle
 #   copy     the spool is another file system copied  the same, walship killed in the middle
 #   both     links, Prometheus and walship killed in the middle (a Prometheus of its own)
 #   users    Prometheus and walship are two unprivileged users, walship can only read
 #
-# Blocks of 10 s make Prometheus delete its WAL each 20 s. WALSHIP_LONG=1: blocks of 1 min.
+# Blocks of 10 s make Prometheus delete its WAL each 20 s. WALSHIP_LONG=1: blocks of 1 min, and one deletion more.
 # shellcheck disable=SC2317 # wait_for and trap call them
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-block=10s wait_s=150 rss_kb_max=262144
-[ -z "${WALSHIP_LONG:-}" ] || block=1m wait_s=1200
+block=10s wait_s=150 rss_kb_max=262144 deletions=2
+[ -z "${WALSHIP_LONG:-}" ] || block=1m wait_s=1200 deletions=3
 walship=$PWD/${WALSHIP:-build/release/walship}
 program=$PWD/build/peers/prom3/usr/bin/prometheus promtool=$PWD/build/peers/prom3/usr/bin/promtool
 log=$PWD/build/e2e/outage
@@ -94,17 +95,33 @@ YAML
 segments() { find "$top/$1/wal" -maxdepth 1 -name '0*' -printf '%f\n' | sort; }
 # gone SOURCE SEGMENT: whether Prometheus has deleted it and all before it.
 gone() { [[ "$(segments "$1" | head -1)" > "$2" ]]; }
-received() { [ "$(sqlite "$log/$1.db" 'select count(*) from sample')" -gt 0 ]; }
-sqlite() { python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])' "$@"; }
 sent_one() { [ "$(curl -fsS --noproxy '*' "http://127.0.0.1:${port[$1]}/stats" | grep -c '"samples":[1-9]')" -gt 0 ]; }
-spooled() { find "${spool[$1]:-$top/$1/spool}" -type f -printf '%f\n' | sort; }
+spool_of() { echo "${spool[$1]:-$top/$1/spool}"; }
+spooled() { find "$(spool_of "$1")" -type f -printf '%f\n' | sort; }
 # pinned CASE: how many segments only the spool has.
 pinned() {
     local from=${source[$1]:-one}
     comm -23 <(spooled "$1" | sed -nE 's/^[0-9]+-([0-9]{8}).*\.(wal|copy)$/\1/p' | sort -u) <(segments "$from") | wc -l
 }
-# Only the newest segment and the one before it are left.
-drained() { [ "$(spooled "$1" | wc -l)" -le 2 ]; }
+# due CASE: the segments of which it has a link when all is settled; none where links can't be made.
+due() {
+    case $1 in
+    copy | copied | users) ;;
+    *) segments "${source[$1]:-one}" | tail -n 2 ;;
+    esac
+}
+# left CASE: the segments of the links that the spool has, and whatever else is in it.
+left() {
+    local from=$top/${source[$1]:-one}/wal file segment
+    spooled "$1" | while read -r file; do
+        segment=$(sed -nE 's/^[0-9]+-([0-9]{8})\.wal$/\1/p' <<<"$file")
+        [ -n "$segment" ] && [ "$(spool_of "$1")/$file" -ef "$from/$segment" ] && echo "$segment" || echo "$file"
+    done
+}
+drained() { [ "$(left "$1")" = "$(due "$1")" ]; }
+# checkpoints SOURCE: how often Prometheus wrote one, each before it deletes segments.
+checkpoints() { grep -c 'msg="WAL checkpoint complete"' "$log/prometheus.$1.log" || true; }
+checkpoints_reached() { [ "$(checkpoints "$1")" -ge "$2" ]; }
 rss_max() { sed -nE 's/^VmHWM:\s+([0-9]+) kB/\1/p' "/proc/$1/status"; }
 
 spool[copy]=$far/copy spool[copied]=$far/copied
@@ -139,8 +156,11 @@ for one in "${cases[@]}"; do
 done
 
 # ---- the outage ----
-declare -A newest=()
-for name in "${sources[@]}"; do newest[$name]=$(segments "$name" | tail -1); done
+declare -A newest=() before=()
+for name in "${sources[@]}"; do
+    newest[$name]=$(segments "$name" | tail -1)
+    before[$name]=$(checkpoints "$name")
+done
 for name in "${sources[@]}"; do
     wait_for "$wait_s" gone "$name" "${newest[$name]}" || die "Prometheus did not delete segment ${newest[$name]} of $name"
     newest[$name]=$(segments "$name" | tail -1)
@@ -156,6 +176,10 @@ for name in "${sources[@]}"; do
     wait_for "$wait_s" gone "$name" "${newest[$name]}" || die "Prometheus did not delete segment ${newest[$name]} of $name"
 done
 failed=0
+for name in "${sources[@]}"; do
+    wait_for "$wait_s" checkpoints_reached "$name" $((before[$name] + deletions)) || die "Prometheus deleted too little of $name"
+    echo "Prometheus $name: $(($(checkpoints "$name") - before[$name])) deletions of its WAL during the outage"
+done
 for one in "${cases[@]}"; do
     count=$(pinned "$one")
     echo "$one: $count segments are in the spool alone: $(spooled "$one" | wc -l) files, $(spooled "$one" | grep -c '\.copy$' || true) copies"
@@ -170,7 +194,7 @@ for name in "${sources[@]}"; do stop "${pid[$name]}" TERM 60 || die "Prometheus 
 for one in "${cases[@]}"; do launch_emulator "$one"; done
 for one in "${cases[@]}"; do
     wait_for 20 drained "$one" || {
-        echo "FAIL $one: the spool still has $(spooled "$one" | tr '\n' ' ')"
+        echo "FAIL $one: the spool has $(left "$one" | tr '\n' ' ') instead of $(due "$one" | tr '\n' ' ')"
         failed=1
     }
     rss_kb=$(rss_max "${pid[$one]}")
@@ -179,8 +203,11 @@ for one in "${cases[@]}"; do
     $(as "${user[$one]:-}") "$walship" run --once --timeout 60s --config "$top/$one.walship.yml" >>"$log/$one.log" 2>&1 ||
         die "walship could not drain: $log/$one.log"
     stop "${emulator[$one]}" TERM || die "the emulator did not stop cleanly"
-    left=$(spooled "$one" | wc -l)
-    echo "$one: at most $rss_kb KiB of memory, $left files left in the spool"
+    echo "$one: at most $rss_kb KiB of memory; in the spool: links of $(left "$one" | tr '\n' ' ')"
+    drained "$one" || {
+        echo "FAIL $one: after another start the spool has $(left "$one" | tr '\n' ' ') instead of $(due "$one" | tr '\n' ' ')"
+        failed=1
+    }
     if [ "$rss_kb" -gt "$rss_kb_max" ]; then
         echo "FAIL $one: memory beyond $rss_kb_max KiB"
         failed=1

@@ -6,29 +6,16 @@ import collections
 import json
 import math
 import os
-import random
 import re
-import shutil
-import socket
-import sqlite3
 import subprocess
-import sys
-import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TOP = os.path.join(ROOT, "build", "e2e", "plan")
-WALSHIP = os.path.join(ROOT, "build", "release", "walship")
-EMULATOR = os.path.join(ROOT, "build", "release", "walship-emulator")
-GENERATE = os.path.join(ROOT, "build", "release", "bench_generate")
+import lib
+
 NAMES = ("v2.42-snappy", "v2.53-zstd", "v3.5-agent")
 LINE = re.compile(r'^(\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}) .* (-?\d+)$')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
-results = [0, 0]
-
-
-def verdict(name, problem=None):
-    results[1 if problem else 0] += 1
-    print(f"{'FAIL ' if problem else 'ok   '} {name}{': ' + str(problem) if problem else ''}", flush=True)
+account, top = lib.Account("plan"), lib.Stage("plan")
+verdict = account.verdict
 
 
 def equal(name, got, expected, part=0.0):
@@ -36,20 +23,9 @@ def equal(name, got, expected, part=0.0):
     verdict(f"{name} {expected if not isinstance(expected, float) else round(expected, 2)}", None if good else f"plan says {got}")
 
 
-def free_port():
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
-    while True:
-        with socket.socket() as one:
-            try:
-                one.bind(("127.0.0.1", random.randint(first, last)))
-                return one.getsockname()[1]
-            except OSError:
-                continue
-
-
 def counted(name):
     """From promtool's lines: samples of each series, and of each minute."""
-    lines = subprocess.run(["zstd", "-dcq", os.path.join(ROOT, "testdata", f"{name}.expected.txt.zst")], check=True,
+    lines = subprocess.run(["zstd", "-dcq", os.path.join(lib.ROOT, "testdata", f"{name}.expected.txt.zst")], check=True,
                            stdout=subprocess.PIPE).stdout.decode().splitlines()
     series, minutes, times = collections.Counter(), collections.Counter(), []
     for line in lines:
@@ -78,27 +54,17 @@ def check_top(name, rows, found, by):
 
 def sent(name, directory):
     """Bytes and samples of the requests that a real run makes."""
-    port = free_port()
-    with open(os.path.join(directory, "emulator.yml"), "w", encoding="utf-8") as file:
-        file.write(f"listen_address: 127.0.0.1:{port}\ndatabase: {directory}/received.db\nendpoints:\n- {{name: a, path: /write}}\n")
-    with open(os.path.join(directory, "walship.yml"), "w", encoding="utf-8") as file:
-        file.write(f"wal_dir: {directory}\nstate_dir: {directory}.state\nstart_at: oldest\nlisten_address: ''\nremote_write:\n"
-                   f"- name: {name}\n  url: http://127.0.0.1:{port}/write\n")
-    with open(os.path.join(directory, "log"), "wb") as log:
-        emulator = subprocess.Popen([EMULATOR, "--config", f"{directory}/emulator.yml"], stdout=log, stderr=log)
-        try:
-            for _ in range(200):
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
-            subprocess.run([WALSHIP, "run", "--once", "--timeout", "60s", "--config", f"{directory}/walship.yml"], check=True,
-                           stdout=log, stderr=log)
-        finally:
-            emulator.terminate()
-            emulator.wait(20)
-    with sqlite3.connect(f"file:{directory}/received.db?mode=ro", uri=True) as db:
+    port, = lib.free_ports(1)
+    stage = lib.Stage("plan", f"{name}.sent")
+    try:
+        stage.emulator(port, ["a"])
+        config = stage.write("walship.yml", f"wal_dir: {directory}\nstate_dir: {stage.path('state')}\nstart_at: oldest\n"
+                                            f"listen_address: ''\nremote_write:\n- name: {name}\n  url: http://127.0.0.1:{port}/write/a\n")
+        code = stage.drain(config)
+        verdict(f"{name}: a real run", None if code == 0 else f"exit {code}: {stage.path('walship.log')}")
+    finally:
+        stage.end()
+    with lib.database(stage.path("received.db")) as db:
         return db.execute("SELECT sum(bytes), sum(samples) FROM request WHERE status = 204").fetchone()
 
 
@@ -111,9 +77,9 @@ def check_bytes(name, directory, plan, least, most):
 
 def one_scrape():
     """One sample of each series: a real run has nothing to put side by side either, only another order of the series."""
-    directory = os.path.join(TOP, "scrape")
-    subprocess.run([GENERATE, directory, "20000", "1"], check=True, stdout=subprocess.DEVNULL)
-    plan = json.loads(subprocess.run([WALSHIP, "plan", "--json", "--batch-send-deadline", "1h", directory], check=True,
+    directory = top.path("scrape")
+    subprocess.run([lib.GENERATE, directory, "20000", "1"], check=True, stdout=subprocess.DEVNULL)
+    plan = json.loads(subprocess.run([lib.WALSHIP, "plan", "--json", "--batch-send-deadline", "1h", directory], check=True,
                                      stdout=subprocess.PIPE).stdout)
     equal("scrape: samples", plan["samples"], 20000)
     equal("scrape: requests", plan["requests"], 10)
@@ -121,10 +87,10 @@ def one_scrape():
 
 
 def one(name):
-    directory = os.path.join(TOP, name)
+    directory = top.path(name)
     os.makedirs(directory)
-    subprocess.run(["tar", "-C", directory, "--zstd", "-xf", os.path.join(ROOT, "testdata", f"{name}.tar.zst")], check=True)
-    plan = json.loads(subprocess.run([WALSHIP, "plan", "--json", directory], check=True, stdout=subprocess.PIPE).stdout)
+    subprocess.run(["tar", "-C", directory, "--zstd", "-xf", os.path.join(lib.ROOT, "testdata", f"{name}.tar.zst")], check=True)
+    plan = json.loads(subprocess.run([lib.WALSHIP, "plan", "--json", directory], check=True, stdout=subprocess.PIPE).stdout)
     series, minutes, times = counted(name)
     samples = sum(series.values())
     mean = samples * 60000 / (max(times) - min(times))
@@ -139,9 +105,9 @@ def one(name):
         check_top(f"{name}: {key} by series", plan[f"{key}_by_series"], found, 1)
     equal(f"{name}: samples a request", plan["samples_per_request"], 2000.0)
     equal(f"{name}: requests a minute when full", plan["requests_per_minute_peak_full"], peak / 2000, 0.001)
-    hour = json.loads(subprocess.run([WALSHIP, "plan", "--json", "--batch-send-deadline", "1h", directory], check=True,
+    hour = json.loads(subprocess.run([lib.WALSHIP, "plan", "--json", "--batch-send-deadline", "1h", directory], check=True,
                                      stdout=subprocess.PIPE).stdout)
-    small = json.loads(subprocess.run([WALSHIP, "plan", "--json", "--max-samples-per-send", "10", directory],
+    small = json.loads(subprocess.run([lib.WALSHIP, "plan", "--json", "--max-samples-per-send", "10", directory],
                                       check=True, stdout=subprocess.PIPE).stdout)
     equal(f"{name}: with 10 samples a request", small["requests_per_minute_peak_full"], peak / 10, 0.001)
     # every scrape of a second ends in a request that is not full; at a whole hour there is one of them (and one each 65,536 samples)
@@ -156,13 +122,11 @@ def one(name):
 
 
 def main():
-    shutil.rmtree(TOP, ignore_errors=True)
-    os.makedirs(TOP)
     for name in NAMES:
         one(name)
     one_scrape()
-    print(f"plan: {results[0]} passed, {results[1]} failed")
-    return 1 if results[1] or not results[0] else 0
+    return account.end()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    lib.run(main, top)

@@ -10,10 +10,11 @@ import argparse
 import json
 import math
 import os
-import sqlite3
 import struct
 import sys
 import time
+
+import lib
 
 PAGE = 32768
 HEADER = 7
@@ -103,7 +104,8 @@ def write(arguments):
 
 
 def requests(arguments):
-    rows = sqlite3.connect(arguments.db).execute("SELECT status FROM request ORDER BY id").fetchall()
+    with lib.database(arguments.db) as db:
+        rows = db.execute("SELECT status FROM request ORDER BY id").fetchall()
     refused = [index for index, (status,) in enumerate(rows) if status != 204]
     if not refused:
         sys.exit("FAIL no request was refused")
@@ -115,8 +117,8 @@ def requests(arguments):
 
 
 def refused(arguments):
-    row = sqlite3.connect(arguments.db).execute(
-        "SELECT count(*) FROM request WHERE status != 204 AND wall_ms >= ?", (arguments.from_ms,)).fetchone()
+    with lib.database(arguments.db) as db:
+        row = db.execute("SELECT count(*) FROM request WHERE status != 204 AND wall_ms >= ?", (arguments.from_ms,)).fetchone()
     print(row[0])
 
 

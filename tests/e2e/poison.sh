@@ -7,8 +7,8 @@
 # WALSHIP_LONG=1: 1,000,000 samples, and 65 s.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 rounds=200 watch=15
 [ -z "${WALSHIP_LONG:-}" ] || rounds=2000 watch=65
@@ -21,15 +21,8 @@ prepare() {
     dir=$top/$1
     mkdir -p "$dir/data/wal"
     read -r port status_port < <(free_ports 2)
-    cat >"$dir/emulator.yml" <<YAML
-listen_address: 127.0.0.1:$port
-database: $dir/received.db
-commit_interval: 0
-endpoints:
-- {name: a, path: /write/a}
-YAML
     cat >"$dir/walship.yml" <<YAML
-wal_dir: $dir/data/wal
+wal_dir: $dir/data
 state_dir: $dir/state
 start_at: oldest
 listen_address: 127.0.0.1:$status_port
@@ -38,9 +31,7 @@ remote_write:
   endpoints: [{url: "http://127.0.0.1:$port/write/a"}]
   queue_config: $2
 YAML
-    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-    emulator=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
+    emulator_start "$port" a
 }
 
 fault() {
@@ -49,11 +40,11 @@ fault() {
 
 # settle REASON ITEMS: the receiver ends, then what arrived and what the ledger says
 settle() {
-    stop "$emulator" TERM || die "the emulator did not stop cleanly"
-    build/release/walship losses --json --config "$dir/walship.yml" >"$dir/losses.json"
+    emulator_stop
+    "$bin/walship" losses --json --config "$dir/walship.yml" >"$dir/losses.json"
     tests/e2e/poison.py lost --json "$dir/losses.json" --reason "$1" --items "$2"
     grep -q "$label" "$dir/losses.json" || die "the ledger does not name the labels: $dir/losses.json"
-    build/release/walship wal dump "$dir/data/wal" | grep -v "$label" >"$dir/wal.txt"
+    "$bin/walship" wal dump "$dir/data/wal" | grep -v "$label" >"$dir/wal.txt"
     scripts/reconcile --dump "$dir/wal.txt" --db "$dir/received.db" --max-doubled 0
 }
 
@@ -63,8 +54,7 @@ item() {
     prepare item '{max_shards: 1}'
     fault 'status=400&body=label+value+not+allowed'
     tests/e2e/poison.py write "$dir/data/wal" --series 500 --rounds "$rounds" --poison "$label"
-    build/release/walship run --once --timeout 300s --config "$dir/walship.yml" >"$dir/walship.log" 2>&1 ||
-        die "it did not settle: $dir/walship.log"
+    drain
     settle rejected 1
     tests/e2e/poison.py requests --db "$dir/received.db" --batch 2000
 }
@@ -76,17 +66,16 @@ series() {
     start "$dir/writer.log" tests/e2e/poison.py write "$dir/data/wal" --series 300 --rounds $((watch * 3 + 60)) \
         --poison "$label" --every-round --pause 0.33
     writer=$STARTED_PID
-    start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
-    walship=$STARTED_PID
+    walship_start
     wait_for 30 grep -q 'refused again and again' "$dir/walship.log" || die "the series was not quarantined: $dir/walship.log"
     from=$(date +%s%3N)
     sleep "$watch"
     count=$(refused "$from")
     echo "$count requests refused in $watch s, three scrapes a second, after the series was quarantined"
-    [ "$count" -le $((watch / 60)) ] || die "FAIL a returning poison series costs $count requests in $watch s"
-    stop "$walship" TERM 10 || die "walship did not stop cleanly"
+    [ "$count" -le $((watch / 60)) ] || die "a returning poison series costs $count requests in $watch s"
+    walship_stop
     stop "$writer" || true
-    stop "$emulator" TERM || die "the emulator did not stop cleanly"
+    emulator_stop
 }
 
 body() {
@@ -94,28 +83,15 @@ body() {
     fault 'status=500&body=stumbled'
     start "$dir/writer.log" tests/e2e/poison.py write "$dir/data/wal" --series 300 --rounds 100 --poison "$label" --pause 0.2
     writer=$STARTED_PID
-    start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
-    walship=$STARTED_PID
+    walship_start
     wait "$writer" || die "the writer failed: $dir/writer.log"
     forget "$writer"
     wait_for 30 grep -q 'refused for good' "$dir/walship.log" || die "the culprit was not found: $dir/walship.log"
-    stop "$walship" TERM 10 || die "walship did not stop cleanly"
-    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >>"$dir/walship.log" 2>&1 || die "it did not settle: $dir/walship.log"
+    walship_stop
+    drain
     settle server_error 1
 }
 
 rm -rf "$top"
 mkdir -p "$top"
-failed=0 running=()
-for part in item series body; do
-    (case $part in item) item ;; series) series ;; *) body ;; esac) >"$top/$part.log" 2>&1 &
-    running+=("$part:$!")
-done
-for one in "${running[@]}"; do
-    code=0
-    wait "${one#*:}" || code=$?
-    echo "== ${one%:*}: $([ "$code" -eq 0 ] && echo ok || echo "FAILED ($code)")"
-    cat "$top/${one%:*}.log"
-    [ "$code" -eq 0 ] || failed=1
-done
-exit "$failed"
+side_by_side eval item series body

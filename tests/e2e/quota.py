@@ -11,98 +11,38 @@ lent. What happened is read from the emulator's database, which does not know wh
 
 WALSHIP_LONG=1: the emulator lets a whole minute of requests through at once and learning gets its two minutes; five minutes in all.
 """
-import os
-import random
-import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TOP = os.path.join(ROOT, "build", "e2e", "quota")
-WALSHIP = os.path.join(ROOT, "build", "release", "walship")
-EMULATOR = os.path.join(ROOT, "build", "release", "walship-emulator")
-GENERATE = os.path.join(ROOT, "build", "release", "bench_generate")
-LONG = bool(os.environ.get("WALSHIP_LONG"))
+import lib
+
+LONG = lib.LONG
 PAIRS = ("a", "b", "c")
 QUOTA = 600
 SERIES, SAMPLES = (1200, 900) if LONG else (900, 260)
 RUN_S = 300 if LONG else 63
 LEARN_S = 120 if LONG else 20  # from the first request; the short tier's emulator has no minute to give at once
-lock = threading.Lock()
-started = []
-results = [0, 0]
+account, top = lib.Account("quota"), lib.Stage("quota")
 
 
-def verdict(name, problem=None):
-    with lock:
-        results[1 if problem else 0] += 1
-        print(f"{'FAIL ' if problem else 'ok   '} {name}{': ' + str(problem) if problem else ''}", flush=True)
-
-
-def free_ports(count):
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
-    held = []
-    while len(held) < count:
-        one = socket.socket()
-        try:
-            one.bind(("127.0.0.1", random.randint(first, last)))
-            held.append(one)
-        except OSError:
-            one.close()
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
-class Case:
+class Case(lib.Stage):
     def __init__(self, name, port):
+        super().__init__("quota", name)
         self.name, self.port = name, port
-        self.dir = os.path.join(TOP, name)
-        os.makedirs(self.dir)
-        self.database = os.path.join(self.dir, "received.db")
+        self.database = self.path("received.db")
 
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-        return self.path(name)
-
-    def start(self, log, *command):
-        with open(self.path(log), "ab") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out)
-        with lock:
-            started.append(process)
-        return process
-
-    def emulator(self, limited):
+    def receivers(self, limited):
         limits = f", requests_per_minute: {QUOTA}, burst: {'60s' if LONG or self.name != 'unset' else '2s'}" if limited else ""
         pairs = "".join(f"- {{name: {pair}, dce: dce-{pair}, dcr: dcr-{pair}, workspace: w{limits}}}\n" for pair in PAIRS)
-        config = self.write("emulator.yml", f"""listen_address: 127.0.0.1:{self.port}
-database: {self.database}
-commit_interval: 0
-workspaces: [{{name: w, window: 0}}]
+        return self.emulator(self.port, f"""workspaces: [{{name: w, window: 0}}]
 endpoints:
 {pairs}identities:
 - {{name: app, tenant: 11111111-2222-3333-4444-555555555555, client_id: 00000003-aaaa-bbbb-cccc-dddddddddddd, object_id: o, secret: planted, roles: ['*']}}
 tokens: {{life: 1h}}
 """)
-        process = self.start("emulator.log", EMULATOR, "--config", config)
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return process
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("the emulator did not start")
 
     def walship_config(self, limited):
         own = {"set": "quota: {requests_per_minute: 600}", "killed": "quota: {requests_per_minute: 600}", "unset": "",
@@ -111,7 +51,7 @@ tokens: {{life: 1h}}
         size = "max_bytes_per_send: 1024, max_samples_per_send: 20" if limited else "max_samples_per_send: 5000"
         endpoints = "".join(f"  - url: http://127.0.0.1:{self.port}/dce-{pair}/dataCollectionRules/dcr-{pair}/streams/"
                             f"Microsoft-PrometheusMetrics/api/v1/write?api-version=2023-04-24\n    {own}\n" for pair in PAIRS)
-        return self.write("walship.yml", f"""wal_dir: {TOP}/data
+        return self.write("walship.yml", f"""wal_dir: {top.dir}/data
 state_dir: {self.path('state')}
 start_at: oldest
 listen_address: ''
@@ -124,27 +64,13 @@ remote_write:
   endpoints:
 {endpoints}""")
 
-    def walship(self):
-        return self.start("walship.log", WALSHIP, "run", "--config", self.path("walship.yml"))
-
     def check(self, what, problem=None):
-        verdict(f"{self.name}: {what}", problem)
+        account.verdict(f"{self.name}: {what}", problem)
 
     def requests(self):
         """(pair, Unix ms, status) in the order of arrival."""
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as db:
+        with lib.database(self.database) as db:
             return db.execute("SELECT pair.name, wall_ms, status FROM request JOIN pair ON pair.id = pair ORDER BY request.id").fetchall()
-
-
-def end(process, how=signal.SIGTERM):
-    if process.poll() is None:
-        process.send_signal(how)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    return process.returncode
 
 
 def busiest_minute(times):
@@ -158,16 +84,16 @@ def busiest_minute(times):
 
 def run(case):
     """Three kills, the first while everything is new, and one clean stop: at fixed parts of the time."""
-    process = case.walship()
+    process = case.walship(case.path("walship.yml"))
     begun = time.monotonic()
     breaks = [(0.1, signal.SIGKILL, 0), (0.4, signal.SIGKILL, 0.5), (0.6, signal.SIGTERM, 0.2), (0.8, signal.SIGKILL, 3)]
     for part, how, down_s in breaks if case.name == "killed" else []:
         time.sleep(max(0, begun + part * RUN_S - time.monotonic()))
-        end(process, how)
+        case.stop(process, how)
         time.sleep(down_s)
-        process = case.walship()
+        process = case.walship(case.path("walship.yml"))
     time.sleep(max(0, begun + RUN_S - time.monotonic()))
-    code = end(process)
+    code = case.stop(process)
     case.check("walship stops cleanly", None if code == 0 else f"exit {code}: {case.path('walship.log')}")
 
 
@@ -204,18 +130,15 @@ def judge(case):
 
 
 def drain(case):
-    with sqlite3.connect(os.path.join(case.path("state"), "walship.db")) as db:
+    with sqlite3.connect(case.path("state", "walship.db")) as db:
         db.execute("DELETE FROM quota")  # as if a week had passed: no history, nothing learned
     db.close()
-    emulator = case.emulator(False)
-    case.walship_config(False)
-    with open(case.path("walship.log"), "ab") as log:
-        done = subprocess.run([WALSHIP, "run", "--once", "--timeout", "120s", "--config", case.path("walship.yml")], check=False,
-                              stdout=log, stderr=log)
-    end(emulator)
-    case.check("all the rest is delivered without quotas", None if done.returncode == 0 else case.path("walship.log"))
-    found = subprocess.run([os.path.join(ROOT, "scripts", "reconcile"), "--dump", os.path.join(TOP, "dump.txt"), "--db", case.database,
-                            "--allow-shared", *([] if case.name == "killed" else ["--max-doubled", "0"])],
+    emulator = case.receivers(False)
+    code = case.drain(case.walship_config(False), 120)
+    case.stop(emulator)
+    case.check("all the rest is delivered without quotas", None if code == 0 else case.path("walship.log"))
+    found = subprocess.run([lib.RECONCILE, "--dump", top.path("wal.txt"), "--db", case.database, "--allow-shared",
+                            *([] if case.name == "killed" else ["--max-doubled", "0"])],
                            capture_output=True, text=True, check=False)
     case.write("reconcile.txt", found.stdout + found.stderr)
     case.check("nothing missing, nothing out of order", None if found.returncode == 0 else found.stdout + found.stderr)
@@ -223,10 +146,10 @@ def drain(case):
 
 def whole(case):
     try:
-        emulator = case.emulator(True)
+        emulator = case.receivers(True)
         case.walship_config(True)
         run(case)
-        end(emulator)
+        case.stop(emulator)
         judge(case)
         drain(case)
     except Exception as problem:  # a case that broke down must not look like one that was quiet
@@ -234,24 +157,18 @@ def whole(case):
 
 
 def main():
-    shutil.rmtree(TOP, ignore_errors=True)
-    os.makedirs(TOP)
-    subprocess.run([GENERATE, os.path.join(TOP, "data"), str(SERIES), str(SAMPLES)], check=True, stdout=subprocess.DEVNULL)
-    with open(os.path.join(TOP, "dump.txt"), "wb") as out:
-        subprocess.run([WALSHIP, "wal", "dump", os.path.join(TOP, "data")], check=True, stdout=out)
-    names = ("set", "killed", "unset", "share")
-    cases = [Case(name, port) for name, port in zip(names, free_ports(len(names)))]
-    threads = [threading.Thread(target=whole, args=(case,)) for case in cases]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        for process in started:
-            end(process)
-    print(f"quota: {results[0]} passed, {results[1]} failed")
-    return 1 if results[1] or not results[0] else 0
+    subprocess.run([lib.GENERATE, top.path("data"), str(SERIES), str(SAMPLES)], check=True, stdout=subprocess.DEVNULL)
+    top.wal_dump(top.path("data"))
+    threads = [threading.Thread(target=whole, args=(case,), daemon=True) for case in CASES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return account.end()
 
 
-sys.exit(main())
+NAMES = ("set", "killed", "unset", "share")
+CASES = [Case(name, port) for name, port in zip(NAMES, lib.free_ports(len(NAMES)))]
+
+if __name__ == "__main__":
+    lib.run(main, *CASES)

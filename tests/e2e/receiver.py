@@ -14,21 +14,12 @@ Prints what differs (three lines of each kind) and exits 1, or prints one line o
 """
 import json
 import math
-import os
 import re
-import sqlite3
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
-import importlib.machinery
-import importlib.util
+import lib
 
-LOADER = importlib.machinery.SourceFileLoader("reconcile", os.path.join(sys.path[0], "reconcile"))
-SPEC = importlib.util.spec_from_loader("reconcile", LOADER)
-RECONCILE = importlib.util.module_from_spec(SPEC)
-sys.dont_write_bytecode = True
-LOADER.exec_module(RECONCILE)
-
+RECONCILE = lib.reconcile()
 LINE = re.compile(r"^(\{.*?\}) (\{.*\}|\S+) (-?\d+)$")
 
 
@@ -154,8 +145,8 @@ def metadata(arguments):
     with open(arguments[0], encoding="utf-8") as stream:
         families = json.load(stream)["data"]
     wanted = {(name, rows[0]["type"], rows[0]["help"], rows[0]["unit"]) for name, rows in families.items()}
-    database = sqlite3.connect(f"file:{arguments[1]}?mode=ro", uri=True)
-    rows = database.execute("SELECT DISTINCT family, type, help, unit FROM metadata")
+    with lib.database(arguments[1]) as db:
+        rows = db.execute("SELECT DISTINCT family, type, help, unit FROM metadata").fetchall()
     got = {(name, TYPES[number], text, unit) for name, number, text, unit in rows}
     if not wanted or differ("metadata", wanted, got):
         return 1

@@ -6,66 +6,32 @@
 # nothing invented, nothing out of order, nothing twice but what the replaced WAL directory held, and the log says so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 top=$PWD/build/e2e/repair
 base=$top/base
-program=$PWD/build/peers/prom3/usr/bin/prometheus
-promtool=$PWD/build/peers/prom3/usr/bin/promtool
 scrapes=6 # seconds: a target's first scrape comes up to 5 s after the start
 trap stop_all EXIT
 
-if [ ! -x "$program" ] || [ ! -x "$promtool" ]; then
-    echo "SKIP repair: Prometheus 3 could not be had"
-    exit 77
-fi
+need_prometheus_3 repair
 
 configure() {
-    cat >"$dir/prometheus.yml" <<YAML
-global: {scrape_interval: 200ms, scrape_timeout: 200ms}
-scrape_configs:
-- {job_name: exporter, static_configs: [{targets: ['127.0.0.1:$exporter_port']}]}
-YAML
-    cat >"$dir/emulator.yml" <<YAML
-listen_address: 127.0.0.1:$emulator_port
-database: $dir/received.db
-commit_interval: 0
-endpoints:
-- {name: a, path: /write/a}
-- {name: b, path: /write/b}
-YAML
-    cat >"$dir/walship.yml" <<YAML
-wal_dir: $dir/data
-state_dir: $dir/state
-listen_address: 127.0.0.1:$status_port
-start_at: oldest
-remote_write:
-- name: repair
-  endpoints:
-  - url: http://127.0.0.1:$emulator_port/write/a
-  - url: http://127.0.0.1:$emulator_port/write/b
-YAML
+    scrape 200ms "exporter:$exporter_port"
+    walship_config repair "$status_port" "$emulator_port" a b
+    emulator_start "$emulator_port" a b
 }
 
-launch_prometheus() {
-    start "$dir/prometheus.log" "$program" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
-        --web.listen-address="127.0.0.1:$prometheus_port" "$@"
-    prometheus=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$prometheus_port/-/ready" || die "Prometheus did not start: $dir/prometheus.log"
-}
+parts=()
+for part in newest middle checkpoint refused powerloss emptied restored; do parts+=("$part-alive" "$part-dead"); done
 
-launch_walship() {
-    start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
-    walship=$STARTED_PID
-}
-
-# ports INDEX: of one run; all are chosen at the beginning.
+# ports INDEX: of one run; all are chosen at the beginning, since a part may start nothing on a port for a while.
 ports() { read -r prometheus_port emulator_port status_port <<<"${all_ports[*]:$1*3:3}"; }
 
-once() {
-    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >>"$dir/walship.log" 2>&1 ||
-        die "walship could not drain: $dir/walship.log"
+# index_of PART: from 1; 0 is the base.
+index_of() {
+    local i
+    for ((i = 0; i < ${#parts[@]}; i++)); do [ "${parts[i]}" != "$1" ] || echo $((i + 1)); done
 }
 
 # A WAL of several segments behind a checkpoint, all of it shipped.
@@ -75,23 +41,21 @@ base_make() {
     mkdir -p "$dir"
     ports 0
     configure
-    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-    emulator=$STARTED_PID
     for i in 1 2 3 4; do
         options=()
         [ "$i" -lt 4 ] || options=(--storage.tsdb.min-block-duration=8s --storage.tsdb.max-block-duration=8s)
-        launch_prometheus "${options[@]}"
-        [ "$i" -ne 1 ] || launch_walship
+        prometheus_start "$prometheus_3" "$prometheus_port" ${options[@]+"${options[@]}"}
+        [ "$i" -ne 1 ] || walship_start
         sleep "$scrapes"
-        stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
+        prometheus_stop
     done
     sleep 1
-    stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
-    once
-    stop "$emulator" TERM || die "the emulator did not stop cleanly"
-    [ -n "$(echo "$dir"/data/wal/checkpoint.*)" ] || die "Prometheus wrote no checkpoint"
+    walship_stop
+    drain
+    emulator_stop
+    compgen -G "$dir/data/wal/checkpoint.*" >/dev/null || die "Prometheus wrote no checkpoint"
     [ "$(segments | wc -l)" -ge 3 ] || die "too few segments: $(segments | tr '\n' ' ')"
-    "$promtool" tsdb dump "$dir/data" >"$dir/before.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
+    dump "$dir/data" "$dir/before.txt"
 }
 
 segments() { find "$dir/data/wal" -maxdepth 1 -name '0*' -size +0 | sort; }
@@ -130,7 +94,7 @@ break_it() {
     checkpoint) flip_checkpoint ;;
     refused) # by Prometheus, which has deleted all segments by then: the operator removes the rest
         flip_checkpoint
-        "$program" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
+        "$prometheus_3" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
             --web.listen-address="127.0.0.1:$prometheus_port" >>"$dir/prometheus.log" 2>&1 && die "it was no corruption"
         rm -rf "$dir"/data/wal/checkpoint.*
         ;;
@@ -150,13 +114,13 @@ stop_prometheus() {
 shipped() {
     sleep 1.5 # the deadline of a batch is a second
     [ "$1" = dead ] || return 0
-    stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
-    once
+    walship_stop
+    drain
 }
 
 # The lost items that the ledger knows of.
 lost() {
-    build/release/walship losses --json --config "$dir/walship.yml" |
+    "$bin/walship" losses --json --config "$dir/walship.yml" |
         python3 -c 'import json, sys; print(sum(one["lost"] for one in json.load(sys.stdin)["destinations"]))'
 }
 
@@ -175,18 +139,16 @@ compare() {
     awk '/^(invented|out of order) / && $NF != 0 {exit 1}' "$dir/account.txt" || die "the account is not clean"
 }
 
-# run_one CASE alive|dead INDEX
+# run_one CASE-MODE: alive, walship runs all the while; dead, it is started afterwards.
 run_one() {
-    local case=$1 mode=$2
-    dir=$top/$case-$mode
+    local case=${1%-*} mode=${1#*-}
+    dir=$top/$1
     mkdir -p "$dir"
     cp -a "$base/data" "$base/state" "$base/received.db" "$dir/"
-    ports "$3"
+    ports "$(index_of "$1")"
     configure
-    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-    emulator=$STARTED_PID
-    launch_prometheus
-    launch_walship
+    prometheus_start "$prometheus_3" "$prometheus_port"
+    walship_start
     sleep "$scrapes"
     if [ "$case" = checkpoint ]; then # Prometheus runs on: it does not look at it again
         shipped "$mode"
@@ -194,22 +156,22 @@ run_one() {
     else
         stop_prometheus "$case"
         shipped "$mode"
-        "$promtool" tsdb dump "$dir/data" >"$dir/before.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
-        build/release/walship wal dump "$dir/data" >"$dir/wal.txt"
+        dump "$dir/data" "$dir/before.txt"
+        "$bin/walship" wal dump "$dir/data" >"$dir/wal.txt"
         break_it "$case"
-        launch_prometheus
+        prometheus_start "$prometheus_3" "$prometheus_port"
     fi
-    [ "$mode" = alive ] || launch_walship
+    [ "$mode" = alive ] || walship_start
     sleep "$scrapes"
-    stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
+    prometheus_stop
     sleep 11.5 # items without a series record are waited for
-    stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
-    [ "$case" = checkpoint ] || once
-    stop "$emulator" TERM || die "the emulator did not stop cleanly"
+    walship_stop
+    [ "$case" = checkpoint ] || drain
+    emulator_stop
     if [ "$case" = checkpoint ]; then # promtool reads it, too
         rm -rf "$dir"/data/wal/checkpoint.* && cp -a "$dir"/checkpoint.* "$dir/data/wal/" && touch "$dir/before.txt"
     fi
-    "$promtool" tsdb dump "$dir/data" >"$dir/after.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
+    dump "$dir/data" "$dir/after.txt"
     compare
     case $case-$mode in
     checkpoint-alive) ;; # it knows the series
@@ -224,19 +186,4 @@ read -r exporter_port < <(free_ports 1)
 read -r -a all_ports < <(free_ports 45)
 start "$top/exporter.log" scripts/exporter --port "$exporter_port" --series 200 --churn 2
 base_make
-running=()
-for case in newest middle checkpoint refused powerloss emptied restored; do
-    for mode in alive dead; do
-        (STARTED=(); trap stop_all EXIT; run_one "$case" "$mode" $((${#running[@]} + 1))) >"$top/$case-$mode.log" 2>&1 &
-        running+=("$case-$mode:$!")
-    done
-done
-failed=0
-for one in "${running[@]}"; do
-    code=0
-    wait "${one#*:}" || code=$?
-    echo "== ${one%:*}: $([ "$code" -eq 0 ] && echo ok || echo "FAILED ($code)")"
-    grep -v ' Killed  ' "$top/${one%:*}.log" || true
-    [ "$code" -eq 0 ] || failed=1
-done
-exit "$failed"
+side_by_side run_one "${parts[@]}"

@@ -18,13 +18,10 @@ import json
 import os
 import random
 import re
-import sqlite3
 import sys
-import urllib.request
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kinds_exposition
+import lib
 
 EXTERNAL = {"cluster": "C-1", "code": "external", "zone": "ä"}
 DESTINATIONS_MAX = 32
@@ -189,30 +186,20 @@ def refuses_custom(block):
     return keys.get("send_native_histograms", False) and keys["protobuf_message"] == V1 and "custom" not in block["without"]
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(lib.Quiet):
     """GET of anything is the scrape; every second one lacks a series, so that there are stale markers."""
 
     scrapes = 0
     kinds = 0
 
-    def log_message(self, *_):
-        pass
-
     def do_GET(self):
         if self.path == "/kinds":
             Handler.kinds += 1
-            self.answer(kinds_exposition.CONTENT_TYPE, kinds_exposition.scrape_of(Handler.kinds))
+            self.answer(200, kinds_exposition.scrape_of(Handler.kinds), kinds_exposition.CONTENT_TYPE)
             return
         Handler.scrapes += 1
         lines = [f"{text} {Handler.scrapes * 100 + i}\n" for i, text in enumerate(SERIES) if i != 4 or Handler.scrapes % 2]
-        self.answer("text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8", "".join(lines).encode())
-
-    def answer(self, content_type, body):
-        self.send_response(200)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200, "".join(lines).encode(), "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8")
 
 
 def serve(port):
@@ -302,18 +289,18 @@ def meaning(body):
 
 def received(folder, first, last):
     """By pair: how often each (kind, labels, t, value, rest) came; and the first item of a pair that was not in order."""
-    database = sqlite3.connect(f"file:{folder}/received.db?mode=ro", uri=True)
     found = collections.defaultdict(collections.Counter)
     newest, disorder = {}, {}
-    for query in QUERIES:
-        rows = database.execute(f"{query} JOIN pair p ON p.id = i.pair JOIN series s ON s.id = i.series "
-                                "WHERE i.t BETWEEN ? AND ? ORDER BY i.arrival", (int(first), int(last)))
-        for kind, pair, labels, t, _, value, rest in rows:
-            found[pair][kind, labels, t, value, meaning(rest) if isinstance(rest, bytes) else rest] += 1
-            series = kind == "exemplar", pair, labels
-            if t < newest.get(series, t):
-                disorder.setdefault(pair, (kind, labels, t))
-            newest[series] = t
+    with lib.database(f"{folder}/received.db") as db:
+        rows = [row for query in QUERIES for row in
+                db.execute(f"{query} JOIN pair p ON p.id = i.pair JOIN series s ON s.id = i.series "
+                           "WHERE i.t BETWEEN ? AND ? ORDER BY i.arrival", (int(first), int(last)))]
+    for kind, pair, labels, t, _, value, rest in rows:
+        found[pair][kind, labels, t, value, meaning(rest) if isinstance(rest, bytes) else rest] += 1
+        series = kind == "exemplar", pair, labels
+        if t < newest.get(series, t):
+            disorder.setdefault(pair, (kind, labels, t))
+        newest[series] = t
     return found, disorder
 
 
@@ -326,7 +313,7 @@ def full(folder, since):
 def pages_of(folder):
     """Prometheus' page, then those of walship."""
     with open(f"{folder}/pages.json", encoding="utf-8") as file:
-        return [urllib.request.urlopen(page, timeout=10).read().decode() for page in json.load(file)]
+        return [lib.ask(page) for page in json.load(file)]
 
 
 def unsupported(folder):

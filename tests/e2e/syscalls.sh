@@ -5,45 +5,15 @@
 # is missing and nothing out of order.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 dir=$PWD/build/e2e/syscalls
-program=$PWD/build/peers/prom3/usr/bin/prometheus
-promtool=$PWD/build/peers/prom3/usr/bin/promtool
 trap stop_all EXIT
-
-if [ ! -x "$program" ] || [ ! -x "$promtool" ]; then
-    echo "SKIP syscalls: Prometheus 3 could not be had"
-    exit 77
-fi
+need_prometheus_3 syscalls
 rm -rf "$dir"
 mkdir -p "$dir"
 read -r prometheus_port exporter_port emulator_port status_port < <(free_ports 4)
-cat >"$dir/prometheus.yml" <<YAML
-global: {scrape_interval: 500ms, scrape_timeout: 500ms}
-scrape_configs:
-- {job_name: exporter, static_configs: [{targets: ['127.0.0.1:$exporter_port']}]}
-YAML
-cat >"$dir/emulator.yml" <<YAML
-listen_address: 127.0.0.1:$emulator_port
-database: $dir/received.db
-commit_interval: 0
-endpoints:
-- {name: a, path: /write/a}
-- {name: b, path: /write/b}
-YAML
-cat >"$dir/walship.yml" <<YAML
-wal_dir: $dir/data
-state_dir: $dir/state
-listen_address: 127.0.0.1:$status_port
-start_at: oldest
-remote_write:
-- name: syscalls
-  endpoints:
-  - url: http://127.0.0.1:$emulator_port/write/a
-  - url: http://127.0.0.1:$emulator_port/write/b
-YAML
 
 # rules: from the next call on; none without lines.
 rules() {
@@ -51,16 +21,7 @@ rules() {
     mv "$dir/rules.new" "$dir/rules"
 }
 
-launch_walship() {
-    start "$dir/walship.log" env LD_PRELOAD="$PWD/build/release/libwalship_faults.so" WALSHIP_FAULTS="$dir/rules" \
-        build/release/walship run --config "$dir/walship.yml"
-    walship=$STARTED_PID
-}
-
-# Samples that arrived so far.
-arrived() { curl -fsS -m 5 --noproxy '*' "http://127.0.0.1:$emulator_port/stats" | grep -o '"samples":[0-9]*' | awk -F: '{sum += $2} END {print sum}'; }
-
-arrived_more() { [ "$(arrived)" -gt "$1" ]; }
+walship_prefix=(env "LD_PRELOAD=$bin/libwalship_faults.so" "WALSHIP_FAULTS=$dir/rules")
 
 # during NAME SECONDS [LOG LINE]: with the rules from the standard input samples go on arriving (twice, each within 4 s), the
 # log says so where it must, and the process lives.
@@ -70,13 +31,13 @@ during() {
     rules
     end=$((SECONDS + seconds))
     for _ in 1 2; do
-        wait_for 4 arrived_more "$(arrived)" || die "$name: nothing arrives any more"
+        wait_for 4 arrived_more "$emulator_port" "$(arrived "$emulator_port")" || die "$name: nothing arrives any more"
     done
     while [ "$SECONDS" -lt "$end" ]; do sleep 0.2; done
     is_running "$walship" || die "$name: walship ended: $dir/walship.log"
     [ -z "$line" ] || wait_for 15 says "$((lines + 1))" "$line" || die "$name: the log does not say \"$line\""
     rules </dev/null
-    wait_for 10 arrived_more "$(arrived)" || die "$name: nothing arrives afterwards"
+    wait_for 10 arrived_more "$emulator_port" "$(arrived "$emulator_port")" || die "$name: nothing arrives afterwards"
     echo "ok $name"
 }
 
@@ -86,16 +47,13 @@ says() { tail -n "+$1" "$dir/walship.log" | grep -q "$2"; }
 saves() { tail -n "+$1" "$dir/walship.log" | grep -q "the state is saved again"; }
 
 rules </dev/null
-start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-emulator=$STARTED_PID
+scrape 500ms "exporter:$exporter_port"
+walship_config syscalls "$status_port" "$emulator_port" a b
+emulator_start "$emulator_port" a b
 start "$dir/exporter.log" scripts/exporter --port "$exporter_port" --series 300 --churn 3
-wait_for 60 answers "http://127.0.0.1:$emulator_port/stats" || die "the emulator did not start"
-start "$dir/prometheus.log" "$program" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
-    --web.listen-address="127.0.0.1:$prometheus_port"
-prometheus=$STARTED_PID
-wait_for 60 answers "http://127.0.0.1:$prometheus_port/-/ready" || die "Prometheus did not start: $dir/prometheus.log"
-launch_walship
-wait_for 30 arrived_more 0 || die "nothing arrives: $dir/walship.log"
+prometheus_start "$prometheus_3" "$prometheus_port"
+walship_start
+wait_for 30 arrived_more "$emulator_port" 0 || die "nothing arrives: $dir/walship.log"
 
 during "the state's disk is full" 3 "the state can't be saved" <<<"pwrite /state/ ENOSPC 1"
 wait_for 10 saves 1 || die "the state is not saved again"
@@ -121,28 +79,25 @@ during "the state file is deleted" 3 "it was written again" </dev/null
 # In the middle of it, a kill; the next one starts with the same disk.
 rules <<<"pwrite /state/ ENOSPC 2"
 sleep 1
-stop "$walship" KILL || true
-date +%s%3N >"$dir/kills"
+walship_kill
 rules <<<"pread /wal/ EIO 7"
-launch_walship
+walship_start
 during "a start beside a failing WAL" 3 <<<"pread /wal/ EIO 7"
 
-stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly"
+prometheus_stop
 sleep 2
-stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"
-build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >>"$dir/walship.log" 2>&1 ||
-    die "walship could not drain: $dir/walship.log"
-stop "$emulator" TERM || die "the emulator did not stop cleanly"
+walship_stop
+drain
+emulator_stop
 
 # A state that cannot be opened is said in one line.
 rules <<<"open /state/ EROFS 1"
-if env LD_PRELOAD="$PWD/build/release/libwalship_faults.so" WALSHIP_FAULTS="$dir/rules" build/release/walship run --once \
-    --config "$dir/walship.yml" >"$dir/readonly.log" 2>&1; then
+if "${walship_prefix[@]}" "$bin/walship" run --once --config "$dir/walship.yml" >"$dir/readonly.log" 2>&1; then
     die "it ran without a state"
 fi
 grep -q "Read-only file system" "$dir/readonly.log" || die "it does not say why: $dir/readonly.log"
 
-"$promtool" tsdb dump "$dir/data" >"$dir/source.txt" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"
+dump "$dir/data" "$dir/source.txt"
 scripts/reconcile --set --dump "$dir/source.txt" --db "$dir/received.db"
-build/release/walship losses --config "$dir/walship.yml"
-build/release/walship losses --config "$dir/walship.yml" | grep -q ": 0 items lost" || die "something is on the ledger"
+"$bin/walship" losses --config "$dir/walship.yml"
+"$bin/walship" losses --config "$dir/walship.yml" | grep -q ": 0 items lost" || die "something is on the ledger"
