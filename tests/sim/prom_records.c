@@ -20,13 +20,15 @@ void records_kind(struct prometheus *prom, const struct scrape *scrape, bool exe
     bool custom = chance(prom, 30);
     uint32_t item_first = prom->oracle->items_count;
     uint32_t count = 0;
-    for (size_t i = 0; i < scrape->count && count < KINDS_MAX; i++) {
+    bool newer = prom->conf.in_order && !exemplars;
+    size_t behind = newer ? scrape->logged : scrape->count;
+    for (size_t i = 0; i < behind && count < KINDS_MAX; i++) {
         uint32_t source = scrape->source[i];
         if (source == ORACLE_NONE || chance(prom, 50)) {
             continue;
         }
         struct prom_series *series = &prom->series[source];
-        int64_t t_ms = scrape->samples[i].t_ms;
+        int64_t t_ms = newer ? ++prom->sets[series->set].newest_ms : scrape->samples[i].t_ms;
         uint64_t bits = oracle_bits(prom->oracle);
         histograms[count] = (struct wal_histogram){.ref = series->ref,
                                                    .t_ms = t_ms,

@@ -296,6 +296,7 @@ static void scrape_log(struct prometheus *prom, struct scrape *scrape)
         size_t part = chance(prom, 70) ? left : 1 + (size_t)rng_below(&prom->rng, left);
         samples_log(prom, scrape, done, part);
         done += part;
+        scrape->logged = done;
         if (chance(prom, prom->conf.other_percent)) {
             records_other(prom);
         }

@@ -36,7 +36,10 @@ struct prometheus_conf {
     unsigned unknown_permille; /* samples of a ref that has no series record */
     unsigned partial_percent;  /* chance that a write is seen in parts */
     unsigned v2_percent, backwards_percent, stale_percent, other_percent;
-    unsigned kinds_percent;        /* records of histograms and exemplars */
+    unsigned kinds_percent; /* records of histograms and exemplars */
+    bool
+        in_order; /* each sample of a series is newer than the one before, whatever its kind: as a
+                     head has them, and as a receiver that takes them in order only must get them */
     unsigned failed_write_percent; /* of the records that cross a page: the disk refuses the rest */
     unsigned slow_repair_percent;  /* of the repairs: the new file is seen growing */
     bool forgetful; /* its checkpoints lack some living series (a bug there): no labels may be mixed
@@ -149,7 +152,7 @@ enum { SAMPLES_MAX = 512 };
 struct scrape {
     struct wal_sample samples[SAMPLES_MAX];
     uint32_t source[SAMPLES_MAX]; /* prom series; ORACLE_NONE: a ghost */
-    size_t count;
+    size_t count, logged;
     uint32_t series_first; /* new ones: to the end of prom->series */
 };
 void records_kind(struct prometheus *prom, const struct scrape *scrape, bool exemplars);

@@ -246,6 +246,7 @@ static void judges_make(struct scenario *to, uint64_t seed)
             /* such samples are no business of a receiver that takes them in order only; two series
              * with them at one place look like a lane that is there */
             to->prometheus.backwards_percent = 0;
+            to->prometheus.in_order = true;
             continue;
         }
         if (chance(&rng, 12)) {

@@ -45,7 +45,8 @@ static struct position parked_position(const struct domain *domain, const struct
 
 /* The oldest `count`, with a loss of their own. The first domain keeps the account, since nobody
  * knows whose they are; but what another one misses it may know, from an earlier life that had the
- * series record: so that one says at least that there is something. */
+ * series record: so that one says at least that there is something. So it is with what the first
+ * domain itself passed before there were other domains: it may have known them then. */
 static void give_up(struct engine *engine, struct domain *domain, size_t first, size_t count)
 {
     struct destination *destination = domain->destination;
@@ -72,9 +73,7 @@ static void give_up(struct engine *engine, struct domain *domain, size_t first, 
         parked_end(domain, &parked[i]);
     }
     destination->counts[STORE_READ] += loss.items;
-    if (loss.items > 0 || domain->index != 0) {
-        ledger_add(engine, destination, &loss);
-    }
+    ledger_add(engine, destination, &loss);
     engine->dirty = true; /* this domain's watermark moves, also where another keeps the account */
 }
 
