@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <walship/conf.h>
+#include <walship/conf_page.h>
 
 enum { CONF_YAML_BYTES_MAX = 1 << 20, CONF_YAML_DEPTH_MAX = 32, CONF_YAML_NODES_MAX = 100000 };
 
@@ -28,6 +29,8 @@ const struct conf_node *conf_yaml_root(const struct conf_yaml *yaml);
 struct conf_yaml *conf_yaml_read(const char *path, struct conf_problems *problems);
 /* A web_config file; NULL: problems tell. */
 struct conf_web *conf_yaml_web(const char *path, struct conf_problems *problems);
+/* The file of --http-config. */
+struct conf_page *conf_yaml_page(const char *path, struct conf_problems *problems);
 /* Binds a tree, with the file that its prometheus_config names and the variables of the
  * environment. path: of the tree. NULL: problems tell. */
 struct conf *conf_yaml_bind(const struct conf_node *root, const char *path,

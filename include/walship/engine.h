@@ -74,9 +74,9 @@ struct engine_endpoint_stats {
     const char *url; /* shown form */
     enum endpoint_state state;
     const char *last_error;
-    uint64_t samples; /* acked */
-    uint64_t requests, failures, retries;
-    uint64_t bytes; /* compressed, of acked requests */
+    uint64_t samples;                           /* acked */
+    uint64_t requests, acks, failures, retries; /* failures: not accepted */
+    uint64_t bytes;                             /* compressed, of acked requests */
     struct engine_kinds_sent kinds;
     struct engine_metadata_stats metadata;
     struct engine_durations durations;

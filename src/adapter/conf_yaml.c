@@ -342,6 +342,15 @@ struct conf_web *conf_yaml_web(const char *path, struct conf_problems *problems)
     return web;
 }
 
+struct conf_page *conf_yaml_page(const char *path, struct conf_problems *problems)
+{
+    struct conf_yaml *yaml = conf_yaml_read(path, problems);
+    struct conf_page *page =
+        yaml != NULL ? conf_page_bind(conf_yaml_root(yaml), path, problems) : NULL;
+    conf_yaml_free(yaml);
+    return page;
+}
+
 static const char *environment(void *context, const char *name)
 {
     (void)context;

@@ -92,6 +92,9 @@ static void set_tls(CURL *easy, const struct http_client *client)
     if (client->cert != NULL || client->cert_file != NULL) {
         set_certificate(easy, client);
     }
+    if (client->any_name) {
+        SET(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (client->insecure_skip_verify) {
         SET(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         SET(easy, CURLOPT_SSL_VERIFYHOST, 0L);

@@ -217,6 +217,16 @@ static int socket_open(const char *address, struct err *err)
     return fd;
 }
 
+static void connection_begins(void *context, struct MHD_Connection *connection, void **own,
+                              enum MHD_ConnectionNotificationCode code)
+{
+    const struct status *status = context;
+    (void)own;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && status->web != NULL) {
+        status_tls_ask(status->web, connection);
+    }
+}
+
 static struct MHD_Daemon *daemon_new(struct status *status, const struct conf_web *web,
                                      struct err *err)
 {
@@ -241,7 +251,8 @@ static struct MHD_Daemon *daemon_new(struct status *status, const struct conf_we
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL | (secure ? (unsigned)MHD_USE_TLS : 0u), 0, NULL, NULL, handle, status,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)STATUS_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_NOTIFY_CONNECTION, connection_begins, status,
+        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     status_tls_release(&tls);
     if (daemon == NULL) {
         close(fd);

@@ -86,6 +86,26 @@ bool status_tls_read(struct status_tls *tls, const struct conf_web *web, struct 
     return true;
 }
 
+static gnutls_session_t session_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info == NULL ? NULL : info->tls_session;
+}
+
+/* The daemon asks by itself only where it has CAs; RequireAnyClientCert may have none. */
+void status_tls_ask(const struct conf_web *web, struct MHD_Connection *connection)
+{
+    gnutls_session_t session = session_of(connection);
+    if (session == NULL || web->client_auth == CONF_WEB_NO_CLIENT_CERT) {
+        return;
+    }
+    gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+    if (web->client_auth < CONF_WEB_VERIFY_CLIENT_CERT_IF_GIVEN) {
+        gnutls_certificate_send_x509_rdn_sequence(session, 1); /* of any CA: names none */
+    }
+}
+
 bool status_tls_client_good(const struct conf_web *web, struct MHD_Connection *connection)
 {
     bool required = web->client_auth == CONF_WEB_REQUIRE_ANY_CLIENT_CERT ||
@@ -94,12 +114,10 @@ bool status_tls_client_good(const struct conf_web *web, struct MHD_Connection *c
     if (web->cert_file == NULL || (!required && !verified)) {
         return true;
     }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    if (info == NULL || info->tls_session == NULL) {
+    gnutls_session_t session = session_of(connection);
+    if (session == NULL) {
         return false;
     }
-    gnutls_session_t session = info->tls_session;
     unsigned count = 0;
     unsigned status = 0;
     if (gnutls_certificate_get_peers(session, &count) == NULL || count == 0) {

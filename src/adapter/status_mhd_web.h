@@ -13,6 +13,8 @@ struct status_tls {
 };
 MUST_USE bool status_tls_read(struct status_tls *tls, const struct conf_web *web, struct err *err);
 void status_tls_release(struct status_tls *tls);
+/* For a connection that begins: the client is asked for its certificate, if web says so. */
+void status_tls_ask(const struct conf_web *web, struct MHD_Connection *connection);
 /* The client's certificate is as client_auth_type asks. */
 bool status_tls_client_good(const struct conf_web *web, struct MHD_Connection *connection);
 

@@ -20,13 +20,14 @@ static const struct command commands[] = {
      "--config F [--probe]            every error of a configuration; --probe: asks every endpoint",
      cmd_check},
     {NULL, "status",
-     "--config F [--json]             what was saved, how far behind it is, what the running one "
-     "says",
+     "--config F [--json] [--http-config F]\n"
+     "                                        what was saved, how far behind it is, what the running "
+     "one says",
      cmd_status},
     {NULL, "losses", "--config F [--json]             what was lost: how much, when, why",
      cmd_losses},
     {NULL, "explain",
-     "SELECTOR --config F [--json]\n"
+     "SELECTOR --config F [--json] [--http-config F]\n"
      "                                        where series go and why: labels, shard, home, present "
      "endpoint",
      cmd_explain},
@@ -53,7 +54,8 @@ static void help(FILE *out)
     }
     fprintf(
         out,
-        "  walship --version | --help\n\nTimes T are Unix milliseconds, durations D as 30s or 5m. "
+        "  walship --version | --help\n\n--http-config F: how to ask a running walship that has a "
+        "web_config (basic_auth, tls_config).\nTimes T are Unix milliseconds, durations D as 30s or 5m. "
         "Exit code: 0 done, 1 failed, 2 usage.\n");
 }
 

@@ -13,6 +13,7 @@
 #include <walship/conf_yaml.h>
 #include <walship/mem.h>
 #include <walship/os_linux.h>
+#include <walship/status_mhd.h>
 #include <walship/tail.h>
 
 struct check {
@@ -98,6 +99,18 @@ static void check_links(const struct check *check)
     free(data);
 }
 
+/* What its TLS names must be there, and fit together: `run` would not start. */
+static void check_web(const struct check *check)
+{
+    struct err err = {0};
+    if (check->conf->web != NULL && !status_mhd_check(check->conf->web, &err)) {
+        const char *text = err.text;
+        const char *name = "web_config: "; /* problem_of says it */
+        text += strncmp(text, name, strlen(name)) == 0 ? strlen(name) : 0;
+        problem_of(check, "web_config", text);
+    }
+}
+
 static void print_good(const char *file, const struct conf *conf)
 {
     size_t endpoints = 0;
@@ -119,6 +132,7 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
         check_wal(&check);
         check_state(&check);
         check_links(&check);
+        check_web(&check);
         if (problems->count == 0) {
             print_good(file, conf);
             spool_check(conf);

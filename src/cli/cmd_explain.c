@@ -16,13 +16,14 @@
 enum { OUT_BYTES_MAX = 1 << 30 }; /* one series in all destinations, then it is printed */
 
 struct command {
-    const char *file, *text;
+    const char *file, *text, *http_config;
     bool json;
+    struct conf_page *page; /* how it is asked for; NULL: as nobody */
     struct conf *conf;
     struct selector *selector;
     struct catalog catalog;
-    char *url; /* of the page; NULL: it does not listen */
-    struct buf page;
+    char *url;        /* of the page; NULL: it does not listen */
+    struct buf table; /* as it came */
     struct shards shards;
     struct err why; /* no page */
     struct buf out;
@@ -44,6 +45,7 @@ static int failed(const char *text)
 static int args_parse(struct command *command, int argc, char **argv)
 {
     static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"http-config", required_argument, NULL, 'h'},
                                           {"json", no_argument, NULL, 'j'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -51,6 +53,8 @@ static int args_parse(struct command *command, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (option == 'c') {
             command->file = optarg;
+        } else if (option == 'h') {
+            command->http_config = optarg;
         } else if (option == 'j') {
             command->json = true;
         } else {
@@ -79,7 +83,7 @@ static int inputs_open(struct command *command)
         (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
     }
     conf_problems_release(&problems);
-    return good ? 0 : 1;
+    return good && live_page(command->http_config, &command->page) ? 0 : 1;
 }
 
 /* Every series of the WAL, the checkpoint's too; damage is passed over: `wal stat` says it. */
@@ -105,14 +109,15 @@ static bool catalog_read(struct command *command, struct err *err)
 
 static void live_read(struct command *command)
 {
-    command->url = live_url(command->conf->listen_address, "/api/v1/shards");
+    command->url = live_url(command->conf, "/api/v1/shards");
     if (command->url == NULL) {
         err_set(&command->why, 0, "listen_address is empty");
         return;
     }
-    if (live_fetch(command->url, SHARDS_PAGE_BYTES_MAX, &command->page, &command->why) &&
-        (!buf_append(&command->page, "", 1) ||
-         !shards_read(&command->shards, (char *)command->page.data))) {
+    struct live_ask ask = {command->conf, command->page, command->url, SHARDS_PAGE_BYTES_MAX};
+    if (live_fetch(&ask, &command->table, &command->why) &&
+        (!buf_append(&command->table, "", 1) ||
+         !shards_read(&command->shards, (char *)command->table.data))) {
         err_set(&command->why, 0, "no table of shards: another version of walship?");
     }
 }
@@ -202,7 +207,7 @@ int cmd_explain(int argc, char **argv)
         return code;
     }
     buf_init(&command.out, OUT_BYTES_MAX);
-    buf_init(&command.page, SHARDS_PAGE_BYTES_MAX + 1);
+    buf_init(&command.table, SHARDS_PAGE_BYTES_MAX + 1);
     catalog_init(&command.catalog, 0x77616C73686970u);
     code = inputs_open(&command);
     if (code == 0) {
@@ -213,7 +218,8 @@ int cmd_explain(int argc, char **argv)
     shards_release(&command.shards);
     conf_free(command.conf);
     mem_free(command.url);
-    buf_release(&command.page);
+    conf_page_free(command.page);
+    buf_release(&command.table);
     buf_release(&command.out);
     return code;
 }

@@ -194,7 +194,7 @@ int cmd_losses(int argc, char **argv)
     struct state state;
     struct buf out;
     buf_init(&out, STATE_TEXT_BYTES_MAX);
-    int code = state_open(&state, argc, argv);
+    int code = state_open(&state, argc, argv, false);
     if (code == 0) {
         report(&state, &out);
         code = state_print(&out) ? 0 : 1;

@@ -179,14 +179,17 @@ int cmd_status(int argc, char **argv)
     struct os *os = os_linux_new();
     buf_init(&out, STATE_TEXT_BYTES_MAX);
     buf_init(&view.live, HTTP_RESPONSE_BYTES_MAX);
-    int code = state_open(&view.state, argc, argv);
+    struct conf_page *page = NULL;
+    int code = state_open(&view.state, argc, argv, true);
+    if (code == 0 && !live_page(view.state.http_config, &page)) {
+        code = 1;
+    }
     if (code == 0) {
         view.dir = waldir_open(os, view.state.conf->wal_dir, &view.wal_why);
-        view.url = view.state.look.process > 0
-                       ? live_url(view.state.conf->listen_address, "/status")
-                       : NULL;
+        view.url = view.state.look.process > 0 ? live_url(view.state.conf, "/status") : NULL;
         if (view.url != NULL) {
-            (void)live_fetch(view.url, HTTP_RESPONSE_BYTES_MAX, &view.live, &view.why);
+            struct live_ask ask = {view.state.conf, page, view.url, HTTP_RESPONSE_BYTES_MAX};
+            (void)live_fetch(&ask, &view.live, &view.why);
         }
         if (view.state.json) {
             json_report(&out, &view);
@@ -197,6 +200,7 @@ int cmd_status(int argc, char **argv)
     }
     waldir_free(view.dir);
     os_linux_free(os);
+    conf_page_free(page);
     mem_free(view.url);
     state_release(&view.state);
     buf_release(&view.live);

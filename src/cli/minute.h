@@ -7,15 +7,23 @@
 #include <stdint.h>
 #include <walship/engine.h>
 
+/* Of all endpoints, since the start. */
+struct minute_sums {
+    uint64_t answers, acks, failures;
+    uint64_t bytes; /* compressed, of acked requests */
+    double seconds; /* of the requests answered */
+};
+
 struct minute {
     bool wanted;
     int64_t at_ms;
-    uint64_t requests, failures, bytes; /* at the last line */
-    double seconds;
+    struct minute_sums last; /* at the last line */
 };
 
 void minute_begin(struct minute *minute, int64_t now_ms, bool wanted);
 void minute_run(struct minute *minute, const struct engine *engine, int64_t now_ms);
 int64_t minute_deadline(const struct minute *minute);
+/* The line, when it is due: what minute_run does with the engine's figures. */
+void minute_say(struct minute *minute, const struct minute_sums *now, int64_t now_ms);
 
 #endif

@@ -19,6 +19,7 @@ static int usage(const char *command, const char *text, const char *value)
 static int args_parse(struct state *state, int argc, char **argv, const char **file)
 {
     static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+                                          {"http-config", required_argument, NULL, 'h'},
                                           {"json", no_argument, NULL, 'j'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -26,6 +27,8 @@ static int args_parse(struct state *state, int argc, char **argv, const char **f
     while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (option == 'c') {
             *file = optarg;
+        } else if (option == 'h') {
+            state->http_config = optarg;
         } else if (option == 'j') {
             state->json = true;
         } else {
@@ -38,7 +41,7 @@ static int args_parse(struct state *state, int argc, char **argv, const char **f
     return *file == NULL ? usage(argv[0], "--config F is missing", "") : 0;
 }
 
-int state_open(struct state *state, int argc, char **argv)
+int state_open(struct state *state, int argc, char **argv, bool asks)
 {
     struct conf_problems problems;
     struct err err = {0};
@@ -46,6 +49,10 @@ int state_open(struct state *state, int argc, char **argv)
     ASSERT(argc >= 1 && argv != NULL);
     *state = (struct state){0};
     int code = args_parse(state, argc, argv, &file);
+    if (code == 0 && state->http_config != NULL && !asks) {
+        code = usage(argv[0], "it asks nobody, so there is no use for --http-config ",
+                     state->http_config);
+    }
     if (code != 0) {
         return code;
     }

@@ -13,10 +13,12 @@ struct state {
     struct conf *conf;
     struct store_look look;
     bool json;
+    const char *http_config; /* of a command that asks the page; NULL: none */
 };
 
-/* 0, or the exit code; what was wrong was said. Release in both cases. */
-int state_open(struct state *state, int argc, char **argv);
+/* asks: whether --http-config makes sense. 0, or the exit code; what was wrong was said. Release in
+ * both cases. */
+int state_open(struct state *state, int argc, char **argv, bool asks);
 void state_release(struct state *state);
 
 /* "1/5/10/3": generation, segment, record, item. */

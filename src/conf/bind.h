@@ -66,6 +66,7 @@ struct option_table {
 extern const struct option_table conf_table_top;
 extern const struct option_table conf_table_destination;
 extern const struct option_table conf_table_web;
+extern const struct option_table conf_table_page;
 
 struct bind_work {
     const struct conf_node *node; /* a map, or NULL: defaults only */

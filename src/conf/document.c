@@ -139,8 +139,9 @@ bool conf_document(struct buf *out)
         "      - url: https://b.example.com/api/v1/write\n"
         "        weight: 2\n"
         "```\n";
-    const struct option_table *tables[TABLES_MAX] = {&conf_table_top, &conf_table_web};
-    size_t count = 2;
+    const struct option_table *tables[TABLES_MAX] = {&conf_table_top, &conf_table_web,
+                                                     &conf_table_page};
+    size_t count = 3;
     ASSERT(out != NULL);
     if (!buf_append(out, head, sizeof head - 1)) {
         return false;

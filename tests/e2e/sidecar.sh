@@ -77,6 +77,17 @@ expect "GET /-/reload" "$(code "http://127.0.0.1:$port/-/reload")" 405
 head -c 300000 /dev/urandom >"$dir/body"
 expect "POST /api/v1/write" "$(code --data-binary "@$dir/body" "http://127.0.0.1:$port/api/v1/write")" 503
 at -X POST -d x "http://127.0.0.1:$port/api/v1/write" | grep -q 'Remove the remote_write block' || die "FAIL it does not say what to remove"
+if [ -n "${WALSHIP_LONG:-}" ]; then # the line each minute: what it counts is what the emulator was sent
+    # shellcheck disable=SC2317 # wait_for runs it
+    minute_said() { grep -q 'msg="Metric packets published in last 1 minute"' "$dir/walship.log"; }
+    wait_for 80 minute_said || die "FAIL no line within a minute: $dir/walship.log"
+    minute=$(grep 'Metric packets published' "$dir/walship.log" | head -1)
+    requests=$(sqlite3 "$dir/received.db" "SELECT count(*) FROM request WHERE status / 100 = 2")
+    bytes=$(sqlite3 "$dir/received.db" "SELECT sum(bytes) / count(*) FROM request WHERE status / 100 = 2")
+    grep -qE "avgBytesPerRequest=$bytes avgRequestDurationInSec=0\.[0-9e-]+ failedPublishing=0 successfullyPublished=$requests\$" <<<"$minute" ||
+        die "FAIL $requests requests of $bytes bytes, but: $minute"
+    echo "sidecar: $minute"
+fi
 drained() { at "http://127.0.0.1:$port/metrics" | grep -qx 'walship_items_pending{remote_name="azure-monitor"} 0'; }
 wait_for 30 drained || die "FAIL not everything was sent"
 at "http://127.0.0.1:$port/metrics" >"$dir/metrics.txt"

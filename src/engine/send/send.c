@@ -155,6 +155,7 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
         trace_line(engine, "%s: batch %llu, %d -> %u refused%s", sender_name(sender),
                    (unsigned long long)batch->number, result->status, batch->carried,
                    verdict == VERDICT_REFUSED ? "" : " for their time");
+        sender->refusals++;
         verdict_refused(engine, destination, sender, batch, verdict);
         return;
     case VERDICT_GIVEN_UP:

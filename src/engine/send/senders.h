@@ -95,7 +95,7 @@ struct sender { /* an endpoint with its batches */
     uint64_t failures_seen, samples_seen; /* by lend.c, at its last look */
     uint16_t trial_next;                  /* shard that the next trial begins its search with */
     int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
-    uint64_t acks;                        /* requests taken */
+    uint64_t acks, refusals;              /* requests taken; refused for what is in them */
     uint64_t samples, requests, failures, retries, bytes;
     struct engine_kinds_sent kinds; /* but `pending` */
     struct engine_metadata_stats metadata;
