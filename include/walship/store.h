@@ -66,6 +66,8 @@ struct store_lane {
     uint16_t lane;           /* < LANES_COUNT */
     const char *domain;      /* the domain it was read by */
     struct position settled; /* all its items before this are settled */
+    int64_t newest_ms;       /* sample time: none of those is newer; INT64_MIN: nothing is known */
+    bool mixed;              /* of what lies behind, a later item may have left before an earlier */
 };
 
 struct store_segment {
@@ -76,8 +78,7 @@ struct store_segment {
     uint32_t first_crc; /* waldir_segment.identity: its first records, up to one with times */
 };
 
-/* Added to the ledger; the adapter merges it into an open row of the same destination, reason and
- * segment when there is one. */
+/* Added to the ledger; merged into the row of the same destination, reason and segment. */
 struct store_loss {
     const char *destination;
     enum loss_reason reason;
@@ -119,8 +120,7 @@ struct store_loss_total {
     uint64_t items;
 };
 
-/* What load found. The caller calls image->release(image) when done; all pointers live until then.
- */
+/* What load found. All pointers live until the caller calls image->release(image). */
 struct store_image {
     void (*release)(struct store_image *image);
     void *memory;

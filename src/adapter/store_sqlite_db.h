@@ -13,7 +13,7 @@
 #include <walship/store_sqlite_look.h>
 
 enum {
-    STORE_SCHEMA_VERSION = 2,
+    STORE_SCHEMA_VERSION = 3,
     STORE_QUOTA_BYTES = STORE_QUOTA_SECONDS * STORE_QUOTA_DIMENSIONS * 8
 };
 

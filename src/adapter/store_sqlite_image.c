@@ -98,6 +98,14 @@ static bool take_lane(struct cursor *cursor, void *out)
     lane->lane = (uint16_t)number;
     lane->domain = take_text(cursor);
     lane->settled = take_position(cursor);
+    if (sqlite3_column_type(cursor->statement, cursor->column) == SQLITE_NULL) {
+        lane->newest_ms = INT64_MIN;
+        lane->mixed = true;
+        cursor->column += 2;
+    } else {
+        lane->newest_ms = (int64_t)take_u64(cursor);
+        lane->mixed = take_u64(cursor) != 0;
+    }
     return sum_good(cursor) && number < LANES_COUNT;
 }
 
@@ -294,9 +302,10 @@ enum db_status db_read(struct store_db *db, struct store_image *out, struct err 
                              " domain, generation, segment, record, item, offset, previous_crc,"
                              " sum FROM watermark",
                              take_watermark, sizeof(struct store_watermark), NULL, 0},
-        [TABLE_LANE] = {"SELECT (SELECT name FROM destination WHERE id = destination), lane,"
-                        " domain, generation, segment, record, item, sum FROM lane",
-                        take_lane, sizeof(struct store_lane), NULL, 0},
+        [TABLE_LANE] =
+            {"SELECT (SELECT name FROM destination WHERE id = destination), lane,"
+             " domain, generation, segment, record, item, newest_ms, mixed, sum FROM lane",
+             take_lane, sizeof(struct store_lane), NULL, 0},
         [TABLE_SEGMENT] = {"SELECT generation, number, device, inode, first_crc, sum FROM segment"
                            " ORDER BY generation, number",
                            take_segment, sizeof(struct store_segment), NULL, 0},

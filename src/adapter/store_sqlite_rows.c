@@ -28,8 +28,9 @@ static const char *const texts[DB_STATEMENTS] = {
         " sum = excluded.sum",
     [DB_PUT_WATERMARK] = "INSERT OR REPLACE INTO watermark VALUES(" DESTINATION_ID
                          ", ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [DB_PUT_LANE] =
-        "INSERT OR REPLACE INTO lane VALUES(" DESTINATION_ID ", ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [DB_PUT_LANE] = "INSERT OR REPLACE INTO lane(destination, lane, domain, generation, segment,"
+                    " record, item, newest_ms, mixed, sum) VALUES(" DESTINATION_ID
+                    ", ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [DB_PUT_SEGMENT] = "INSERT OR REPLACE INTO segment VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [DB_PUT_QUOTA] =
         "INSERT OR REPLACE INTO quota VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -271,6 +272,8 @@ static bool put_lanes(struct store_db *db, const struct store_commit *commit, st
         row_u64(&row, lane->lane);
         row_text(&row, lane->domain);
         row_position(&row, &lane->settled);
+        row_u64(&row, (uint64_t)lane->newest_ms);
+        row_u64(&row, lane->mixed);
         row_sum(&row);
         if (!row_run(&row, "save a lane", err)) {
             return false;

@@ -44,6 +44,9 @@ static const char *const steps[STORE_SCHEMA_VERSION + 1] = {
           " open_samples INTEGER NOT NULL, learned_requests INTEGER NOT NULL,"
           " learned_bytes INTEGER NOT NULL, learned_samples INTEGER NOT NULL,"
           " seconds BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;",
+    /* NULL: written by an earlier one, and not in its sum */
+    [3] = "ALTER TABLE lane ADD COLUMN newest_ms INTEGER;"
+          "ALTER TABLE lane ADD COLUMN mixed INTEGER;",
 };
 
 /* ---- checksums ---- */

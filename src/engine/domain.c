@@ -182,6 +182,10 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
             domain->late_open--;
         }
         item_give(domain, item);
+        bool sent = item->end == ITEM_GOES || item->end >= ITEM_REJECTED;
+        if (sent && item->kind != ITEM_EXEMPLAR && item->t_ms > lane->newest_ms) {
+            lane->newest_ms = item->t_ms;
+        }
         /* A late one too: all of the lane before it are settled or late themselves, and while there
          * are such domain_cap holds back what is saved. */
         struct position behind = record->at;

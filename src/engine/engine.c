@@ -16,6 +16,7 @@ static void lanes_init(struct destination *destination)
     for (uint16_t i = 0; i < LANES_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
         lane->dirty = true;
+        lane->newest_ms = INT64_MIN;
         if (i < SHARDS_COUNT) {
             lane->home = home[i];
             lane->endpoint = home[i];
@@ -374,7 +375,7 @@ static int64_t sender_deadline(const struct engine *engine, const struct destina
     for (size_t i = 0; i < sender->batches_count; i++) {
         const struct batch *batch = &sender->batches[i];
         has_free = has_free || batch->state == BATCH_FREE;
-        if (batch->state == BATCH_READY) {
+        if (batch->state == BATCH_READY && !overtake_waits(engine, batch)) {
             deadline = earlier(deadline, batch->retry_at_ms);
         }
     }

@@ -198,6 +198,7 @@ struct engine {
     size_t *committing_losses; /* per destination: how many the running commit carries */
     int64_t commit_at_ms;
     uint64_t commits, commit_failures;
+    uint64_t commits_built, commits_durable; /* numbers: of the last one built, and saved */
     uint64_t records, record_bytes, damage_bytes;
     uint64_t records_by_type[WAL_TYPES];
     int64_t grown_wall_ms; /* when the WAL was last seen to grow */

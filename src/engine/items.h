@@ -110,14 +110,18 @@ struct lane {
     int64_t waiting_since_ms; /* when the first one not in flight arrived */
     struct position settled;  /* all its items before this are settled */
     struct position
-        resumed;       /* `settled` at the start: what lies before it an earlier life settled */
-    uint16_t domain;   /* index in the destination */
-    uint16_t home;     /* endpoint */
-    uint16_t endpoint; /* where it is now: at home, or lent (lend.c) */
-    uint32_t failures; /* of the batch it was last in, when that was undone */
-    uint32_t unsure;   /* the first so many left in a request whose end is not known */
-    int64_t moved_ms;  /* last time that `endpoint` changed */
-    bool dirty;        /* settled moved since the last commit was built */
+        resumed;           /* `settled` at the start: what lies before it an earlier life settled */
+    uint16_t domain;       /* index in the destination */
+    uint16_t home;         /* endpoint */
+    uint16_t endpoint;     /* where it is now: at home, or lent (lend.c) */
+    uint32_t failures;     /* of the batch it was last in, when that was undone */
+    uint32_t unsure;       /* the first so many left in a request whose end is not known */
+    uint32_t mixed;        /* of the first so many some left before others (overtake.c) */
+    uint64_t mixed_commit; /* the number of the commit that says so */
+    bool mixed_before;     /* so an earlier life left it */
+    int64_t newest_ms;     /* sample time: none that was settled is newer; INT64_MIN: not known */
+    int64_t moved_ms;      /* last time that `endpoint` changed */
+    bool dirty;            /* settled moved since the last commit was built */
     bool has_acked;
     int64_t newest_acked_ms; /* sample time; in this life, of batches taken whole */
 };

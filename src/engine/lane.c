@@ -62,6 +62,7 @@ void lane_drop(struct engine *engine, struct lane *lane, uint32_t count)
     kinds_drop(lane, count);
     lane->count -= count;
     lane->unsure -= count < lane->unsure ? count : lane->unsure;
+    lane->mixed -= count < lane->mixed ? count : lane->mixed;
     while (count > 0) {
         uint32_t room =
             (lane->head == lane->tail ? lane->tail_count : CHUNK_ITEMS) - lane->head_index;
@@ -113,6 +114,7 @@ void lane_clear(struct engine *engine, struct lane *lane)
     lane->histograms = 0;
     lane->exemplars = 0;
     lane->unsure = 0;
+    lane->mixed = 0;
 }
 
 void lane_walk_start(struct lane_walk *walk, const struct lane *lane)

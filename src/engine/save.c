@@ -47,7 +47,12 @@ static void rows_lanes(struct destination *destination, struct rows *rows)
             continue;
         }
         struct store_lane *row = &rows->lanes[rows->lanes_count++];
-        *row = (struct store_lane){destination->conf->name, i, domain->key, lane->settled};
+        *row = (struct store_lane){.destination = destination->conf->name,
+                                   .lane = i,
+                                   .domain = domain->key,
+                                   .settled = lane->settled,
+                                   .newest_ms = lane->newest_ms,
+                                   .mixed = lane_mixed(domain, lane)};
         lane->dirty = capped; /* the true place is still to be written */
         if (capped && position_before(cap, &row->settled)) {
             /* what an earlier life saved stays true, though its parked items are parked again */
@@ -234,6 +239,7 @@ static void save_start(struct engine *engine)
                                   .forget = engine->forget,
                                   .discard_lanes = discard == NULL ? NULL : discard->conf->name};
     rows_segments(engine, &rows, &commit);
+    engine->commits_built++;
     engine->committing = engine->store->commit(engine->store, &commit);
     ASSERT(engine->committing); /* only one is ever under way */
     engine->pins.committing_low = rows_low(&rows);
@@ -271,6 +277,7 @@ static void save_succeeded(struct engine *engine)
     engine->forget = NULL;
     engine->adopting = false;
     engine->commits++;
+    engine->commits_durable = engine->commits_built;
     engine->pins.low = engine->pins.committing_low;
     engine->pins.has_low = true;
     engine->pins.look = true;

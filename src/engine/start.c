@@ -133,6 +133,8 @@ static void destination_resume(struct destination *destination, const struct sto
             lane->settled = row->settled;
         }
         lane->resumed = lane->settled;
+        lane->newest_ms = row != NULL ? row->newest_ms : INT64_MIN;
+        lane->mixed_before = row != NULL && row->mixed;
         domain_anchor(domain, base);
     }
 }

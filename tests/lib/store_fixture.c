@@ -152,7 +152,7 @@ void sample_fill(struct sample_commit *sample, uint32_t n)
     }
     sample->watermark = (struct store_watermark){"east", "", at, n, n};
     for (size_t i = 0; i < LANES_COUNT; i++) {
-        sample->lanes[i] = (struct store_lane){"east", (uint16_t)i, "", at};
+        sample->lanes[i] = (struct store_lane){"east", (uint16_t)i, "", at, n, false};
     }
     sample->segment = (struct store_segment){n, n, n, n, n};
     sample->loss = (struct store_loss){.destination = "east", .reason = LOSS_REJECTED, .items = 1};
@@ -220,9 +220,9 @@ const struct store_watermark store_watermarks[STORE_SAMPLE_WATERMARKS] = {
     {"https://b/w", "https://c/w", {5, 6, 7, 8}, 9, 10},
 };
 const struct store_lane store_lanes[STORE_SAMPLE_LANES] = {
-    {"east", 0, "", {1, 2, 3, 4}},
-    {"east", LANES_COUNT - 1, "", {1, 1, 1, 1}},
-    {"https://b/w", 0, "https://c/w", {9, 9, 9, 9}},
+    {"east", 0, "", {1, 2, 3, 4}, INT64_MIN, false},
+    {"east", LANES_COUNT - 1, "", {1, 1, 1, 1}, 5, true},
+    {"https://b/w", 0, "https://c/w", {9, 9, 9, 9}, INT64_MAX, false},
 };
 const struct store_segment store_segments[STORE_SAMPLE_SEGMENTS] = {
     {1, 7, UINT64_MAX, 12345, UINT32_MAX},

@@ -144,24 +144,6 @@ static void plan_weather(struct faults *faults, enum weather weather,
     }
 }
 
-/* A batch that is sifted leaves its lanes' order, and a kill in the middle of that leaves what only
- * each series could tell: known, and not asked of an orderly receiver here. */
-static void plan_orderly(struct faults_endpoint *endpoint, struct fake_plan *plan)
-{
-    enum { AMBIGUOUS_MAX = 1 };
-    bool answered = plan->outcome == HTTP_ANSWERED;
-    bool error = answered && (plan->status == 400 || plan->status / 100 == 5);
-    if (error) {
-        answer(plan, 403, false);
-    }
-    bool ambiguous = plan->outcome == HTTP_AMBIGUOUS || plan->result_ms >= 500;
-    endpoint->ambiguous = ambiguous ? endpoint->ambiguous + 1 : 0;
-    if (endpoint->ambiguous > AMBIGUOUS_MAX) {
-        *plan = fake_plan_good();
-        endpoint->ambiguous = 0;
-    }
-}
-
 void faults_request(void *context, const struct fake_request *request, struct fake_plan *plan)
 {
     struct faults *faults = context;
@@ -176,9 +158,6 @@ void faults_request(void *context, const struct fake_request *request, struct fa
         return;
     }
     plan_weather(faults, weather, request, plan);
-    if (endpoint->orderly) {
-        plan_orderly(endpoint, plan);
-    }
     plan->refused_by_post = weather == WEATHER_DOWN && chance(&faults->rng, 10);
 }
 

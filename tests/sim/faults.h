@@ -29,10 +29,7 @@ struct faults_endpoint {
     enum weather weather;
     int64_t until_ms;
     bool calm;
-    bool
-        orderly; /* its receiver takes samples in order only: few ambiguous ends in a row, no 400 */
-    unsigned ambiguous; /* so many in a row now */
-    size_t bytes_max;   /* 413 above; 0: none. Stays after faults_end */
+    size_t bytes_max; /* 413 above; 0: none. Stays after faults_end */
 };
 
 struct faults {

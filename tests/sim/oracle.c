@@ -326,6 +326,7 @@ void oracle_reloaded(struct oracle *oracle, size_t index, bool rewound, bool res
     destination->reloaded = true;
     destination->rewound = destination->rewound || rewound;
     destination->resharded = destination->resharded || resharded;
+    destination->reruled = destination->reruled || resharded;
     destination->capped = destination->capped || rewound;
 }
 

@@ -106,6 +106,7 @@ struct oracle_destination {
     bool rewound;            /* live, by other domains: what was parked held some of it back */
     bool resharded;          /* live: which lane is saved for a series, the oracle does not know */
     struct fake_judge judge; /* what the receivers like, but for its memory; see oracle_fussy */
+    bool reruled;            /* the rules that decide the shard were others once */
     bool throttled;          /* a 429, or it has quotas: batches may be fuller than configured */
     struct fate *fates;
     struct lane_fate *lanes;

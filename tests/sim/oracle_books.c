@@ -86,7 +86,6 @@ enum excuse {
     EXCUSE_UNKNOWN,
     EXCUSE_REFUSED,
     EXCUSE_JUDGED,
-    EXCUSE_BELIEVED,
     EXCUSE_GONE
 };
 
@@ -108,16 +107,6 @@ static bool judged_out(const struct oracle *oracle, const struct oracle_destinat
     return conf->queue.sample_age_limit_ms > 0 &&
            age_ms + DATE_MS > conf->queue.sample_age_limit_ms &&
            lost_as(oracle, destination, item, LOSS_TOO_OLD);
-}
-
-/* A known gap (docs/RELIABILITY.md): after a kill in the middle of a search, at a receiver that
- * takes samples in order only, what lies in a lane before an item that is there is believed to be
- * there as well. Excused nowhere else, and counted in the simulator's summary. */
-static bool believed(const struct oracle *oracle, const struct oracle_destination *destination,
-                     const struct books *books)
-{
-    return destination->judge.order != FAKE_ORDER_ANY && oracle->report->crashes > 0 &&
-           books->row->counts[STORE_ALREADY_THERE] > 0;
 }
 
 /* Why an item that did not arrive is no loss, or one that is on the books. */
@@ -155,6 +144,12 @@ static enum excuse excuse_of(const struct oracle *oracle,
         destination->lanes[item->series].newest > number + 1) {
         return EXCUSE_REFUSED;
     }
+    /* the state was lost, and with it that earlier lives had other lanes: what they sent is
+     * searched for as if it had left in the order of these */
+    if (oracle->state_lost && destination->reruled && destination->judge.order != FAKE_ORDER_ANY &&
+        books->row->counts[STORE_ALREADY_THERE] > 0) {
+        return EXCUSE_REFUSED;
+    }
     if (judged_out(oracle, destination, books, number)) {
         return EXCUSE_JUDGED;
     }
@@ -177,7 +172,7 @@ static enum excuse excuse_of(const struct oracle *oracle,
     if (item->removed && !item->defined && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_GONE;
     }
-    return believed(oracle, destination, books) ? EXCUSE_BELIEVED : EXCUSE_NONE;
+    return EXCUSE_NONE;
 }
 
 static void position_print(struct oracle *oracle, const char *what, const struct position *at)
@@ -374,7 +369,6 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     totals->refused += excuse == EXCUSE_REFUSED;
     totals->gone += excuse == EXCUSE_GONE;
     totals->start += excuse == EXCUSE_START;
-    oracle->report->believed += excuse == EXCUSE_BELIEVED;
     totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START || excuse == EXCUSE_JUDGED;
     /* of what nobody sends it is not seen here whether it was read before it went */
     bool silent = oracle_takes(destination, item) != ORACLE_TAKES;

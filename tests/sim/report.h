@@ -23,8 +23,7 @@ struct report {
     uint64_t lines; /* ever written */
     char ring[REPORT_LINES][REPORT_LINE_BYTES];
     uint64_t items, arrivals, crashes, turns; /* for the summary */
-    uint64_t believed; /* items that a receiver was believed to have, and had not: a known gap */
-    int64_t settled_after_ms; /* from the end of the faults */
+    int64_t settled_after_ms;                 /* from the end of the faults */
 };
 
 void report_line(struct report *report, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -52,7 +52,9 @@ static void between_lives(struct world *world)
     if (scenario->reconfigures) {
         size_t index = (size_t)rng_below(&world->rng, scenario->conf->destinations_count);
         struct conf_destination *conf = &scenario->conf->destinations[index];
+        size_t before = conf->shard_by_count;
         conf->shard_by_count = rng_below(&world->rng, 2);
+        world->oracle.destinations[index].reruled |= conf->shard_by_count != before;
         conf->endpoints_count = 1 + (size_t)rng_below(&world->rng, scenario->endpoints_all[index]);
         report_line(world->report, "%s is reconfigured: %zu endpoints, shard_by %zu", conf->name,
                     conf->endpoints_count, conf->shard_by_count);

@@ -59,10 +59,7 @@ static void destination_change(struct world *world, size_t index)
     if (rng_below(rng, 3) == 0) {
         conf->placement = pinned ? CONF_FAILOVER : CONF_PINNED;
     }
-    /* After a crash all since the watermark goes again by the new rules; where a receiver tells
-     * what it has, too much is believed of lanes that were others then: a known gap. */
-    bool fussy = oracle_fussy(&world->oracle.destinations[index]);
-    if (rng_below(rng, 3) == 0 && !fussy) {
+    if (rng_below(rng, 3) == 0) {
         conf->shard_by_count = !conf->shard_by_count;
         shards = true;
     }

@@ -4,6 +4,17 @@
 
 enum { PLACE_WAIT_MS = 5000 };
 
+/* What is read again is not newer than what was settled, and yet in order. */
+static void lanes_begin_anew(const struct domain *domain)
+{
+    for (size_t i = 0; i < LANES_COUNT; i++) {
+        struct lane *lane = &domain->destination->lanes[i];
+        if (lane->domain == domain->index) {
+            lane->newest_ms = INT64_MIN;
+        }
+    }
+}
+
 static void place(struct engine *engine, struct domain *domain, const struct mark *at,
                   const char *why)
 {
@@ -11,6 +22,10 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
                             at->at.record == domain->next.at.record
                         ? domain->next.at.item
                         : 0;
+    if (domain->anchor == ANCHOR_MARK &&
+        domain->next.at.generation != waldir_generation(engine->dir)) {
+        lanes_begin_anew(domain);
+    }
     domain->next = *at;
     domain->next.at.item = item;
     domain->next.at.generation = waldir_generation(engine->dir);

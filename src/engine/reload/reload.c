@@ -272,11 +272,17 @@ static bool is_drained(const struct destination *destination)
 /* All before this place is settled by the old rules; what comes goes by the new. */
 static void fence_pass(struct engine *engine, struct destination *destination)
 {
+    int64_t newest_ms = INT64_MIN;
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        int64_t lane_ms = destination->lanes[i].newest_ms;
+        newest_ms = lane_ms > newest_ms ? lane_ms : newest_ms;
+    }
     for (size_t i = 0; i < SHARDS_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
         ASSERT(lane->count == 0);
         lane->settled = destination->domains[lane->domain]->next.at;
         lane->has_acked = false; /* it has other series from now on */
+        lane->newest_ms = newest_ms;
     }
     routes_release(engine, destination);
     destination->rules = destination->conf;

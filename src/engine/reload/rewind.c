@@ -106,6 +106,7 @@ void rewind_destination(struct engine *engine, struct destination *destination,
     destination->newest_count = 0;
     for (size_t i = 0; i < LANES_COUNT; i++) {
         struct lane *lane = &destination->lanes[i];
+        lane->mixed_before = lane_mixed(before[lane->domain], lane);
         lane_clear(engine, lane);
         lane->endpoint = lane->home; /* nothing is lent any more */
         lane_settle(lane, &bases);

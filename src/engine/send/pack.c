@@ -137,12 +137,16 @@ static void batch_encode(struct engine *engine, struct destination *destination,
 {
     uint32_t fitting;
     batch->carried = 0;
+    batch->after_commit = 0;
     while (verdict_prepare(engine, destination, batch) &&
            !encode_batch(engine, destination, batch, &fitting)) {
         ASSERT(fitting > 0 && fitting < batch->samples);
         sift_free(batch->sift);
         batch->sift = NULL;
         batch_cut(destination, batch, fitting);
+    }
+    if (batch->sift != NULL) {
+        overtake_note(engine, destination, batch);
     }
 }
 

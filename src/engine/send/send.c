@@ -320,6 +320,7 @@ struct batch *batch_ready(const struct engine *engine, const struct sender *send
     for (size_t i = 0; i < sender->batches_count; i++) {
         const struct batch *batch = &sender->batches[i];
         if (batch->state == BATCH_READY && batch->retry_at_ms <= engine->now_ms &&
+            !overtake_waits(engine, batch) &&
             (first == NULL || goes_before(sender, batch, first))) {
             first = batch;
         }
@@ -338,7 +339,7 @@ static struct batch *batch_new(struct engine *engine, struct destination *destin
         while (pack_batch(engine, destination, sender, batch)) {
             batch->number = ++engine->next_batch;
             if (batch->carried > 0) {
-                return batch;
+                return overtake_waits(engine, batch) ? NULL : batch;
             }
             verdict_finish(engine, destination, sender, batch); /* quarantined, all of it */
         }

@@ -29,6 +29,7 @@ struct batch {
     enum rw_version version;      /* of the body */
     uint32_t missing;             /* that its receiver says it did not write */
     int64_t retry_at_ms;          /* not before */
+    uint64_t after_commit;        /* nor before the commit of this number is durable */
     int64_t oldest_ms, newest_ms; /* sample time */
     bool unclocked;               /* packed when the receiver's clock was not known */
     struct batch_part parts[SHARDS_COUNT];

@@ -28,14 +28,47 @@ static void series_link(struct sift *sift)
     }
     qsort(order, sift->items, sizeof *order, by_set_compare);
     uint32_t head = 0;
+    int64_t newest_ms = TIMELESS;
     for (uint32_t i = 0; i < sift->items; i++) {
         bool begins = i == 0 || order[i].set != order[i - 1].set;
         bool ends = i + 1 == sift->items || order[i + 1].set != order[i].set;
         head = begins ? order[i].place : head;
         sift->heads[order[i].place] = head;
         sift->next[order[i].place] = ends ? NOBODY : order[i + 1].place;
+        int64_t t_ms = sift->times[order[i].place];
+        newest_ms = begins ? TIMELESS : newest_ms;
+        sift->rises[order[i].place] = t_ms > newest_ms;
+        newest_ms = t_ms > newest_ms ? t_ms : newest_ms;
     }
     mem_free(order);
+}
+
+/* Items of the part into the next places. */
+static struct stretch stretch_fill(struct sift *sift, const struct destination *destination,
+                                   const struct batch_part *part)
+{
+    const struct lane *lane = &destination->lanes[part->lane];
+    const struct domain *domain = destination->domains[lane->domain];
+    struct stretch stretch = {.newest_ms = lane->newest_ms,
+                              .ordered = !destination->relaid && !lane_mixed(domain, lane)};
+    struct lane_walk walk;
+    lane_walk_start(&walk, lane);
+    for (uint32_t i = 0; i < part->count; i++) {
+        uint32_t place = sift->open_count++;
+        const struct item *item = lane_walk_next(&walk);
+        bool goes = item->end == ITEM_GOES;
+        sift->open[place] = place;
+        sift->sets[place] = item->set;
+        sift->fates[place] = goes ? FATE_OPEN : FATE_JUDGED;
+        sift->times[place] = goes && item->kind != ITEM_EXEMPLAR ? item->t_ms : TIMELESS;
+        sift->late[place] = item->late;
+        struct position at = ring_of(&domain->ring, item->record)->at;
+        if (i < lane->unsure || domain_doubts(domain, &at)) {
+            stretch.doubtful = place + 1;
+        }
+    }
+    stretch.end = sift->open_count;
+    return stretch;
 }
 
 struct sift *sift_new(const struct destination *destination, const struct batch *batch)
@@ -48,22 +81,16 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
     sift->heads = mem_new(sift->items, sizeof *sift->heads);
     sift->open = mem_new(sift->items, sizeof *sift->open);
     sift->fates = mem_new(sift->items, 1);
+    sift->times = mem_new(sift->items, sizeof *sift->times);
+    sift->rises = mem_new(sift->items, 1);
     sift->late = mem_new(sift->items, 1);
     sift->wanted = mem_new(sift->items, 1);
     sift->region = mem_new(sift->items, 1);
     sift->series = NOBODY;
-    sift->one_lane = batch->parts_count == 1 && !destination->relaid;
+    sift->stretches = mem_new(batch->parts_count, sizeof *sift->stretches);
     for (size_t i = 0; i < batch->parts_count; i++) {
-        struct lane_walk walk;
-        lane_walk_start(&walk, &destination->lanes[batch->parts[i].lane]);
-        for (uint32_t k = 0; k < batch->parts[i].count; k++) {
-            uint32_t place = sift->open_count++;
-            const struct item *item = lane_walk_next(&walk);
-            sift->open[place] = place;
-            sift->sets[place] = item->set;
-            sift->fates[place] = item->end == ITEM_GOES ? FATE_OPEN : FATE_JUDGED;
-            sift->late[place] = item->late;
-        }
+        sift->stretches[sift->stretches_count++] =
+            stretch_fill(sift, destination, &batch->parts[i]);
     }
     ASSERT(sift->open_count == sift->items);
     series_link(sift);
@@ -81,6 +108,9 @@ void sift_free(struct sift *sift)
     mem_free(sift->heads);
     mem_free(sift->open);
     mem_free(sift->fates);
+    mem_free(sift->times);
+    mem_free(sift->rises);
+    mem_free(sift->stretches);
     mem_free(sift->late);
     mem_free(sift->wanted);
     mem_free(sift->region);

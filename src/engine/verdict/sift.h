@@ -24,8 +24,24 @@ enum piece {
     PIECE_APART   /* the items of one quarantined series */
 };
 
-#define NOBODY UINT32_MAX
-enum { WITNESSES = 3, ALONE_MAX = 16 };
+#define NOBODY   UINT32_MAX
+#define TIMELESS INT64_MIN
+enum { WITNESSES = 2, ALONE_MAX = 16, ALONE_SEVERAL = 3 };
+
+/* What a refusal for its time tells of other items than the one that was asked for. */
+enum there {
+    THERE_LANE,  /* delivered up to some place of each lane */
+    THERE_WHOLE, /* the region was delivered as a whole or not at all */
+    THERE_REST   /* what could be taken of the region is taken by now */
+};
+
+/* The items of one lane. */
+struct stretch {
+    uint32_t end;      /* the place behind the last one */
+    uint32_t doubtful; /* behind the last one that may have been sent before */
+    int64_t newest_ms; /* as of the lane: what is newer is newer than all that was settled before */
+    bool ordered;      /* what was sent of it, left in order */
+};
 
 /* Refused alone, with nothing taken since. */
 struct alone {
@@ -42,9 +58,11 @@ struct sift {
     uint32_t *next;  /* of the same series; NOBODY: none */
     uint32_t *heads; /* the first of the series */
     uint8_t *fates;
+    int64_t *times;  /* TIMELESS: an exemplar, or never sent */
+    uint8_t *rises;  /* newer than all of its series before it */
     uint8_t *late;   /* was parked: stood elsewhere in its lane, perhaps, in an earlier life */
     uint8_t *wanted; /* in the present piece */
-    uint8_t *region; /* what the witnesses speak for */
+    uint8_t *region; /* what was refused when the search began */
     uint32_t *open;  /* places, rising; those of postponed series behind the others */
     uint32_t open_count;
     uint32_t postponed;
@@ -52,16 +70,17 @@ struct sift {
     enum piece piece;
     uint32_t place; /* what the piece is about, but for PIECE_FRONT */
     uint32_t wanted_count;
-    uint32_t piece_max; /* after a 413; 0: none */
-    uint32_t series;    /* an item whose series is asked for next, or NOBODY */
-    bool asking;        /* witnesses, and the next one is: */
-    uint32_t witness;
-    uint32_t heard[WITNESSES]; /* heads of their series */
+    uint32_t piece_max;        /* after a 413; 0: none */
+    uint32_t series;           /* an item whose series is asked for next, or NOBODY */
+    struct stretch *stretches; /* as many as the batch has parts */
+    size_t stretches_count;
+    bool asking; /* for what is there, from the front on */
+    bool asked;  /* so it was before */
+    enum there there;
+    uint32_t heard[WITNESSES]; /* heads of series of which one is there */
     uint32_t heard_count;
-    bool one_lane;  /* the batch has but one, whose order can be trusted */
-    bool asked;     /* witnesses were, before */
-    bool disproved; /* the batch was not delivered as a whole */
-    bool by_lane;   /* delivered up to some place of the lane, not whole or not at all */
+    bool whole; /* all of it was sent at once, and may have been delivered as a whole; not: */
+    bool disproved;
     struct alone alone[ALONE_MAX];
     uint32_t alone_count;
     bool taken;           /* something of this batch was */
@@ -105,10 +124,11 @@ struct sift *sift_part(const struct sift *from, const struct destination *destin
 
 /* sift_there.c */
 /* The present piece was refused for its time, and may have been delivered before. */
-void there_begin(struct sift *sift, bool by_lane);
-void there_taken(struct sift *sift);   /* the witness was taken: not all is there */
-void there_refused(struct sift *sift); /* the witness is there */
-/* The item stands alone, in the search that follows. */
+void there_begin(struct sift *sift, enum there there);
+bool there_choose(struct sift *sift);  /* false: the search has come to its end */
+void there_taken(struct sift *sift);   /* what was asked for: not all is there */
+void there_refused(struct sift *sift); /* what was asked for is there, some of it */
+/* The item was refused alone, and nothing before it in its lane is open. */
 void there_alone(struct sift *sift, uint32_t place);
 
 #endif

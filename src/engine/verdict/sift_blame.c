@@ -87,8 +87,7 @@ static bool special_choose(struct sift *sift, uint64_t acks)
 {
     uint32_t front = sift->others;
     sift->others = 0;
-    if (sift->asking) {
-        sift_want(sift, PIECE_ITEM, sift->witness);
+    if (sift->asking && there_choose(sift)) {
         return true;
     }
     if (front > 0) {
@@ -115,7 +114,7 @@ enum choice sift_choose(struct sift *sift, uint64_t acks)
         return CHOICE_PIECE;
     }
     uint32_t active = sift->open_count - sift->postponed;
-    bool hopeless = !sift->taken && sift->alone_count >= WITNESSES;
+    bool hopeless = !sift->taken && sift->alone_count >= ALONE_SEVERAL;
     if (active > 0 && sift->alone_count < ALONE_MAX && !hopeless) {
         uint32_t count = sift->suspect == 0 ? active : (sift->suspect + 1) / 2;
         bool large = sift->piece_max > 0 && count > sift->piece_max;

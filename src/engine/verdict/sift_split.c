@@ -19,7 +19,6 @@ static void knowledge_move(struct sift *to, const struct sift *from, const uint3
     to->postponed = from->postponed;
     to->suspect = from->suspect;
     to->series = mapped(map, from->series);
-    to->witness = from->asking ? mapped(map, from->witness) : NOBODY;
     for (uint32_t i = 0; i < from->heard_count; i++) {
         uint32_t head = mapped(map, from->heard[i]);
         if (head != NOBODY) {
@@ -53,8 +52,8 @@ struct sift *sift_part(const struct sift *from, const struct destination *destin
     to->asking = from->asking;
     to->asked = from->asked;
     to->disproved = from->disproved;
-    to->one_lane = from->one_lane;
-    to->by_lane = from->by_lane;
+    to->whole = from->whole;
+    to->there = from->there;
     to->others = from->others;
     to->taken = from->taken;
     memcpy(to->words, from->words, sizeof to->words);

@@ -1,90 +1,170 @@
 /* sift_there.c - how much of a piece that was refused for its time is there already.
  *
- * Only questions that can do no harm are asked: an item of which every earlier one of its series
- * has its end. If it is taken, nothing was skipped; if it is refused, the receiver has a later one
- * of its series, so the next one is there too. (Sending the later half first, as a search over time
- * would, loses what lies between when it is taken.)
+ * Only questions that can do no harm are asked: of each lane the first item that has no end yet. If
+ * it is taken, nothing of its series was skipped, and nothing of its lane overtaken; if it is
+ * refused, the receiver has a later one of its series. (Sending the later half first, as a search
+ * over time would, loses what lies between when it is taken.)
  *
- * A request sent again with the same bytes was delivered whole or not at all: a few series speak
- * for all of it. After a start, or after a lane was lent, batches are cut elsewhere, but a lane
- * leaves in order: what lies in it before an item that is there is there as well, which is believed
- * once two of its series agree. */
+ * A lane leaves in order (overtake.c says what when it does not). So when that later one was sent,
+ * all that lies before it in the lane was, too: a question settles a round of the series of its
+ * lane. A request sent again with the same bytes was delivered whole or not at all: then one
+ * question settles it.
+ *
+ * A refusal proves this only of an item that is newer than all of its series before it: of older
+ * ones, which sources with an out-of-order window write, nobody knows why they are refused. */
 #include "sift.h"
 
-static bool heard_of(const struct sift *sift, uint32_t place)
+/* ---- what is known of an item ---- */
+
+/* The first later one of its series that would make the receiver refuse this one. */
+static uint32_t later_of(const struct sift *sift, uint32_t place)
 {
-    for (uint32_t i = 0; i < sift->heard_count; i++) {
-        if (sift->heard[i] == sift->heads[place]) {
-            return true;
-        }
+    uint32_t at = sift->next[place];
+    while (at != NOBODY && sift->times[at] < sift->times[place]) {
+        at = sift->next[at];
     }
-    return false;
+    return at;
+}
+
+static bool is_witness(const struct sift *sift, uint32_t place)
+{
+    return sift->rises[place] && !sift->late[place];
+}
+
+static struct stretch *stretch_of(const struct sift *sift, uint32_t place)
+{
+    struct stretch *stretch = sift->stretches;
+    ASSERT(place < sift->items);
+    while (stretch->end <= place) {
+        stretch++;
+    }
+    return stretch;
+}
+
+static bool is_heard(const struct sift *sift, uint32_t place)
+{
+    bool heard = false;
+    for (uint32_t i = 0; i < sift->heard_count; i++) {
+        heard = heard || sift->heard[i] == sift->heads[place];
+    }
+    return heard;
 }
 
 static void hear(struct sift *sift, uint32_t place)
 {
-    if (!heard_of(sift, place) && sift->heard_count < WITNESSES) {
+    if (!is_heard(sift, place) && sift->heard_count < WITNESSES) {
         sift->heard[sift->heard_count++] = sift->heads[place];
     }
 }
 
-/* The first open item of some series not heard yet, looked for from `from` on; one that has a
- * successor in the region can be refused when all is there, and is better. */
-static uint32_t witness_find(const struct sift *sift, uint32_t from, bool successor)
+/* It was refused, and was the first of its lane: is that since a later one is there? Where nothing
+ * is known of the lane before, two series are believed. */
+static bool is_proof(const struct sift *sift, uint32_t place)
 {
-    for (uint32_t i = 0; i < sift->open_count; i++) {
-        uint32_t place = sift->open[(from + i) % sift->open_count];
-        uint32_t next = sift->next[place];
-        bool good = !successor || (next != NOBODY && sift->region[next]);
-        if (good && sift->region[place] && !sift->late[place] && !heard_of(sift, place) &&
-            sift_first_open(sift, place) == place) {
+    int64_t newest_ms = stretch_of(sift, place)->newest_ms;
+    if (!is_witness(sift, place)) {
+        return false;
+    }
+    bool two = sift->heard_count >= WITNESSES;
+    bool enough = newest_ms == INT64_MIN || sift->there == THERE_REST;
+    return enough ? two : sift->times[place] > newest_ms;
+}
+
+/* ---- the search ---- */
+
+void there_begin(struct sift *sift, enum there there)
+{
+    ASSERT(!sift->asking && sift->wanted_count > 0);
+    memcpy(sift->region, sift->wanted, sift->items);
+    sift->heard_count = 0;
+    sift->there = there;
+    sift->asked = true;
+    sift->asking = true;
+    if (sift->piece == PIECE_FRONT) {
+        sift->suspect = sift->wanted_count;
+    }
+}
+
+/* It would be refused if all of the region were there. */
+static bool is_telling(const struct sift *sift, uint32_t place)
+{
+    uint32_t later = later_of(sift, place);
+    return is_witness(sift, place) && later != NOBODY && sift->region[later];
+}
+
+/* The first of some lane; NOBODY: none tells anything. */
+static uint32_t first_telling(const struct sift *sift)
+{
+    uint32_t behind = 0; /* the last lane seen ends here */
+    for (uint32_t i = 0; i < sift->open_count - sift->postponed; i++) {
+        uint32_t place = sift->open[i];
+        bool first = place >= behind;
+        behind = first ? stretch_of(sift, place)->end : behind;
+        if (first && sift->region[place] && is_telling(sift, place) && !is_heard(sift, place)) {
             return place;
         }
     }
     return NOBODY;
 }
 
-static uint32_t witness_next(const struct sift *sift)
+/* So many from the front lie before the first that tells something; 0: none does. */
+static uint32_t way_to_telling(const struct sift *sift)
 {
-    if (sift->open_count == 0) {
-        return NOBODY;
+    for (uint32_t i = 0; i < sift->open_count - sift->postponed; i++) {
+        if (sift->region[sift->open[i]] && is_telling(sift, sift->open[i])) {
+            return i > 0 ? i : 1;
+        }
     }
-    uint32_t from = sift->by_lane ? 0 : sift->open_count / WITNESSES * sift->heard_count;
-    uint32_t place = witness_find(sift, from, true);
-    bool alone = place == NOBODY && sift->heard_count == 0;
-    return alone ? witness_find(sift, from, false) : place;
+    return 0;
 }
 
-void there_begin(struct sift *sift, bool by_lane)
+bool there_choose(struct sift *sift)
 {
-    ASSERT(!sift->asking && sift->wanted_count > 0);
-    memcpy(sift->region, sift->wanted, sift->items);
-    sift->heard_count = 0;
-    sift->by_lane = by_lane;
-    sift->asked = true;
-    if (sift->piece == PIECE_FRONT) {
-        sift->suspect = sift->wanted_count;
+    uint32_t active = sift->open_count - sift->postponed;
+    bool any = active > 0 && sift->region[sift->open[0]];
+    uint32_t way = any && sift->there == THERE_LANE ? 1 : 0;
+    if (sift->there != THERE_LANE) {
+        uint32_t place = first_telling(sift);
+        if (place != NOBODY) {
+            sift_want(sift, PIECE_ITEM, place);
+            return true;
+        }
+        way = way_to_telling(sift);
     }
-    sift->witness = witness_next(sift);
-    sift->asking = sift->witness != NOBODY;
+    sift->asking = way > 0;
+    if (sift->asking) {
+        bool large = sift->piece_max > 0 && way > sift->piece_max;
+        sift_want(sift, PIECE_FRONT, large ? sift->piece_max : way);
+    }
+    return sift->asking;
+}
+
+/* Were all of the region there, one of these would have been refused. */
+static bool disproves(const struct sift *sift)
+{
+    for (uint32_t i = 0; i < sift->items; i++) {
+        if (sift->wanted[i] && is_telling(sift, i)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void there_taken(struct sift *sift)
 {
-    uint32_t next = sift->next[sift->witness];
     ASSERT(sift->asking);
-    sift->asking = false;
-    if (!sift->by_lane && next != NOBODY && sift->region[next]) {
-        sift->disproved = true; /* were all of it there, this one would have been refused */
-    }
+    sift->disproved = sift->disproved || (sift->there != THERE_LANE && disproves(sift));
+    sift->asking = sift->there != THERE_LANE && !sift->disproved;
+    sift_settle(sift, NULL, FATE_ACKED);
 }
 
-/* Everything of the region up to this place is there. */
-static void there_up_to(struct sift *sift, uint32_t last)
+/* Those from `from` on, up to `to`; of them all, or those of the region. */
+static void settle_range(struct sift *sift, uint32_t from, uint32_t to, bool all)
 {
     uint8_t *chosen = mem_new(sift->items, 1);
-    for (uint32_t i = 0; i < sift->items && i <= last; i++) {
-        chosen[i] = sift->region[i] && !sift->late[i];
+    ASSERT(from <= to && to <= sift->items);
+    for (uint32_t i = from; i < to; i++) {
+        chosen[i] = (all || sift->region[i]) && !sift->late[i];
     }
     sift_settle(sift, chosen, FATE_THERE);
     mem_free(chosen);
@@ -92,52 +172,35 @@ static void there_up_to(struct sift *sift, uint32_t last)
 
 void there_alone(struct sift *sift, uint32_t place)
 {
+    const struct stretch *stretch = stretch_of(sift, place);
+    uint32_t later = later_of(sift, place);
     uint8_t *chosen = mem_new(sift->items, 1);
     ASSERT(sift->fates[place] == FATE_OPEN);
     chosen[place] = 1;
     sift_settle(sift, chosen, FATE_THERE);
     mem_free(chosen);
-    if (sift->late[place]) {
+    sift->suspect = 0; /* of what it was refused with, this may have been the only one */
+    if (!is_witness(sift, place)) {
         return;
     }
     hear(sift, place);
-    /* One series may have a sample that is late for another reason: two are believed. Not what lies
-     * behind it up to the next one of its series, though that one is there: it may have been asked
-     * for, and taken, alone. */
-    if (sift->by_lane && sift->one_lane && sift->heard_count >= 2) {
-        there_up_to(sift, place);
+    if (sift->there == THERE_LANE && stretch->ordered && is_proof(sift, place)) {
+        /* the later one may lie behind the batch */
+        uint32_t end = later != NOBODY && later < stretch->doubtful ? later : stretch->doubtful;
+        settle_range(sift, place, end > place ? end : place, true);
+    } else if (sift->there != THERE_LANE && !sift->disproved && is_proof(sift, place)) {
+        settle_range(sift, 0, sift->items, false);
     }
-}
-
-static void lane_refused(struct sift *sift, uint32_t place)
-{
-    uint32_t next = sift->next[place];
-    there_alone(sift, place);
-    while (next != NOBODY && sift->fates[next] != FATE_OPEN) {
-        next = sift->next[next];
-    }
-    if (sift->heard_count >= 2 && next != NOBODY) {
-        sift->witness = next; /* those before it have their end: it can do no harm */
-    } else {
-        sift->witness = witness_next(sift);
-    }
-    sift->asking = sift->witness != NOBODY;
 }
 
 void there_refused(struct sift *sift)
 {
-    uint32_t place = sift->witness;
-    ASSERT(sift->asking && sift->fates[place] == FATE_OPEN);
-    if (sift->by_lane) {
-        lane_refused(sift, place);
-        return;
-    }
-    hear(sift, place);
-    sift->witness = witness_next(sift);
-    sift->asking = sift->heard_count < WITNESSES && sift->witness != NOBODY;
-    if (!sift->asking && sift->heard_count >= 2) {
-        there_up_to(sift, sift->items);
-    } else if (!sift->asking) {
-        there_alone(sift, place); /* the others are asked for one by one, or taken */
+    ASSERT(sift->asking);
+    if (sift->wanted_count == 1) {
+        there_alone(sift, sift_first_wanted(sift));
+    } else {
+        ASSERT(sift->piece == PIECE_FRONT);
+        sift->asking = false; /* something is late for another reason: halves of it */
+        sift->suspect = sift->wanted_count;
     }
 }

@@ -228,6 +228,7 @@ static void piece_encode(struct engine *engine, struct destination *destination,
     if (sift->piece == PIECE_APART) {
         quarantine_tried(engine, destination, sift->sets[sift->place]);
     }
+    overtake_note(engine, destination, batch);
     batch->attempts = 0;
     batch->retry_at_ms = 0;
 }
@@ -236,7 +237,7 @@ static void piece_encode(struct engine *engine, struct destination *destination,
 static void wait_for_others(struct engine *engine, struct sender *sender, struct batch *batch)
 {
     uint32_t doublings = batch->refusals < WAIT_DOUBLINGS ? batch->refusals : WAIT_DOUBLINGS;
-    bool several = batch->sift->alone_count >= WITNESSES || batch->refusals >= REFUSALS_MAX;
+    bool several = batch->sift->alone_count >= ALONE_SEVERAL || batch->refusals >= REFUSALS_MAX;
     batch->refusals++;
     batch->retry_at_ms = engine->now_ms + ((int64_t)WAIT_MS << doublings);
     if (!batch->sift->taken && several) {
@@ -300,23 +301,17 @@ void verdict_finish(struct engine *engine, struct destination *destination, stru
 
 /* ---- answers ---- */
 
-static bool domain_doubts(const struct domain *domain, const struct lane *lane)
-{
-    struct lane_walk walk;
-    lane_walk_start(&walk, lane);
-    const struct item *item = lane_walk_next(&walk);
-    struct position at = ring_of(&domain->ring, item->record)->at;
-    return domain->doubting || position_before(&at, &domain->doubt_end);
-}
-
 /* Some of it may have been delivered by an earlier life, or from another batch. */
 static bool lanes_doubtful(const struct destination *destination, const struct batch *batch)
 {
     bool doubtful = false;
     for (size_t i = 0; i < batch->parts_count; i++) {
         const struct lane *lane = &destination->lanes[batch->parts[i].lane];
-        doubtful =
-            doubtful || lane->unsure > 0 || domain_doubts(destination->domains[lane->domain], lane);
+        const struct domain *domain = destination->domains[lane->domain];
+        struct lane_walk walk;
+        lane_walk_start(&walk, lane);
+        struct position at = ring_of(&domain->ring, lane_walk_next(&walk)->record)->at;
+        doubtful = doubtful || lane->unsure > 0 || domain_doubts(domain, &at);
     }
     return doubtful;
 }
@@ -327,6 +322,7 @@ static void sift_begin(const struct destination *destination, struct batch *batc
     batch->sift = sift_new(destination, batch);
     sift_want(batch->sift, PIECE_FRONT, batch->sift->items);
     batch->sift->maybe = batch->maybe;
+    batch->sift->whole = batch->maybe;
 }
 
 void verdict_acked(struct engine *engine, struct destination *destination, struct sender *sender,
@@ -335,13 +331,14 @@ void verdict_acked(struct engine *engine, struct destination *destination, struc
     struct sift *sift = batch->sift;
     ASSERT(sift != NULL && sift->wanted_count > 0);
     sender->bytes += batch->body.bytes;
-    if (sift->asking) {
-        there_taken(sift);
-    }
     if (sift->piece == PIECE_APART) {
         quarantine_lift(engine, destination, sift->sets[sift->place]);
     }
-    sift_settle(sift, NULL, FATE_ACKED);
+    if (sift->asking) {
+        there_taken(sift);
+    } else {
+        sift_settle(sift, NULL, FATE_ACKED);
+    }
     go_on(engine, destination, sender, batch);
 }
 
@@ -351,18 +348,21 @@ static void too_late(const struct destination *destination, const struct sender 
 {
     struct sift *sift = batch->sift;
     bool by_lane = lanes_doubtful(destination, batch);
-    bool whole = batch->maybe && !sift->disproved;
-    bool doubtful = by_lane || whole || sift->maybe || rest_taken;
+    bool whole = sift->maybe || (sift->whole && !sift->disproved);
+    bool doubtful = by_lane || whole || batch->maybe || rest_taken;
     bool ask = sift->piece == PIECE_FRONT && (!sift->asked || sift->maybe);
+    enum there there = rest_taken ? THERE_REST : by_lane || !whole ? THERE_LANE : THERE_WHOLE;
     struct refusal_seen seen = {FATE_LATE, sender->acks, .sure = true};
     if (sift->asking) {
         there_refused(sift);
     } else if (doubtful && sift->piece == PIECE_APART) {
         sift_settle(sift, NULL, FATE_THERE);
     } else if (doubtful && sift->wanted_count == 1) {
+        sift->there = sift->asked ? sift->there : there;
         there_alone(sift, sift_first_wanted(sift));
+        sift->asking = sift->asked; /* what follows it is as likely to be there */
     } else if (doubtful && ask) {
-        there_begin(sift, by_lane && !rest_taken);
+        there_begin(sift, there);
     } else {
         sift_refused(sift, &seen);
     }

@@ -9,7 +9,10 @@
 
 struct batch;
 struct destination;
+struct domain;
 struct engine;
+struct lane;
+struct position;
 struct sender;
 struct sift;
 
@@ -35,6 +38,16 @@ void verdict_leave(struct engine *engine, struct destination *destination, struc
                    struct batch *batch);
 bool sift_wants(const struct sift *sift, uint32_t place);
 void sift_free(struct sift *sift);
+
+/* overtake.c */
+/* To a batch that was encoded: does it overtake what stays behind in its lanes? */
+void overtake_note(struct engine *engine, struct destination *destination, struct batch *batch);
+/* What it carries may leave only when a crash would know of it, and that is not durable yet. */
+bool overtake_waits(const struct engine *engine, const struct batch *batch);
+/* What may have left of it, perhaps not in order. */
+bool lane_mixed(const struct domain *domain, const struct lane *lane);
+/* An item there may have been sent by an earlier life. */
+bool domain_doubts(const struct domain *domain, const struct position *at);
 
 /* quarantine.c */
 struct refused_series {

@@ -31,6 +31,8 @@ static void expect_rows(const struct store_image *image)
         ck_assert_str_eq(image->lanes[i].destination, store_lanes[i].destination);
         ck_assert_str_eq(image->lanes[i].domain, store_lanes[i].domain);
         ck_assert_uint_eq(image->lanes[i].lane, store_lanes[i].lane);
+        ck_assert_int_eq(image->lanes[i].newest_ms, store_lanes[i].newest_ms);
+        ck_assert_int_eq(image->lanes[i].mixed, store_lanes[i].mixed);
         ck_assert_int_eq(position_compare(&image->lanes[i].settled, &store_lanes[i].settled), 0);
     }
     ck_assert_uint_eq(image->segments_count, STORE_SAMPLE_SEGMENTS);

@@ -189,7 +189,9 @@ static void commit_position(struct fake_store *store, uint32_t record)
 {
     struct store_destination destination = {.name = "d", .fingerprint = "f"};
     struct store_watermark mark = {.destination = "d", .domain = "", .at = {1, 2, record, 0}};
-    struct store_lane lanes[] = {{"d", 9, "", {1, 2, record, 1}}, {"d", 3, "", {1, 2, record, 2}}};
+    struct store_lane lanes[] = {
+        {.destination = "d", .lane = 9, .domain = "", .settled = {1, 2, record, 1}},
+        {.destination = "d", .lane = 3, .domain = "", .settled = {1, 2, record, 2}}};
     struct store_commit commit = {.destinations = &destination,
                                   .destinations_count = 1,
                                   .watermarks = &mark,
