@@ -123,7 +123,10 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     const struct http_result *result = &answer;
     batch->state = BATCH_READY;
     written_judge(batch, &answer);
-    batch->maybe = batch->maybe || result->repeated;
+    if (result->repeated || (result->outcome == HTTP_ANSWERED && result->status == 408)) {
+        verdict_unsure(
+            batch); /* a proxy that would not wait: what is behind it may have stored it */
+    }
     demand_answered(engine, sender, batch);
     judge_clock(engine, sender, result);
     quota_answered(engine, destination, sender, batch, result);

@@ -390,10 +390,18 @@ void verdict_refused(struct engine *engine, struct destination *destination, str
     go_on(engine, destination, sender, batch);
 }
 
+void verdict_unsure(struct batch *batch)
+{
+    batch->maybe = true;
+    if (batch->sift != NULL) {
+        batch->sift->maybe = true;
+    }
+}
+
 void verdict_failed(struct engine *engine, struct destination *destination, struct sender *sender,
                     struct batch *batch)
 {
-    batch->maybe = true;
+    verdict_unsure(batch);
     batch->failures++;
     if (batch->sift == NULL && batch->failures < FAILURES_MAX) {
         return;
@@ -404,7 +412,6 @@ void verdict_failed(struct engine *engine, struct destination *destination, stru
         go_on(engine, destination, sender, batch);
         return;
     }
-    batch->sift->maybe = true;
     snprintf(batch->sift->words, sizeof batch->sift->words, "%s", sender->endpoint.last_error);
     if (sift_failed(batch->sift, sender->acks)) {
         go_on(engine, destination, sender, batch);
