@@ -88,13 +88,18 @@ static bool scan_take_old(struct engine *engine, enum tail_status status,
 }
 
 /* Where the definitions of the checkpoint belong: as early as can be, unless there are older ones
- * that they must not hide or replace. */
+ * that they must not hide or replace. Behind a gap nobody else has those that were made in it. */
 static struct position checkpoint_place(const struct engine *engine)
 {
     struct position at = {0};
     if (engine->pins.pasts_count > 0 || engine->snapshots.has_base) {
         at = (struct position){waldir_generation(engine->dir), engine->scan.checkpoint, UINT32_MAX,
                                0};
+    }
+    for (size_t i = waldir_count(engine->dir); at.generation > 0 && i > 1; i--) {
+        uint32_t before = waldir_at(engine->dir, i - 2)->number;
+        uint32_t number = waldir_at(engine->dir, i - 1)->number;
+        at.segment = number != before + 1 && before < at.segment ? before : at.segment;
     }
     return at;
 }

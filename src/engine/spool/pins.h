@@ -98,6 +98,8 @@ void pin_hide(struct engine *engine, const struct pin *pin);
 
 /* ---- pins_run.c ---- */
 void pins_run(struct engine *engine);
+/* Prometheus no longer has this segment: what is to be kept of it can't wait. */
+bool pins_only_here(const struct engine *engine, const struct position *at);
 int64_t pins_deadline(const struct engine *engine);
 
 /* ---- guard.c ---- */

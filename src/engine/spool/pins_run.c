@@ -234,6 +234,13 @@ static void discover(struct engine *engine)
     }
 }
 
+bool pins_only_here(const struct engine *engine, const struct position *at)
+{
+    const struct waldir_segment *segment = waldir_find(engine->dir, at->segment);
+    bool here = at->generation == waldir_generation(engine->dir);
+    return at->generation > 0 && (!here || segment == NULL || segment->pinned);
+}
+
 /* True: the pin was removed. */
 static bool pin_over(struct engine *engine, struct pin *pin)
 {
@@ -262,7 +269,8 @@ static bool pin_step(struct engine *engine, struct pin *pin)
         return pin_over(engine, pin);
     }
     bool here = pin->generation == waldir_generation(engine->dir);
-    int64_t copy_ms = pin->closed_ms + PIN_LAG_MS;
+    struct position at = {.generation = pin->generation, .segment = pin->number};
+    int64_t copy_ms = pins_only_here(engine, &at) ? 0 : pin->closed_ms + PIN_LAG_MS;
     if (pin->state == PIN_WANTED) {
         if (engine->now_ms < pin->retry_ms) {
             due(pins, pin->retry_ms);

@@ -336,16 +336,31 @@ static struct position low_segment(const struct engine *engine)
     return (struct position){.generation = low->generation, .segment = low->segment};
 }
 
+/* Once there is a base: up to behind the last gap above it. What was defined in segments that are
+ * gone nobody has but the checkpoint, which the next one replaces. */
+static struct position wanted_segment(const struct engine *engine)
+{
+    struct position wanted = low_segment(engine);
+    bool here = wanted.generation == waldir_generation(engine->dir);
+    for (size_t i = 1; here && engine->snapshots.has_base && i < waldir_count(engine->dir); i++) {
+        uint32_t number = waldir_at(engine->dir, i)->number;
+        bool gap = number != waldir_at(engine->dir, i - 1)->number + 1;
+        wanted.segment = gap && number > wanted.segment ? number : wanted.segment;
+    }
+    return wanted;
+}
+
 /* When a write may begin; what is under way comes back as a result. */
 int64_t snapshots_deadline(const struct engine *engine)
 {
     const struct snapshots *snapshots = &engine->snapshots;
-    struct position target = low_segment(engine);
+    struct position target = wanted_segment(engine);
     if (!snapshots->lagging || snapshots->writing ||
         (snapshots->has_base && !position_before(&snapshots->covered, &target))) {
         return INT64_MAX;
     }
-    int64_t at_ms = snapshots->has_base ? 0 : snapshots->lagging_ms + PIN_LAG_MS;
+    bool late = snapshots->has_base || pins_only_here(engine, &target);
+    int64_t at_ms = late ? 0 : snapshots->lagging_ms + PIN_LAG_MS;
     return snapshots->retry_ms > at_ms ? snapshots->retry_ms : at_ms;
 }
 
@@ -362,10 +377,12 @@ void snapshots_run(struct engine *engine)
         lag_over(engine);
         return;
     }
-    struct position target = low_segment(engine);
+    struct position low = low_segment(engine);
+    struct position target = wanted_segment(engine);
     bool due = engine->now_ms >= snapshots_deadline(engine);
     if (due && snapshots->count < SNAPSHOT_FILES_MAX) {
-        write_begin(engine, &target, wants_full(snapshots));
+        bool lowest = position_compare(&low, &target) == 0; /* what holds all must be low enough */
+        write_begin(engine, &target, lowest && wants_full(snapshots));
     }
     if (snapshots->writing && !snapshots->full && snapshots->items_count == 0) {
         snapshots->writing = false; /* nothing was defined there */
