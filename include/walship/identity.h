@@ -56,8 +56,11 @@ void identities_free(struct identities *identities); /* NULL-safe; wipes */
  * the operator. A file that can't be read yet is no reason to refuse. */
 struct identity *identities_add(struct identities *identities, const struct conf_auth *auth,
                                 struct err *err);
+/* Places, and who is there; NULL: nobody since a sweep. One stays at its place. */
 size_t identities_count(const struct identities *identities);
 struct identity *identities_at(const struct identities *identities, size_t index);
+/* All but these are released; none of those may have a request in flight. */
+void identities_sweep(struct identities *identities, struct identity *const *kept, size_t count);
 
 /* ---- the turn ---- */
 

@@ -171,7 +171,7 @@ void destination_release(struct engine *engine, struct destination *destination)
         mem_free((void *)(uintptr_t)destination->losses[i].detail);
     }
     mem_free(destination->losses);
-    mem_free(destination->quarantine.bans); /* the labels go as a whole */
+    quarantine_release(engine, destination);
     mem_free(destination->senders);
     routes_release(engine, destination);
     folded_release(destination);

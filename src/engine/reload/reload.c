@@ -211,6 +211,7 @@ bool engine_reconfigure(struct engine *engine, const struct conf *conf, struct e
     if (engine->destinations_count > LEAVING_MAX) {
         return err_set(err, 0, "too many destinations wait for their last commit, try again later");
     }
+    auth_sweep(engine);
     if (!may_change(engine->conf, conf, err) || !auth_check(engine, conf, err)) {
         return false;
     }

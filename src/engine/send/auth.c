@@ -36,6 +36,60 @@ bool auth_check(struct engine *engine, const struct conf *conf, struct err *err)
     return true;
 }
 
+struct kept {
+    struct identity **list;
+    size_t count, room;
+};
+
+static void keep(struct kept *kept, struct identity *identity)
+{
+    if (identity == NULL) {
+        return;
+    }
+    if (kept->count == kept->room) {
+        kept->room = kept->room * 2 + 64;
+        kept->list = mem_grow(kept->list, kept->room, sizeof(struct identity *));
+    }
+    kept->list[kept->count++] = identity;
+}
+
+static void keep_senders(struct kept *kept, const struct destination *destination)
+{
+    for (size_t i = 0; i < destination->senders_count; i++) {
+        keep(kept, destination->senders[i].identity);
+    }
+    for (size_t i = 0; i < destination->retired_count; i++) {
+        keep(kept, destination->retired[i]->identity);
+    }
+}
+
+/* The present configuration's, those of endpoints that still go by an earlier one, and those with a
+ * request on its way. A reload that changes a secret each time must not fill the registry. */
+void auth_sweep(struct engine *engine)
+{
+    struct kept kept = {0};
+    struct err err = {0};
+    const struct conf *conf = engine->conf;
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        keep_senders(&kept, &engine->destinations[i]);
+    }
+    for (size_t i = 0; i < conf->destinations_count; i++) { /* some may take effect later */
+        for (size_t k = 0; k < conf->destinations[i].endpoints_count; k++) {
+            const struct conf_auth *auth = &conf->destinations[i].endpoints[k].auth;
+            if (auth->kind != CONF_AUTH_NONE) {
+                keep(&kept, identities_add(engine->identities, auth, &err));
+            }
+        }
+    }
+    for (size_t i = 0; i < identities_count(engine->identities); i++) {
+        if (i < engine->token_posts_count && engine->token_posts[i] != 0) {
+            keep(&kept, identities_at(engine->identities, i));
+        }
+    }
+    identities_sweep(engine->identities, kept.list, kept.count);
+    mem_free(kept.list);
+}
+
 /* Its identity, which auth_check has seen. What a token of another one was refused for is past. */
 void auth_attach(struct engine *engine, struct sender *sender)
 {
@@ -135,7 +189,7 @@ void auth_run(struct engine *engine)
     for (size_t i = 0; i < identities_count(engine->identities); i++) {
         struct identity *identity = identities_at(engine->identities, i);
         struct identity_request wanted;
-        if (identity_deadline(identity) > engine->now_ms) {
+        if (identity == NULL || identity_deadline(identity) > engine->now_ms) {
             continue;
         }
         const struct sender *user = auth_user(engine, identity);
@@ -154,6 +208,7 @@ bool auth_result(struct engine *engine, const struct http_result *result)
     }
     size_t index = result->id & ((1u << AUTH_INDEX_BITS) - 1);
     ASSERT(index < identities_count(engine->identities));
+    ASSERT(engine->token_posts[index] != 0); /* so it was not swept */
     engine->token_posts[index] = 0;
     identity_answered(identities_at(engine->identities, index), result, engine->now_ms,
                       engine->os->wall_ms(engine->os));
@@ -165,6 +220,9 @@ int64_t auth_deadline(const struct engine *engine)
     int64_t deadline = INT64_MAX;
     for (size_t i = 0; i < identities_count(engine->identities); i++) {
         const struct identity *identity = identities_at(engine->identities, i);
+        if (identity == NULL) {
+            continue;
+        }
         int64_t at = identity_deadline(identity);
         bool idle = at <= engine->now_ms && auth_user(engine, identity) == NULL;
         deadline = at < deadline && !idle ? at : deadline;

@@ -174,6 +174,8 @@ int64_t lend_deadline(const struct engine *engine);
 /* auth.c */
 bool auth_open(struct engine *engine, struct err *err);
 bool auth_check(struct engine *engine, const struct conf *conf, struct err *err);
+/* Before another configuration is checked: identities that nobody has any more go. */
+void auth_sweep(struct engine *engine);
 void auth_attach(struct engine *engine, struct sender *sender);
 void auth_run(struct engine *engine);
 bool auth_result(struct engine *engine, const struct http_result *result); /* false: not its own */

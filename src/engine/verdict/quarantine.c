@@ -129,6 +129,16 @@ void quarantine_tried(const struct engine *engine, struct destination *destinati
     }
 }
 
+void quarantine_release(struct engine *engine, struct destination *destination)
+{
+    struct quarantine *quarantine = &destination->quarantine;
+    while (quarantine->count > 0) {
+        ban_remove(engine, quarantine, quarantine->count - 1);
+    }
+    mem_free(quarantine->bans);
+    quarantine->bans = NULL;
+}
+
 const char *quarantine_words(const struct destination *destination, uint32_t set,
                              enum loss_reason *reason)
 {

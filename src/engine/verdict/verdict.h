@@ -64,6 +64,8 @@ enum quarantine_state quarantine_state(const struct engine *engine,
                                        const struct destination *destination, uint32_t set);
 void quarantine_tried(const struct engine *engine, struct destination *destination, uint32_t set);
 void quarantine_lift(struct engine *engine, struct destination *destination, uint32_t set);
+/* The destination is no more. */
+void quarantine_release(struct engine *engine, struct destination *destination);
 /* What was said of it last; reason is set in any case. */
 const char *quarantine_words(const struct destination *destination, uint32_t set,
                              enum loss_reason *reason);

@@ -5,6 +5,7 @@
  *
  *     destination NAME URL[,URL] [pinned] [deadline MS] [samples N] [quota N] [auth]
  *                                         auth: each endpoint has a client secret of its own
+ *                                         tenant T: behind it, of the first endpoint's
  *                                         v2 fallback histograms exemplars metadata: as named
  *                                         azure: window 20 min, out of order dropped
  *                                         age MS: sample_age_limit; fold: case does not count

@@ -64,6 +64,9 @@ void world_destination(struct world *world, struct conf_destination *destination
             destination->queue.sample_age_limit_ms = world_number(&line);
         } else if (strcmp(option, "auth") == 0) {
             endpoints_auth(destination);
+        } else if (strcmp(option, "tenant") == 0) {
+            mem_free(destination->endpoints[0].auth.tenant_id);
+            destination->endpoints[0].auth.tenant_id = mem_string(world_word(&line));
         } else if (world_kinds_option(destination, option)) {
             continue;
         } else if (strcmp(option, "by") == 0) {
