@@ -312,7 +312,7 @@ static void quotas_make(struct scenario *to, uint64_t seed)
                       judge->fails_t_each > 0;
         int64_t most = destination->queue.max_samples_per_send == 1 || narrow ? 600 : 60;
         if (to->calm[i] || destination->window_ms > 0 || judge->order != FAKE_ORDER_ANY) {
-            continue; /* what waits too long would be lost there; who has quotas answers 2xx */
+            continue; /* what waits too long would be lost there; the other: orderly_quotas_make */
         }
         for (size_t k = 0; k < to->endpoints_all[i]; k++) {
             destination->endpoints[k].quota.requests_per_minute =
@@ -320,6 +320,23 @@ static void quotas_make(struct scenario *to, uint64_t seed)
         }
         if (chance(&rng, 40)) {
             destination->quota.requests_per_minute = (uint64_t)between(&rng, most / 2, most);
+        }
+    }
+}
+
+/* The same where samples are taken in order only: to find out what is there takes many requests. */
+static void orderly_quotas_make(struct scenario *to, uint64_t seed)
+{
+    enum { MOST = 600 };
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 12};
+    for (size_t i = 0; i < to->conf->destinations_count && !to->wall_jumps; i++) {
+        struct conf_destination *destination = &to->conf->destinations[i];
+        if (to->judges[i].order == FAKE_ORDER_ANY || !chance(&rng, 35)) {
+            continue;
+        }
+        for (size_t k = 0; k < to->endpoints_all[i]; k++) {
+            destination->endpoints[k].quota.requests_per_minute =
+                (uint64_t)between(&rng, MOST / 3, MOST);
         }
     }
 }
@@ -357,6 +374,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     judges_make(scenario, seed);
     window_make(scenario, seed);
     quotas_make(scenario, seed);
+    orderly_quotas_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)

@@ -7,6 +7,11 @@
 
 #include <walship/mem.h>
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- phases ---- */
 
 static bool saved(const struct world *world, const struct engine_destination_stats *stats)
@@ -46,6 +51,7 @@ static void heal_begin(struct world *world)
 {
     report_line(world->report, "[%7lld] ---- no more faults", (long long)world->now_ms);
     phase_begin(world, PHASE_HEAL, LIVENESS_MS);
+    world->healed_ms = world->now_ms;
     faults_end(&world->faults);
     for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
         fake_judge_forget(&world->scenario.judges[i]); /* order is kept to for ever */
@@ -89,8 +95,8 @@ static bool healed(const struct world *world)
 static const char *unsettled_text(const struct world *world, char *out, size_t bytes)
 {
     struct engine_destination_stats stats = {0};
-    int used =
-        snprintf(out, bytes, "not settled %d s after the faults ended:", (int)LIVENESS_MS / 1000);
+    int used = snprintf(out, bytes, "not settled %lld s after the faults ended:",
+                        (long long)(world->now_ms - world->healed_ms) / 1000);
     for (size_t i = 0; i < world->scenario.conf->destinations_count && world->engine != NULL; i++) {
         engine_destination_stats(world->engine, i, &stats);
         used += snprintf(out + used, bytes - (size_t)used,
@@ -152,9 +158,32 @@ static void drain_step(struct world *world)
     }
 }
 
+/* A receiver that takes samples in order only is asked for one item at a time how much it has, as
+ * slowly as the quota of its endpoint goes, or what 429s have taught of one: there the time counts
+ * from the last item that got its end. */
+static void search_look(struct world *world)
+{
+    bool orderly = false;
+    uint64_t ended = 0;
+    for (size_t i = 0; i < world->scenario.conf->destinations_count && world->engine != NULL; i++) {
+        struct engine_destination_stats stats;
+        engine_destination_stats(world->engine, i, &stats);
+        orderly = orderly || world->scenario.judges[i].order != FAKE_ORDER_ANY;
+        ended += stats.counts[STORE_ACKED] + stats.counts[STORE_ALREADY_THERE] +
+                 stats.counts[STORE_DROPPED] + stats.counts[STORE_LOST];
+    }
+    bool search = world->phase == PHASE_DRAIN || world->phase == PHASE_STOP;
+    if (orderly && search && ended != world->ended && world->phase_ms != INT64_MAX) {
+        int64_t last_ms = world->healed_ms + SEARCH_MS;
+        world->phase_ms = earlier(world->now_ms + LIVENESS_MS, last_ms);
+    }
+    world->ended = ended;
+}
+
 static void phase_step(struct world *world)
 {
     char text[900];
+    search_look(world);
     bool over = world->now_ms >= world->phase_ms;
     switch (world->phase) {
     case PHASE_HISTORY:
@@ -206,11 +235,6 @@ static void phase_step(struct world *world)
 }
 
 /* ---- time ---- */
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t next_event(const struct world *world)
 {

@@ -11,6 +11,7 @@
 
 enum {
     LIVENESS_MS = 200000, /* after the faults; a held endpoint is probed each 60 s at most */
+    SEARCH_MS = 1500000,  /* ... in all; see search_look */
     SETTLED_MS = 2500,    /* so long nothing new: polling would have seen it */
     FINISH_MS = STOP_FLUSH_MS_MAX + 6000,
     IDLE_STEPS_MAX = 20000, /* without time passing: it spins */
@@ -52,6 +53,8 @@ struct world {
     enum phase phase;
     int64_t phase_ms;   /* when it ends, or must have */
     int64_t settled_ms; /* since when; -1 */
+    int64_t healed_ms;  /* when the faults ended */
+    uint64_t ended;     /* items that have their end, at the last look */
     int64_t jump_ms;    /* of the wall clock */
     int64_t suspend_ms; /* when the machine is, next */
     bool files_changed;

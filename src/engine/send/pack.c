@@ -162,7 +162,10 @@ bool pack_batch(struct engine *engine, struct destination *destination, struct s
     batch->parts_count = 0;
     batch->samples = 0;
     batch->failures = 0;
-    for (size_t i = 0; i < choice.count && batch->samples < choice.shape.samples_max; i++) {
+    size_t lanes_max = sender->lanes_max > 0 ? sender->lanes_max : SHARDS_COUNT;
+    for (size_t i = 0; i < choice.count && batch->samples < choice.shape.samples_max &&
+                       batch->parts_count < lanes_max;
+         i++) {
         struct lane *lane = &destination->lanes[choice.lanes[i].lane];
         judge_front(engine, destination, sender, lane);
         uint32_t room = choice.shape.samples_max - batch->samples;

@@ -27,10 +27,19 @@ static const char *sender_name(const struct sender *sender)
     return sender->conf->shown;
 }
 
+/* What was taken whole had nothing that was there: the next may be of twice as many lanes. */
+static void lanes_more(struct sender *sender, const struct batch *batch)
+{
+    if (sender->lanes_max > 0 && batch->parts_count >= sender->lanes_max) {
+        sender->lanes_max = sender->lanes_max < SHARDS_COUNT / 2 ? sender->lanes_max * 2 : 0;
+    }
+}
+
 static void batch_acked(struct engine *engine, struct destination *destination,
                         struct sender *sender, struct batch *batch)
 {
     written_settle(destination, batch);
+    lanes_more(sender, batch);
     judge_unclocked(engine, destination, sender, batch);
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct lane *lane = &destination->lanes[batch->parts[i].lane];

@@ -88,6 +88,7 @@ struct sender { /* an endpoint with its batches */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
     uint32_t samples_max; /* of a batch; shrinks on 413 */
+    uint32_t lanes_max;   /* of a batch, after one that is partly there; 0: any */
     bool clock_known;
     int64_t clock_offset_ms; /* the receiver's clock less ours, the monotonic one */
     uint32_t shards;         /* at home here */

@@ -375,6 +375,7 @@ void verdict_refused(struct engine *engine, struct destination *destination, str
     if (batch->sift == NULL && time && batch->parts_count > 1 &&
         lanes_doubtful(destination, batch)) {
         pack_halve(engine, destination, batch); /* lane by lane, side by side */
+        sender->lanes_max = (uint32_t)batch->parts_count;
         return;
     }
     if (batch->sift == NULL) {
