@@ -2,8 +2,8 @@
 # bad_input.sh - what an operator gets wrong, and what breaks at night: each with one clear sentence, and nothing lost.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 walship=${WALSHIP:-build/release/walship}
 dir=$PWD/build/e2e/bad_input
@@ -77,12 +77,7 @@ says() { # NAME TEXT: the last output holds it
 }
 
 read -r port < <(free_ports 1)
-{
-    printf 'listen_address: 127.0.0.1:%s\nstore: none\nendpoints:\n' "$port"
-    for name in plain lost corrupt other full readonly; do echo "- {name: $name, path: /write/$name}"; done
-} >"$dir/emulator.yml"
-start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start"
+emulator_start "$port" plain lost corrupt other full readonly
 mkdir -p "$dir/a" "$dir/b" "$dir/empty" "$dir/things"
 tar -C "$dir/a" --zstd -xf testdata/v2.42-snappy.tar.zst
 tar -C "$dir/b" --zstd -xf testdata/v2.53-zstd.tar.zst

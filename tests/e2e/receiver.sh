@@ -6,13 +6,11 @@
 # VictoriaMetrics over 1.0: every float. Metadata over 1.0: what a scraping Prometheus' API says is what an emulator gets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# shellcheck source=scripts/lib.sh
-. scripts/lib.sh
+# shellcheck source=tests/e2e/lib.sh
+. tests/e2e/lib.sh
 
 top=$PWD/build/e2e/receiver
 wal=$top/data/wal
-prometheus=build/peers/prom3/usr/bin/prometheus
-promtool=build/peers/prom3/usr/bin/promtool
 victoria=build/peers/vm/usr/bin/victoria-metrics
 trap stop_all EXIT
 failed=0
@@ -23,13 +21,10 @@ fail() {
 }
 
 # The receiver begins with an empty database, so it takes samples of any age; without retention it deletes none.
-launch_prometheus() {
+receiver_start() {
     printf 'storage: {exemplars: {max_exemplars: 1000000}}\n' >"$dir/prometheus.yml"
-    start "$dir/prometheus.log" "$prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" \
-        --web.listen-address="127.0.0.1:$port" --web.enable-remote-write-receiver --storage.tsdb.retention.time=100y \
+    prometheus_start "$prometheus_3" "$port" --web.enable-remote-write-receiver --storage.tsdb.retention.time=100y \
         --enable-feature=native-histograms,exemplar-storage,metadata-wal-records
-    receiver=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/-/ready" || die "FAIL the receiver did not start: $dir/prometheus.log"
 }
 
 # ship NAME EXTRA: the configuration's keys beside the URL; EXTERNAL is a YAML map.
@@ -44,7 +39,7 @@ remote_write:
 - url: http://127.0.0.1:$port/api/v1/write
 $1
 YAML
-    build/release/walship run --once --timeout 60s --config "$dir/walship.yml" >"$dir/walship.log" 2>&1 ||
+    "$bin/walship" run --once --timeout 60s --config "$dir/walship.yml" >"$dir/walship.log" 2>&1 ||
         fail "$name: walship did not deliver: $dir/walship.log"
     figures=$(grep -o 'read=.*' "$dir/walship.log" | tail -1)
 }
@@ -57,20 +52,20 @@ one() {
     dir=$top/$name
     mkdir -p "$dir"
     read -r port < <(free_ports 1)
-    launch_prometheus
+    receiver_start
     ship "  protobuf_message: $version
   send_exemplars: true
   send_native_histograms: true"
     curl -fsS -m 20 --noproxy '*' "http://127.0.0.1:$port/api/v1/query_exemplars" --get --data-urlencode 'query={__name__!=""}' \
         -d start=0 -d end=9999999999 >"$dir/exemplars.json" || fail "$name: the receiver tells no exemplars"
-    stop "$receiver" TERM || fail "$name: the receiver did not stop cleanly"
-    "$promtool" tsdb dump "$dir/tsdb" >"$dir/dump.txt" 2>"$dir/promtool.log" || fail "$name: promtool: $dir/promtool.log"
+    prometheus_stop
+    dump "$dir/data" "$dir/dump.txt"
     echo "== $name: $figures"
     [ "$version" != prometheus.WriteRequest ] || custom=(--without-custom "$customs" "$top/wal.txt")
     tests/e2e/receiver.py dump "$top/expected.txt" "$dir/dump.txt" "$@" ${custom[@]+"${custom[@]}"} || failed=1
     if [ "$version" != prometheus.WriteRequest ] && [ $# -eq 0 ]; then
         # the receiver logs what it was told of each series in its own WAL
-        build/release/walship wal dump "$dir/tsdb/wal" | grep '^# metadata ' | sort -u >"$dir/metadata.txt" || true
+        "$bin/walship" wal dump "$dir/data/wal" | grep '^# metadata ' | sort -u >"$dir/metadata.txt" || true
         grep '^# metadata ' "$top/wal.txt" | sort -u | comm -23 - "$dir/metadata.txt" >"$dir/unknown.txt"
         if [ ! -s "$dir/metadata.txt" ] || [ -s "$dir/unknown.txt" ]; then
             fail "$name: metadata did not arrive: $dir/unknown.txt"
@@ -90,10 +85,10 @@ off() {
     name=off external='{}' dir=$top/off
     mkdir -p "$dir"
     read -r port < <(free_ports 1)
-    launch_prometheus
+    receiver_start
     ship ""
-    stop "$receiver" TERM || fail "off: the receiver did not stop cleanly"
-    "$promtool" tsdb dump "$dir/tsdb" >"$dir/dump.txt" 2>"$dir/promtool.log" || fail "off: promtool: $dir/promtool.log"
+    prometheus_stop
+    dump "$dir/data" "$dir/dump.txt"
     echo "== off: $figures"
     grep -v '} {' "$top/expected.txt" >"$dir/floats.txt"
     tests/e2e/receiver.py dump "$dir/floats.txt" "$dir/dump.txt" || failed=1
@@ -110,7 +105,7 @@ victoria() {
     read -r port < <(free_ports 1)
     start "$dir/victoria.log" "$victoria" -storageDataPath="$dir/data" -httpListenAddr="127.0.0.1:$port" -retentionPeriod=100y
     receiver=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/health" || die "FAIL VictoriaMetrics did not start: $dir/victoria.log"
+    wait_for 60 answers "http://127.0.0.1:$port/health" || die "VictoriaMetrics did not start: $dir/victoria.log"
     ship "  send_exemplars: true"
     curl -fsS -m 20 --noproxy '*' "http://127.0.0.1:$port/internal/force_flush" >"$dir/flush.txt"
     curl -fsS -m 20 --noproxy '*' "http://127.0.0.1:$port/api/v1/export" --get --data-urlencode 'match[]={__name__!=""}' \
@@ -126,31 +121,22 @@ api() {
     mkdir -p "$dir"
     local emulator_port
     read -r port emulator_port < <(free_ports 2)
-    cat >"$dir/prometheus.yml" <<YAML
-global: {scrape_interval: 1s}
-scrape_configs: [{job_name: self, static_configs: [{targets: ['127.0.0.1:$port']}]}]
-YAML
-    printf 'listen_address: 127.0.0.1:%s\ndatabase: %s/received.db\ncommit_interval: 0\nendpoints: [{name: a, path: /a}]\n' \
-        "$emulator_port" "$dir" >"$dir/emulator.yml"
+    scrape 1s "self:$port"
     cat >"$dir/walship.yml" <<YAML
-wal_dir: $dir/tsdb
+wal_dir: $dir/data
 state_dir: $dir/state
 listen_address: ""
 prometheus_url: http://127.0.0.1:$port
-remote_write: [{url: "http://127.0.0.1:$emulator_port/a", metadata_config: {send_interval: 1s, max_samples_per_send: 50}}]
+remote_write: [{url: "http://127.0.0.1:$emulator_port/write/a", metadata_config: {send_interval: 1s, max_samples_per_send: 50}}]
 YAML
-    start "$dir/emulator.log" build/release/walship-emulator --config "$dir/emulator.yml"
-    start "$dir/prometheus.log" "$prometheus" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" \
-        --web.listen-address="127.0.0.1:$port"
-    receiver=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/-/ready" || die "FAIL the source did not start: $dir/prometheus.log"
-    start "$dir/walship.log" build/release/walship run --config "$dir/walship.yml"
-    local walship=$STARTED_PID
+    emulator_start "$emulator_port" a
+    prometheus_start "$prometheus_3" "$port"
+    walship_start
     wait_for 30 metadata_equal || fail "api: the metadata did not arrive"
     echo "== api"
     tests/e2e/receiver.py metadata "$dir/metadata.json" "$dir/received.db" || failed=1
-    stop "$walship" TERM || fail "api: walship did not stop cleanly"
-    stop "$receiver" TERM || fail "api: the source did not stop cleanly"
+    walship_stop
+    prometheus_stop
 }
 
 # shellcheck disable=SC2317  # called by wait_for
@@ -159,17 +145,14 @@ metadata_equal() {
         tests/e2e/receiver.py metadata "$dir/metadata.json" "$dir/received.db"
 }
 
-if [ ! -x "$prometheus" ] || [ ! -x "$promtool" ]; then
-    echo "SKIP receiver: Prometheus 3 could not be had"
-    exit 77
-fi
+need_prometheus_3 receiver
 rm -rf "$top"
 mkdir -p "$top/data"
 tar -C "$top/data" --zstd -xf testdata/v3.5-all-types.tar.zst
 zstd -dcq testdata/v3.5-all-types.expected.txt.zst >"$top/expected.txt"
-build/release/walship wal dump "$wal" >"$top/wal.txt"
+"$bin/walship" wal dump "$wal" >"$top/wal.txt"
 # items_of PATTERN: how many items of such records the WAL's segments have
-items_of() { build/release/walship wal stat "$wal" | awk -v pattern="$1" '$1 ~ pattern {n += $3} END {print n}'; }
+items_of() { "$bin/walship" wal stat "$wal" | awk -v pattern="$1" '$1 ~ pattern {n += $3} END {print n}'; }
 customs=$(items_of '^custom_buckets_')
 others=$(items_of 'histogram_samples$|^exemplars$')
 one v1 prometheus.WriteRequest '{}'
