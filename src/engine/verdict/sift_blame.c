@@ -7,6 +7,7 @@
 
 enum {
     FAILURES_SIFTED = 3, /* of a piece: it is the piece's fault, if others succeed */
+    FAILURES_FINAL = 8,  /* of one that would be lost: as many as a whole batch gets */
     ALONE_TIMES = 7      /* half a minute apart in the end: others of the batch were taken */
 };
 
@@ -186,7 +187,8 @@ bool sift_failed(struct sift *sift, uint64_t acks)
     if (sift->failures++ == 0) {
         sift->acks_before = acks;
     }
-    if (sift->failures < FAILURES_SIFTED) {
+    bool final = sift->wanted_count == 1 || sift->piece == PIECE_SERIES;
+    if (sift->failures < (final ? FAILURES_FINAL : FAILURES_SIFTED)) {
         return false;
     }
     sift->failures = 0;
