@@ -79,9 +79,11 @@ static bool known_in(struct engine *engine, uint32_t generation,
            (!segment->has_identity || segment->identity == known->first_crc);
 }
 
-/* Behind the beginning that is common; where nothing is, the first. Asked while `next` is still
- * called by the old generation, it passes over what only pins have. */
-static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next)
+/* Behind the beginning that is common; where nothing is, the first. What lies above `top` is read
+ * in the next generation, common or not: the pins of this one end there. Asked while `next` is
+ * still called by the old generation, it passes over what only pins have. */
+static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next,
+                        uint32_t top)
 {
     bool before = waldir_generation(next) == generation;
     bool common = false;
@@ -92,7 +94,7 @@ static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct
         if (before && segment->pinned) {
             continue;
         }
-        if (known_in(engine, generation, segment)) {
+        if (segment->number <= top && known_in(engine, generation, segment)) {
             common = true;
             first = segment->number + 1;
         } else if (common) {
@@ -132,7 +134,7 @@ void past_begin(struct engine *engine, uint32_t generation)
     struct pins *pins = &engine->pins;
     const struct pin *top = lost_top(engine, generation);
     uint32_t top_number = top == NULL ? 0 : top->number;
-    uint32_t fork = fork_of(engine, generation, engine->dir);
+    uint32_t fork = fork_of(engine, generation, engine->dir, top_number);
     struct past *past = top == NULL ? NULL : past_add(engine, generation);
     for (size_t i = 0; i < pins->count; i++) {
         struct pin *pin = &pins->pins[i];
@@ -176,6 +178,13 @@ bool past_has(const struct engine *engine, const struct position *at)
     return count > 0 && waldir_at(past->dir, count - 1)->number >= at->segment;
 }
 
+/* The highest segment that is left of it. */
+static uint32_t past_top(const struct past *past)
+{
+    size_t count = waldir_count(past->dir);
+    return count == 0 ? 0 : waldir_at(past->dir, count - 1)->number;
+}
+
 struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc)
 {
     struct pins *pins = &engine->pins;
@@ -189,7 +198,7 @@ struct position past_next(struct engine *engine, uint32_t generation, uint32_t *
     }
     if (!past->has_fork) {
         past->has_fork = true;
-        past->fork = fork_of(engine, generation, dir_of(engine, at.generation));
+        past->fork = fork_of(engine, generation, dir_of(engine, at.generation), past_top(past));
     }
     at.segment = past->fork;
     at.record = past->fork_record;

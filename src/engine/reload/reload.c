@@ -270,6 +270,18 @@ static bool is_drained(const struct destination *destination)
     return true;
 }
 
+/* May some of what comes have been sent before, in lanes of the old rules? */
+static bool doubts(const struct destination *destination)
+{
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        const struct domain *domain = destination->domains[i];
+        if (domain->doubting || position_before(&domain->next.at, &domain->doubt_end)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* All before this place is settled by the old rules; what comes goes by the new. */
 static void fence_pass(struct engine *engine, struct destination *destination)
 {
@@ -293,6 +305,7 @@ static void fence_pass(struct engine *engine, struct destination *destination)
     destination->discard_lanes = true;
     destination->discarding = false;
     destination->rules_new = true;
+    destination->relaid = destination->relaid || doubts(destination);
     engine->dirty = true;
     trace_line(engine, "%s: other labels or shards from here on", destination->conf->name);
     LOG_INFO("labels and shards are the new ones from here on",
