@@ -35,7 +35,8 @@ static const char redirects[] =
     "token never goes to another origin. A 308 holds for the endpoint until the next reload or "
     "start, a 307 for that batch, and each only while the new place neither refuses nor is out of "
     "reach. All other redirects hold the endpoint and the log names the origin they lead to; so "
-    "do 307 and 308 with `follow_redirects: false`.\n";
+    "do 307 and 308 with `follow_redirects: false`. Requests of metadata follow in the same way, "
+    "but one that is not followed holds nothing.\n";
 
 static const char apart[] =
     "\n## Refused (400, 409, 422)\n\n"

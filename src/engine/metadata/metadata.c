@@ -191,6 +191,25 @@ static void round_ends(struct engine *engine, struct destination *destination)
     destination->metadata.due_ms = engine->now_ms + destination->conf->metadata.send_interval_ms;
 }
 
+/* Also when it is sent to where an answer redirects it. */
+static void batch_post(struct engine *engine, struct destination *destination)
+{
+    struct metadata_sending *sending = &destination->metadata;
+    struct sender *sender = sending->sender;
+    struct err err = {0};
+    ASSERT(sender != NULL && sending->batch.state != BATCH_SENT);
+    sending->batch.id = metadata_bit | (++engine->next_request << INDEX_BITS) |
+                        (uint64_t)(destination - engine->destinations);
+    quota_posted(engine, destination, sender, &sending->batch);
+    trace_line(engine, "%s: metadata, %u families -> post", sender->conf->shown, sending->count);
+    if (sender_post(engine, destination, sender, &sending->batch, &err)) {
+        sending->batch.state = BATCH_SENT;
+    } else {
+        sending->batch.state = BATCH_FREE;
+        round_ends(engine, destination);
+    }
+}
+
 static void destination_send(struct engine *engine, struct destination *destination)
 {
     struct metadata_sending *sending = &destination->metadata;
@@ -204,18 +223,10 @@ static void destination_send(struct engine *engine, struct destination *destinat
         round_ends(engine, destination);
         return;
     }
-    struct err err = {0};
     batch_fill(engine, destination);
-    sending->batch.id = metadata_bit | (++engine->next_request << INDEX_BITS) |
-                        (uint64_t)(destination - engine->destinations);
-    quota_posted(engine, destination, sender, &sending->batch);
-    trace_line(engine, "%s: metadata, %u families -> post", sender->conf->shown, sending->count);
-    if (sender_post(engine, destination, sender, &sending->batch, &err)) {
-        sending->batch.state = BATCH_SENT;
-        sending->sender = sender;
-    } else {
-        round_ends(engine, destination);
-    }
+    sending->batch.number = engine->next_request + 1;
+    sending->sender = sender;
+    batch_post(engine, destination);
 }
 
 static void answer_count(const struct metadata_sending *sending, const struct http_result *result,
@@ -235,6 +246,12 @@ static void destination_answered(struct engine *engine, struct destination *dest
 {
     struct metadata_sending *sending = &destination->metadata;
     ASSERT(sending->batch.state == BATCH_SENT && sending->batch.id == result->id);
+    sending->batch.state = BATCH_READY;
+    struct http_result answer = *result; /* of which a redirect may be made to say more */
+    if (redirects_followed(engine, sending->sender, &sending->batch, &answer)) {
+        batch_post(engine, destination);
+        return;
+    }
     sending->batch.state = BATCH_FREE;
     bool good = result->outcome == HTTP_ANSWERED && result->status / 100 == 2;
     trace_line(engine, "%s: metadata, %d", sending->sender->conf->shown, result->status);

@@ -7,9 +7,9 @@
 
 #include <walship/redirect.h>
 
-enum { HOPS_MAX = 5, SAID_BYTES_MAX = 128 };
+enum { HOPS_MAX = 5, SAID_BYTES_MAX = 128, DETOURS = REQUESTS_IN_FLIGHT_MAX + 1 };
 
-struct detour { /* of the batch in the same place */
+struct detour { /* of the batch in the same place; the last one: of metadata */
     uint64_t batch;
     unsigned hops;
     uint64_t asked_move; /* `moves` when it was posted */
@@ -20,7 +20,7 @@ struct redirects {
     char *moved; /* NULL: nowhere */
     uint64_t moves;
     char said[SAID_BYTES_MAX]; /* in place of the body of what is not followed */
-    struct detour detours[REQUESTS_IN_FLIGHT_MAX];
+    struct detour detours[DETOURS];
 };
 
 static void detour_forget(struct detour *detour)
@@ -34,7 +34,7 @@ void redirects_forget(struct sender *sender)
     if (sender->redirects == NULL) {
         return;
     }
-    for (size_t i = 0; i < REQUESTS_IN_FLIGHT_MAX; i++) {
+    for (size_t i = 0; i < DETOURS; i++) {
         detour_forget(&sender->redirects->detours[i]);
     }
     mem_free(sender->redirects->moved);
@@ -42,13 +42,15 @@ void redirects_forget(struct sender *sender)
     sender->redirects = NULL;
 }
 
-/* NULL: not a batch of the endpoint's own. */
+static bool is_own(const struct sender *sender, const struct batch *batch)
+{
+    return batch >= sender->batches && batch < sender->batches + REQUESTS_IN_FLIGHT_MAX;
+}
+
 static struct detour *detour_of(const struct sender *sender, const struct batch *batch)
 {
-    if (batch < sender->batches || batch >= sender->batches + REQUESTS_IN_FLIGHT_MAX) {
-        return NULL;
-    }
-    struct detour *detour = &sender->redirects->detours[batch - sender->batches];
+    size_t index = is_own(sender, batch) ? (size_t)(batch - sender->batches) : DETOURS - 1;
+    struct detour *detour = &sender->redirects->detours[index];
     if (detour->batch != batch->number) {
         detour_forget(detour);
         detour->batch = batch->number;
@@ -59,7 +61,7 @@ static struct detour *detour_of(const struct sender *sender, const struct batch 
 static const char *url_now(const struct sender *sender, const struct detour *detour)
 {
     const struct redirects *redirects = sender->redirects;
-    if (detour != NULL && detour->url != NULL) {
+    if (detour->url != NULL) {
         return detour->url;
     }
     return redirects->moved != NULL ? redirects->moved : sender->conf->url;
@@ -71,9 +73,7 @@ const char *redirects_url(struct sender *sender, const struct batch *batch)
         return sender->conf->url;
     }
     struct detour *detour = detour_of(sender, batch);
-    if (detour != NULL) {
-        detour->asked_move = sender->redirects->moves;
-    }
+    detour->asked_move = sender->redirects->moves;
     return url_now(sender, detour);
 }
 
@@ -141,6 +141,17 @@ static bool follows(struct sender *sender, struct detour *detour, const struct h
     return false;
 }
 
+static void follow_trace(const struct engine *engine, const struct sender *sender,
+                         const struct batch *batch, int status)
+{
+    if (is_own(sender, batch)) {
+        trace_line(engine, "%s: batch %llu, %d -> follows", sender->conf->shown,
+                   (unsigned long long)batch->number, status);
+    } else {
+        trace_line(engine, "%s: metadata, %d -> follows", sender->conf->shown, status);
+    }
+}
+
 bool redirects_followed(const struct engine *engine, struct sender *sender, struct batch *batch,
                         struct http_result *result)
 {
@@ -153,10 +164,8 @@ bool redirects_followed(const struct engine *engine, struct sender *sender, stru
         sender->redirects = mem_new(1, sizeof *sender->redirects);
     }
     struct detour *detour = detour_of(sender, batch);
-    ASSERT(detour != NULL);
     if (redirected && follows(sender, detour, result)) {
-        trace_line(engine, "%s: batch %llu, %d -> follows", sender->conf->shown,
-                   (unsigned long long)batch->number, result->status);
+        follow_trace(engine, sender, batch, result->status);
         return true;
     }
     if (redirected) {
