@@ -230,6 +230,23 @@ static void kinds_make(struct scenario *scenario, uint64_t seed)
     }
 }
 
+/* A receiver that takes samples in order only may have other opinions, too, and its source write
+ * older samples: they are refused for their time, and say nothing of what is there. */
+static void orderly_make(struct scenario *to, struct fake_judge *judge, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 19};
+    to->prometheus.backwards_percent = chance(&rng, 40) ? (unsigned)between(&rng, 1, 8) : 0;
+    if (chance(&rng, 20)) {
+        judge->refuses_series_each = (uint32_t)between(&rng, 3, 20);
+    }
+    if (chance(&rng, 20)) {
+        judge->refuses_t_each = (uint32_t)between(&rng, 20, 300);
+    }
+    if (chance(&rng, 15)) {
+        judge->fails_t_each = (uint32_t)between(&rng, 50, 500);
+    }
+}
+
 /* Receivers with an opinion: most have none. Their dice are their own, so that the others' do not
  * move. */
 static void judges_make(struct scenario *to, uint64_t seed)
@@ -243,10 +260,8 @@ static void judges_make(struct scenario *to, uint64_t seed)
         unsigned kind = (unsigned)rng_below(&rng, 100);
         judge->order = kind < 70 ? FAKE_ORDER_ANY : kind < 92 ? FAKE_ORDER_WHOLE : FAKE_ORDER_KEEP;
         if (judge->order != FAKE_ORDER_ANY) {
-            /* such samples are no business of a receiver that takes them in order only; two series
-             * with them at one place look like a lane that is there */
-            to->prometheus.backwards_percent = 0;
             to->prometheus.in_order = true;
+            orderly_make(to, judge, seed + i);
             continue;
         }
         if (chance(&rng, 12)) {
