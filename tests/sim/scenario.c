@@ -234,7 +234,7 @@ static void kinds_make(struct scenario *scenario, uint64_t seed)
  * older samples: they are refused for their time, and say nothing of what is there. */
 static void orderly_make(struct scenario *to, struct fake_judge *judge, uint64_t seed)
 {
-    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 19};
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 23};
     to->prometheus.backwards_percent = chance(&rng, 40) ? (unsigned)between(&rng, 1, 8) : 0;
     if (chance(&rng, 20)) {
         judge->refuses_series_each = (uint32_t)between(&rng, 3, 20);

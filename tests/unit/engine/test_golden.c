@@ -59,9 +59,17 @@ static const char *const reloads[] = {"reload_endpoints", "reload_labels", "relo
 static const char *const kinds[] = {"metadata",      "written",     "fallback",
                                     "kinds_dropped", "undecodable", "kinds_counted"};
 
-static const char *const refusals[] = {
-    "poison",       "poison_series", "already_there", "already_there_not", "already_there_restart",
-    "partly_taken", "stumbles",      "refuses_all",   "given_up",          "redirects"};
+static const char *const refusals[] = {"poison",
+                                       "poison_series",
+                                       "already_there",
+                                       "already_there_not",
+                                       "already_there_restart",
+                                       "already_there_overtaken",
+                                       "partly_taken",
+                                       "stumbles",
+                                       "refuses_all",
+                                       "given_up",
+                                       "redirects"};
 
 static void replay(struct world *world, FILE *file, struct buf *is)
 {
