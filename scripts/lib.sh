@@ -47,8 +47,10 @@ forget() {
     STARTED=(${kept[@]+"${kept[@]}"})
 }
 
+# At the end: a second signal must not cut this short.
 stop_all() {
     local pid
+    trap '' TERM
     for pid in ${STARTED[@]+"${STARTED[@]}"}; do
         kill -TERM "$pid" 2>/dev/null || true
     done

@@ -26,6 +26,12 @@ need_prometheus_3() {
     exit 77
 }
 
+# up PID URL: waits until the process answers; false when it ends before (or somebody else answers there).
+up() {
+    wait_for 60 ended_or_answers "$1" "$2" && is_running "$1"
+}
+ended_or_answers() { ! is_running "$1" || answers "$2"; }
+
 # emulator_start PORT [NAME...]: with an endpoint at /write/NAME for each name; without names, emulator.yml as it is there.
 emulator_start() {
     local port=$1 name
@@ -36,7 +42,7 @@ emulator_start() {
     fi
     start "$dir/emulator.log" "$bin/walship-emulator" --config "$dir/emulator.yml"
     emulator=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not start: $dir/emulator.log"
+    up "$emulator" "http://127.0.0.1:$port/stats" || die "the emulator did not start: $dir/emulator.log"
 }
 
 emulator_stop() { stop "$emulator" TERM || die "the emulator did not stop cleanly: $dir/emulator.log"; }
@@ -62,7 +68,7 @@ prometheus_start() {
     start "$dir/prometheus.log" "$program" --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
         --web.listen-address="127.0.0.1:$port" "$@"
     prometheus=$STARTED_PID
-    wait_for 60 answers "http://127.0.0.1:$port/-/ready" || die "Prometheus did not start: $dir/prometheus.log"
+    up "$prometheus" "http://127.0.0.1:$port/-/ready" || die "Prometheus did not start: $dir/prometheus.log"
 }
 
 prometheus_stop() { stop "$prometheus" TERM 60 || die "Prometheus did not stop cleanly: $dir/prometheus.log"; }
