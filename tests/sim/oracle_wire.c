@@ -89,6 +89,24 @@ static uint32_t leader(const struct oracle *oracle, const struct fake_request *r
     return ORACLE_NONE;
 }
 
+/* To be read again from other domains' places, and its bytes were damaged meanwhile. */
+static bool unreadable(const struct oracle *oracle, const struct oracle_destination *destination,
+                       uint32_t number)
+{
+    uint32_t segment = oracle->items[number].segment;
+    return destination->rewound && oracle->damaged && segment >= oracle->damaged_from &&
+           segment <= oracle->damaged_to;
+}
+
+/* Must that item lead, which left in a request with an unknown end? number: what does. */
+static bool must_lead(const struct oracle *oracle, const struct oracle_destination *destination,
+                      uint32_t must, uint32_t number)
+{
+    bool ages = destination->conf->queue.sample_age_limit_ms > 0; /* it may be too old now */
+    bool back = destination->rewound && oracle->parks && number <= must;
+    return !ages && !back && !oracle_fussy(destination) && !unreadable(oracle, destination, must);
+}
+
 /* number: the first item of the series in this request. */
 static void series_posted(struct oracle *oracle, struct oracle_destination *destination,
                           uint32_t number, uint32_t endpoint, const struct fake_request *request)
@@ -115,11 +133,8 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
         lane->again = 0;
         lane->unsure = 0;
     }
-    bool ages = destination->conf->queue.sample_age_limit_ms > 0; /* the first may be too old now */
-    bool back = destination->rewound && oracle->parks && number < lane->again;
-    bool excused = back || oracle_fussy(destination) || ages;
     if (lane->again != 0 && leader(oracle, request, lane->again - 1) != lane->again - 1 &&
-        !excused) {
+        must_lead(oracle, destination, lane->again - 1, number)) {
         report_violation(oracle->report,
                          "I2: %s: request %llu leads {%s} with item %u, not with %u",
                          destination->conf->name, (unsigned long long)request->sequence,
