@@ -49,21 +49,6 @@ static void scan_past(struct engine *engine)
     }
 }
 
-/* What was kept of series, file by file; only at the start, since then the table has it. */
-static void scan_series(struct engine *engine)
-{
-    struct scan *scan = &engine->scan;
-    struct waldir *dir = snapshot_open(engine, scan->series, &scan->series_at);
-    scan_tail(engine, dir == NULL ? NULL : tail_new(dir));
-    waldir_free(scan->series_dir);
-    scan->series_dir = dir;
-    if (dir != NULL) {
-        scan->state = SCAN_SERIES;
-    } else {
-        scan_past(engine);
-    }
-}
-
 static void scan_begin(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
@@ -72,6 +57,28 @@ static void scan_begin(struct engine *engine)
     fork_end(engine);
     scan->past = 0;
     scan->state = SCAN_PLACES;
+}
+
+/* What was kept of series, file by file; only at the start, since then the table has it. */
+static void scan_series(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    struct waldir *dir;
+    struct err err = {0};
+    if (!snapshot_open(engine, scan->series, &dir, &scan->series_at, &err)) {
+        LOG_WARN("what was kept of series can't be read, trying again", LOG_STR("err", err.text));
+        scan->retry_at_ms = engine->now_ms + RETRY_IO_MS;
+        scan_begin(engine);
+        return;
+    }
+    scan_tail(engine, dir == NULL ? NULL : tail_new(dir));
+    waldir_free(scan->series_dir);
+    scan->series_dir = dir;
+    if (dir != NULL) {
+        scan->state = SCAN_SERIES;
+    } else {
+        scan_past(engine);
+    }
 }
 
 /* True: all of it is read. */
@@ -341,5 +348,5 @@ void scan_run(struct engine *engine)
             return;
         }
     }
-    engine->work_left = true;
+    engine->work_left = engine->work_left || engine->now_ms >= scan->retry_at_ms;
 }

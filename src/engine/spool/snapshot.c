@@ -72,15 +72,16 @@ void snapshots_sort(struct engine *engine)
     snapshots->loaded = snapshots->count;
 }
 
-struct waldir *snapshot_open(struct engine *engine, size_t index, struct position *at)
+bool snapshot_open(struct engine *engine, size_t index, struct waldir **out, struct position *at,
+                   struct err *err)
 {
     const struct snapshots *snapshots = &engine->snapshots;
     char name[SPOOL_NAME_BYTES];
     bool changed;
     bool replaced;
-    struct err ignored;
+    *out = NULL;
     if (index >= snapshots->loaded) {
-        return NULL;
+        return true;
     }
     const struct snapshot_file *file = &snapshots->files[index];
     struct waldir *dir = waldir_new_past(engine->os, file->generation);
@@ -88,8 +89,11 @@ struct waldir *snapshot_open(struct engine *engine, size_t index, struct positio
     struct waldir_pin pin = {.number = file->segment, .path = path};
     waldir_pin(dir, &pin);
     mem_free(path);
-    bool ok = waldir_refresh(dir, &changed, &replaced, &ignored);
-    ASSERT(ok && !replaced);
+    if (!waldir_refresh(dir, &changed, &replaced, err)) {
+        waldir_free(dir);
+        return false;
+    }
+    ASSERT(!replaced);
     /* below all that the segment itself says */
     *at = (struct position){file->generation, file->segment, UINT32_MAX, 0};
     if (file->segment > 0) {
@@ -98,7 +102,8 @@ struct waldir *snapshot_open(struct engine *engine, size_t index, struct positio
         at->generation--;
         at->segment = UINT32_MAX;
     }
-    return dir;
+    *out = dir;
+    return true;
 }
 
 /* ---- writing ---- */

@@ -47,8 +47,10 @@ struct engine;
 
 bool snapshot_load(struct engine *engine, const struct spool_entry *entry); /* false: not one */
 void snapshots_sort(struct engine *engine);                                 /* after all loads */
-/* A tail on what the scan is to read next, and where its definitions belong; NULL: no more. */
-struct waldir *snapshot_open(struct engine *engine, size_t index, struct position *at);
+/* What the scan is to read next (NULL: no more), and where its definitions belong. False: it can't
+ * be looked at for now. */
+bool snapshot_open(struct engine *engine, size_t index, struct waldir **out, struct position *at,
+                   struct err *err);
 void snapshots_run(struct engine *engine);
 int64_t snapshots_deadline(const struct engine *engine);
 bool snapshot_result(struct engine *engine, const struct spool_result *result);
