@@ -110,6 +110,7 @@ static void domain_anchor(struct domain *domain, const struct store_watermark *r
         return;
     }
     domain->anchor = ANCHOR_MARK;
+    domain->doubting = true; /* the life before may have sent more than it saved */
     domain->next = (struct mark){row->at, row->offset, row->previous_crc};
 }
 

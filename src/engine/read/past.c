@@ -79,32 +79,30 @@ static bool known_in(struct engine *engine, uint32_t generation,
            (!segment->has_identity || segment->identity == known->first_crc);
 }
 
-/* Behind the beginning that is common; where nothing is, the first. What lies above `top` is read
- * in the next generation, common or not: the pins of this one end there. Asked while `next` is
- * still called by the old generation, it passes over what only pins have. */
+/* Behind the highest segment that is common, as far as the old generation is read (up to segment
+ * `top`): what lies below it is as well, though not all has what tells it. Where nothing is, the
+ * first. Asked while `next` is still called by the old generation, it passes over what only pins
+ * have. */
 static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next,
                         uint32_t top)
 {
     bool before = waldir_generation(next) == generation;
-    bool common = false;
-    bool has_first = false;
-    uint32_t first = 0;
+    bool behind = true; /* a common one, or nothing */
+    uint32_t fork = 0;
     for (size_t i = 0; i < waldir_count(next); i++) {
         const struct waldir_segment *segment = waldir_at(next, i);
         if (before && segment->pinned) {
             continue;
         }
         if (segment->number <= top && known_in(engine, generation, segment)) {
-            common = true;
-            first = segment->number + 1;
-        } else if (common) {
-            return segment->number;
-        } else if (!has_first) {
-            has_first = true;
-            first = segment->number;
+            fork = segment->number + 1;
+            behind = true;
+        } else if (behind) {
+            fork = segment->number;
+            behind = false;
         }
     }
-    return first;
+    return fork;
 }
 
 static bool readable(const struct pin *pin)
@@ -129,45 +127,70 @@ static const struct pin *lost_top(struct engine *engine, uint32_t generation)
     return top;
 }
 
-void past_begin(struct engine *engine, uint32_t generation)
+/* What the directory has of the newest generation before is read there, and pinned anew: it may
+ * still grow. The rest, up to the highest that is gone, is a past; NULL: nothing is gone. */
+static struct past *past_divide(struct engine *engine, uint32_t generation)
 {
     struct pins *pins = &engine->pins;
     const struct pin *top = lost_top(engine, generation);
     uint32_t top_number = top == NULL ? 0 : top->number;
-    uint32_t fork = fork_of(engine, generation, engine->dir, top_number);
     struct past *past = top == NULL ? NULL : past_add(engine, generation);
     for (size_t i = 0; i < pins->count; i++) {
         struct pin *pin = &pins->pins[i];
-        if (pin->generation != generation) {
-            continue;
-        }
-        if (past != NULL && pin->number <= top_number) {
+        if (pin->generation == generation && (past == NULL || pin->number > top_number)) {
+            pin->over = true;
+        } else if (pin->generation == generation) {
             pin_show(engine, pin);
-        } else {
-            pin->over = true; /* the directory has the file, and the new generation pins it anew */
         }
     }
     pins->look = true;
+    return past;
+}
+
+void past_begin(struct engine *engine, uint32_t generation)
+{
+    struct past *past = past_divide(engine, generation);
     if (past != NULL) {
         past->has_fork = true;
-        past->fork = fork;
+        past->fork = fork_of(engine, generation, engine->dir, lost_top(engine, generation)->number);
         (void)past_look(past); /* the scan asks again */
         LOG_INFO("the rest of the WAL's earlier life is delivered first",
                  LOG_U64("generation", generation), LOG_U64("segments", waldir_count(past->dir)));
         trace_line(engine, "generation %u: %zu segments are pinned, the next begins at %u",
-                   generation, waldir_count(past->dir), fork);
+                   generation, waldir_count(past->dir), past->fork);
     }
+}
+
+/* The newest one before that lost something to the present: what is between has nothing that the
+ * present has not. 0: none. */
+static uint32_t last_past(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    for (size_t i = pins->count; i > 0; i--) {
+        struct pin *pin = &pins->pins[i - 1];
+        if (pin->generation == waldir_generation(engine->dir)) {
+            continue;
+        }
+        if (lost_top(engine, pin->generation) != NULL) {
+            return pin->generation;
+        }
+        pin->over = true;
+    }
+    return 0;
 }
 
 void pasts_load(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
-    uint32_t newest = waldir_generation(engine->dir);
+    uint32_t last = last_past(engine);
     for (size_t i = 0; i < pins->count; i++) {
         uint32_t generation = pins->pins[i].generation;
-        if (generation < newest && !past_is(engine, generation)) {
+        if (generation < last && !past_is(engine, generation)) {
             (void)past_add(engine, generation);
         }
+    }
+    if (last > 0) {
+        (void)past_divide(engine, last);
     }
 }
 
