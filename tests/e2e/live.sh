@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# live.sh - a real Prometheus of each version there is, tailed live while walship is killed (SIGKILL) 20 times at
-# random moments and Prometheus is restarted twice, once with SIGKILL; all the while one endpoint after the other throttles
-# (429), fails (503), cuts connections or is slow. The newest Prometheus has 5,000 samples a second. In the end: nothing
-# missing and nothing out of order against `promtool tsdb dump` of the source, and what came twice had been acked within
-# 1.5 s before a kill. WALSHIP_LONG=1: 200 kills and 10 restarts.
+# live.sh - a real Prometheus of each version there is, tailed live while walship is killed (SIGKILL) 20 times at random moments
+# and Prometheus twice; all the while one endpoint after the other throttles (429), fails (503), cuts connections or is slow. The
+# newest Prometheus has 5,000 samples a second. In the end: nothing missing and nothing out of order against `promtool tsdb dump`
+# of the source, and what came twice had been acked within 1.5 s before a kill. WALSHIP_LONG=1: 200 kills, and 10 of Prometheus.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/e2e/lib.sh
@@ -27,16 +26,19 @@ weather() {
 
 # Between the kills it runs for 0.2 to 2.2 s: the scrape, the deadline and the commit each take about one.
 storm() {
-    local i every=$((kills / (restarts + 1))) signal=TERM
+    local i every=$((kills / (restarts + 1))) before
     for ((i = 1; i <= kills; i++)); do
         sleep "$((RANDOM % 2)).$((RANDOM % 8 + 2))"
         walship_kill
         if ((i % every == 0 && i / every <= restarts)); then
-            stop "$prometheus" "$signal" 60 || true
-            [ "$signal" = TERM ] && signal=KILL || signal=TERM
+            stop "$prometheus" KILL || true
             prometheus_start "$1" "$prometheus_port"
         fi
         walship_start
+        if ((i % every == 0 && i / every <= restarts)); then # Prometheus scrapes again after some 5 s: the kills shall meet a load
+            before=$(arrived "$emulator_port")
+            wait_for 30 arrived_more "$emulator_port" $((before + 2000)) || die "nothing arrives after Prometheus' restart"
+        fi
     done
     sleep 3
 }
