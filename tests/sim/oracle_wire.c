@@ -89,13 +89,15 @@ static uint32_t leader(const struct oracle *oracle, const struct fake_request *r
     return ORACLE_NONE;
 }
 
-/* To be read again from other domains' places, and its bytes were damaged meanwhile. */
+/* To be read again from other domains' places, and its bytes were damaged meanwhile, or are gone
+ * where no spool keeps them. */
 static bool unreadable(const struct oracle *oracle, const struct oracle_destination *destination,
                        uint32_t number)
 {
-    uint32_t segment = oracle->items[number].segment;
-    return destination->rewound && oracle->damaged && segment >= oracle->damaged_from &&
-           segment <= oracle->damaged_to;
+    const struct oracle_item *item = &oracle->items[number];
+    bool damaged = oracle->damaged && item->segment >= oracle->damaged_from &&
+                   item->segment <= oracle->damaged_to;
+    return destination->rewound && (damaged || (item->removed && !item->kept));
 }
 
 /* Must that item lead, which left in a request with an unknown end? number: what does. */
