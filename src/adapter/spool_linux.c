@@ -158,10 +158,11 @@ static int linux_list(struct spool *spool, spool_entry_fn *each, void *context)
     }
     const struct dirent *entry;
     int error = 0;
-    while (error == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        error = entry_show(fd, entry->d_name, each, context);
-    }
-    error = error == 0 ? errno : error;
+    do {
+        errno = 0;
+        entry = readdir(directory);
+        error = entry == NULL ? errno : entry_show(fd, entry->d_name, each, context);
+    } while (entry != NULL && error == 0);
     closedir(directory);
     return -error;
 }

@@ -129,8 +129,20 @@ static bool read_shard(struct shards_destination *row, char *line)
     return good;
 }
 
+/* Whoever answers there, nothing of it may steer the terminal that it is shown on. */
+static bool is_plain(const char *line)
+{
+    while ((unsigned char)*line >= ' ' && *line != 0x7f) {
+        line++;
+    }
+    return *line == '\0';
+}
+
 static bool read_line(struct shards *shards, char *line)
 {
+    if (!is_plain(line)) {
+        return false;
+    }
     const char *what = strsep(&line, " ");
     if (line == NULL) {
         return false;

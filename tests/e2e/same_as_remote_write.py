@@ -8,7 +8,8 @@
     figures DIR                   with nothing on its way, what both say on /metrics must be what arrived, kind by kind; each
                                   metric that Prometheus has of remote write and of its WAL watcher walship has too, with its
                                   type and labels; both drop by rule in the same blocks, and took in the same
-    compare DIR FROM_MS TO_MS     what arrived with a time between the two must be the same, block by block, and in order
+    compare DIR FROM_MS TO_MS     what arrived with a time between the two must be the same, block by block, start times and
+                                  (2.0) metadata included, and in order
                                   of time. Custom buckets over 1.0: Prometheus 3.5 sends such histograms without their
                                   bounds, which no receiver can read; walship counts them as unsupported instead
 """
@@ -47,6 +48,15 @@ SERIES = [
     '{"white space","a b"="c d"}',
     "bare",
     "bare_total",
+]
+
+# What is told of families: a counter, a gauge, one without a help text, one without a type, one of which nothing comes.
+DESCRIBED = [
+    "# HELP requests_total Requests, by \\\\ method.\n# TYPE requests_total counter\n",
+    "# HELP queue Länge\\nder Schlange.\n# TYPE queue gauge\n",
+    "# TYPE temperature gauge\n",
+    "# HELP bare Without a type.\n",
+    "# HELP nothing_comes Nothing.\n# TYPE nothing_comes gauge\n",
 ]
 
 SOURCES = ["__name__", "method", "code", "path", "place", "unit", "a", "b", "meta_env", "cluster", "instance", "none", "shard"]
@@ -199,7 +209,7 @@ class Handler(lib.Quiet):
             return
         Handler.scrapes += 1
         lines = [f"{text} {Handler.scrapes * 100 + i}\n" for i, text in enumerate(SERIES) if i != 4 or Handler.scrapes % 2]
-        self.answer(200, "".join(lines).encode(), "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8")
+        self.answer(200, "".join(DESCRIBED + lines).encode(), "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8")
 
 
 def serve(port):
@@ -245,9 +255,9 @@ def rest(folder):
 
 # The items of each kind: its name, then what must be equal beside pair, labels and time. Custom buckets have schema -53.
 QUERIES = [
-    "SELECT 'float', p.name, s.labels, i.t, i.arrival, i.bits, NULL FROM sample i",
-    "SELECT CASE i.schema WHEN -53 THEN 'custom' ELSE 'native' END, p.name, s.labels, i.t, i.arrival, i.sum_bits, i.body FROM histogram i",
-    "SELECT 'exemplar', p.name, s.labels, i.t, i.arrival, i.bits, i.labels FROM exemplar i",
+    "SELECT 'float', p.name, s.labels, i.t, i.arrival, i.bits, NULL, coalesce((SELECT o.st FROM start o WHERE o.arrival = i.arrival), 0) FROM sample i",
+    "SELECT CASE i.schema WHEN -53 THEN 'custom' ELSE 'native' END, p.name, s.labels, i.t, i.arrival, i.sum_bits, i.body, i.st FROM histogram i",
+    "SELECT 'exemplar', p.name, s.labels, i.t, i.arrival, i.bits, i.labels, 0 FROM exemplar i",
 ]
 
 
@@ -295,13 +305,22 @@ def received(folder, first, last):
         rows = [row for query in QUERIES for row in
                 db.execute(f"{query} JOIN pair p ON p.id = i.pair JOIN series s ON s.id = i.series "
                            "WHERE i.t BETWEEN ? AND ? ORDER BY i.arrival", (int(first), int(last)))]
-    for kind, pair, labels, t, _, value, rest in rows:
-        found[pair][kind, labels, t, value, meaning(rest) if isinstance(rest, bytes) else rest] += 1
+    for kind, pair, labels, t, _, value, rest, start in rows:
+        found[pair][kind, labels, t, value, meaning(rest) if isinstance(rest, bytes) else rest, start] += 1
         series = kind == "exemplar", pair, labels
         if t < newest.get(series, t):
             disorder.setdefault(pair, (kind, labels, t))
         newest[series] = t
     return found, disorder
+
+
+def described(folder):
+    """By pair: what was told over 2.0 of the families of its series."""
+    found = collections.defaultdict(set)
+    with lib.database(f"{folder}/received.db") as db:
+        for pair, *one in db.execute("SELECT DISTINCT p.name, m.family, m.type, m.help, m.unit FROM metadata m JOIN pair p ON p.id = m.pair"):
+            found[pair].add(tuple(one))
+    return found
 
 
 def full(folder, since):
@@ -354,6 +373,12 @@ def compare(folder, first, last):
     for pair, item in sorted(disorder.items()):
         failed += 1
         print(f"FAIL {pair} ({table[int(pair[1:])]['name']}): not in order of time: {item}")
+    told = described(folder)
+    for i, block in enumerate(table):
+        theirs, ours = told[f"p{i}"], told[f"w{i}"]
+        if theirs != ours or (block["keys"]["protobuf_message"] == V2) != bool(theirs):
+            failed += 1
+            print(f"FAIL {block['name']}: metadata: only Prometheus {sorted(theirs - ours)[:3]}, only walship {sorted(ours - theirs)[:3]}")
     wanted = {i for i, block in enumerate(table) if refuses_custom(block)}
     counted = unsupported(folder)
     if counted != wanted:

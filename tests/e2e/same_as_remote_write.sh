@@ -21,7 +21,7 @@ read -r exporter_port prometheus_port emulator_port first_port second_port third
 emulator_start "$emulator_port"
 start "$dir/exporter.log" "$table" serve "$exporter_port"
 wait_for 20 answers "http://127.0.0.1:$exporter_port/" || die "the exporter did not start"
-prometheus_start "$prometheus_3" "$prometheus_port" --enable-feature=native-histograms,exemplar-storage
+prometheus_start "$prometheus_3" "$prometheus_port" --enable-feature=native-histograms,exemplar-storage,metadata-wal-records
 wait_for 20 test -d "$dir/data/wal" || die "Prometheus made no WAL"
 for n in 0 1 2; do
     start "$dir/walship$n.log" "$bin/walship" run --config "$dir/walship$n.yml"

@@ -50,12 +50,14 @@ void metadata_reconfigure(struct engine *engine)
 void metadata_open(struct engine *engine)
 {
     engine->metadata.families = families_new(&engine->options.key);
+    engine->metadata.renamed = families_new(&engine->options.key);
     metadata_reconfigure(engine);
 }
 
 void metadata_free(struct engine *engine)
 {
     families_free(engine->metadata.families);
+    families_free(engine->metadata.renamed);
     if (engine->metadata.asking) {
         engine->http->cancel(engine->http, engine->metadata.id);
     }
@@ -76,6 +78,30 @@ static struct rw_text name_of(const struct label *labels, size_t count)
     return (struct rw_text){"", 0};
 }
 
+/* Over 2.0 what is told of a series goes with it, whatever rules make of its name: Prometheus has
+ * it by ref. Here it is known by names, so by the one that it gets too. */
+static void renamed_note(struct engine *engine, uint32_t set, struct rw_text name,
+                         const struct rw_metadata *metadata)
+{
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        if (destination->version != RW_2 || destination->rules->relabel_count == 0) {
+            continue;
+        }
+        const struct route *route = route_of(engine, destination, set);
+        if (route->end != ROUTE_GOES || route->set == set) {
+            continue;
+        }
+        size_t count = labels_get(engine->labels, route->set, engine->label_room, LABELS_FINAL_MAX);
+        struct rw_metadata made = *metadata;
+        made.family = name_of(engine->label_room, count);
+        if (made.family.count != name.count ||
+            memcmp(made.family.bytes, name.bytes, name.count) != 0) {
+            (void)families_put(engine->metadata.renamed, &made);
+        }
+    }
+}
+
 void metadata_record(struct engine *engine, struct view record, const struct position *at)
 {
     struct wal_metadata_iter iter;
@@ -91,20 +117,24 @@ void metadata_record(struct engine *engine, struct view record, const struct pos
             continue;
         }
         size_t count = labels_get(engine->labels, set, engine->label_room, LABELS_COUNT_MAX);
-        struct rw_metadata metadata = {
-            .type = item.type,
-            .family = families_name(name_of(engine->label_room, count), item.type),
-            .help = {(const char *)item.help.at, view_left(&item.help)},
-            .unit = {(const char *)item.unit.at, view_left(&item.unit)}};
+        struct rw_text name = name_of(engine->label_room, count);
+        struct rw_metadata metadata = {.type = item.type,
+                                       .family = families_name(name, item.type),
+                                       .help = {(const char *)item.help.at, view_left(&item.help)},
+                                       .unit = {(const char *)item.unit.at, view_left(&item.unit)}};
         (void)families_put(engine->metadata.families, &metadata);
+        renamed_note(engine, set, name, &metadata);
     }
 }
 
 bool metadata_of(const struct engine *engine, const struct label *labels, size_t count,
                  struct rw_metadata *out)
 {
-    return families_count(engine->metadata.families) > 0 &&
-           families_find(engine->metadata.families, name_of(labels, count), out);
+    const struct metadata *metadata = &engine->metadata;
+    struct rw_text name = name_of(labels, count);
+    return (families_count(metadata->families) > 0 &&
+            families_find(metadata->families, name, out)) ||
+           (families_count(metadata->renamed) > 0 && families_find(metadata->renamed, name, out));
 }
 
 /* ---- from the API ---- */

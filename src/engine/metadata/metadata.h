@@ -11,7 +11,8 @@
 /* The engine's: what is known, and the asking. */
 struct metadata {
     struct families *families;
-    bool wanted; /* by some destination */
+    struct families *renamed; /* by the names that rules gave to series: over 2.0 only */
+    bool wanted;              /* by some destination */
     bool asking, asked;
     uint64_t id;
     int64_t ask_ms, interval_ms;

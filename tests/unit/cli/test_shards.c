@@ -54,6 +54,15 @@ START_TEST(what_is_written_is_read)
     shards_release(&shards);
 }
 
+START_TEST(what_could_steer_a_terminal_is_no_table)
+{
+    add_destination("east\033[2J", 3);
+    ck_assert(!shards_read(&shards, page));
+    add_destination("\xc3\xa4st", 3);
+    ck_assert(shards_read(&shards, page));
+    shards_release(&shards);
+}
+
 START_TEST(what_is_cut_short_is_no_table)
 {
     add_destination("east", 3);
@@ -94,6 +103,7 @@ Suite *suite_shards(void)
     Suite *suite = suite_create("shards");
     TCase *cases = tcase_create("shards");
     tcase_add_test(cases, what_is_written_is_read);
+    tcase_add_test(cases, what_could_steer_a_terminal_is_no_table);
     tcase_add_test(cases, what_is_cut_short_is_no_table);
     tcase_add_test(cases, what_is_something_else_is_no_table);
     suite_add_tcase(suite, cases);

@@ -56,8 +56,9 @@ static const char *const reloads[] = {"reload_endpoints", "reload_labels", "relo
                                       "reload_pinned"};
 
 /* other items than floats, and remote write 2.0 */
-static const char *const kinds[] = {"metadata",      "written",     "fallback",
-                                    "kinds_dropped", "undecodable", "kinds_counted"};
+static const char *const kinds[] = {"metadata",        "written",     "fallback",
+                                    "kinds_dropped",   "undecodable", "kinds_counted",
+                                    "metadata_renamed"};
 
 static const char *const refusals[] = {"poison",
                                        "poison_series",
