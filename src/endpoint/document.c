@@ -13,7 +13,8 @@ static const char head[] =
 
 static const char network[] =
     "| no connection, name or TLS | retried like 503; surely nothing arrived | |\n"
-    "| timeout, reset, answer cut | retried like 503 with the same bytes; it may have arrived | |\n";
+    "| timeout, reset, answer cut | retried like 503 with the same bytes; it may have arrived; of "
+    "large requests three in a row while one of half the size is taken: as 413 | |\n";
 
 static const char *const meanings[] = {
     [ANSWER_ACKED] = "settled: acked",
@@ -23,7 +24,7 @@ static const char *const meanings[] = {
     [ANSWER_THROTTLED] =
         "as a 503; with `retry_on_http_429: false` it is lost (`rejected`) at once, "
         "as in Prometheus",
-    [ANSWER_SMALLER] = "half of it, and later requests are as small",
+    [ANSWER_SMALLER] = "half of it, and later requests are as small; a little more is tried each minute",
     [ANSWER_REFUSED] = "already there, or taken apart until the culprit is known: below",
     [ANSWER_HOLD] = "nothing is lost: the endpoint is held, a small probe each 15-60 s",
 };

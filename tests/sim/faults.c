@@ -155,9 +155,14 @@ void faults_request(void *context, const struct fake_request *request, struct fa
     enum weather weather = weather_now(faults, endpoint);
     if (endpoint->bytes_max > 0 && request->body_bytes > endpoint->bytes_max) {
         answer(plan, 413, false);
+        plan->outcome = endpoint->cuts ? HTTP_AMBIGUOUS : HTTP_ANSWERED;
         return;
     }
     plan_weather(faults, weather, request, plan);
+    /* there single items are asked for: one that is refused in two such spells is given up */
+    if (endpoint->orderly && plan->outcome == HTTP_ANSWERED && plan->status == 400) {
+        answer(plan, 403, false);
+    }
     plan->refused_by_post = weather == WEATHER_DOWN && chance(&faults->rng, 10);
 }
 

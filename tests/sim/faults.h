@@ -29,7 +29,9 @@ struct faults_endpoint {
     enum weather weather;
     int64_t until_ms;
     bool calm;
+    bool orderly;     /* its receiver takes samples in order only: no 400 without a cause */
     size_t bytes_max; /* 413 above; 0: none. Stays after faults_end */
+    bool cuts;        /* above it the connection is cut, without an answer */
 };
 
 struct faults {

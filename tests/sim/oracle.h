@@ -27,7 +27,10 @@
 
 #define ORACLE_NONE UINT32_MAX
 
-enum { STUMBLES = 8 }; /* a request that fails so often is taken apart */
+enum {
+    STUMBLES = 8, /* a request that fails so often is taken apart */
+    LARGE = 50    /* samples: one without an answer may be taken apart for its size */
+};
 
 enum item_state {
     ITEM_QUEUED,  /* logged, not all of its record is in the file yet */
@@ -83,8 +86,8 @@ struct unsure {
 struct lane_fate {
     uint64_t in_flight; /* sequence of the request; 0: none */
     uint32_t failures;  /* of its requests, in a row */
-    bool apart;         /* once refused, or STUMBLES of them: sifted */
-    uint32_t newest;    /* last first arrival of a float or histogram, item + 1 */
+    bool apart;      /* once refused, STUMBLES of them, or a LARGE one without an answer: sifted */
+    uint32_t newest; /* last first arrival of a float or histogram, item + 1 */
     uint32_t exemplar;  /* and of an exemplar: within a TimeSeries those come last */
     uint32_t unsure;    /* index + 1 */
     uint32_t again;     /* item + 1 that must lead: its end is not known */

@@ -305,7 +305,8 @@ void oracle_ended(void *context, const struct fake_request *request)
         if (lane->in_flight == request->sequence) {
             lane->in_flight = 0;
             lane->failures = taken && accepted(request) ? 0 : lane->failures + 1;
-            lane->apart = lane->apart || refused || lane->failures >= STUMBLES;
+            lane->apart = lane->apart || refused || lane->failures >= STUMBLES ||
+                          (unsure > 0 && request->samples_count >= LARGE);
             lane->unsure = unsure;
             lane->again = unsure == 0 || number == ORACLE_NONE ? 0 : number + 1;
         }

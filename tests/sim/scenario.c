@@ -356,6 +356,15 @@ static void orderly_quotas_make(struct scenario *to, uint64_t seed)
     }
 }
 
+/* A proxy that cuts large bodies off instead of saying so. */
+static void cuts_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rng = {seed * 0x9e3779b97f4a7c15u + 31};
+    for (size_t i = 0; i < to->conf->destinations_count; i++) {
+        to->cuts[i] = chance(&rng, 30);
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -390,6 +399,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     window_make(scenario, seed);
     quotas_make(scenario, seed);
     orderly_quotas_make(scenario, seed);
+    cuts_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)

@@ -18,6 +18,7 @@ struct scenario {
     bool calm[DESTINATIONS_MAX];
     struct fake_judge judges[DESTINATIONS_MAX]; /* what its receivers, one database, like */
     size_t bytes_max[DESTINATIONS_MAX];         /* 413 above */
+    bool cuts[DESTINATIONS_MAX];                /* a cut connection instead */
     unsigned good_percent, commit_fail_percent;
     int64_t commit_ms_max;
     int64_t active_ms;

@@ -134,7 +134,9 @@ static void faults_make(struct world *world, uint64_t seed)
         for (size_t k = 0; k < destination->receivers_count; k++) {
             struct faults_endpoint *to = &world->faults.endpoints[destination->receiver_first + k];
             to->calm = scenario->calm[i];
+            to->orderly = scenario->judges[i].order != FAKE_ORDER_ANY;
             to->bytes_max = scenario->bytes_max[i];
+            to->cuts = scenario->cuts[i];
         }
     }
 }

@@ -91,6 +91,7 @@ static void sender_take(struct engine *engine, struct sender *sender,
     sender->batches_count = used > settings.in_flight_max ? used : settings.in_flight_max;
     if (before->queue.max_samples_per_send != conf->queue.max_samples_per_send) {
         sender->samples_max = conf->queue.max_samples_per_send; /* else: what a 413 taught stays */
+        sender->size = (struct size){0};
     }
     endpoint_reconfigure(&sender->endpoint, &settings);
     auth_attach(engine, sender);

@@ -281,11 +281,10 @@ bool pack_refresh(struct engine *engine, struct destination *destination, struct
     return batch->state != BATCH_FREE;
 }
 
-void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
-                 struct batch *batch, uint32_t samples)
+void pack_shrink(struct engine *engine, struct destination *destination, struct batch *batch,
+                 uint32_t samples)
 {
     ASSERT(batch->state == BATCH_READY && samples < batch->samples);
-    sender->samples_max = samples;
     batch_cut(destination, batch, samples);
     batch_encode(engine, destination, batch);
 }

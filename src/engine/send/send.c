@@ -68,9 +68,7 @@ static void batch_too_big(struct engine *engine, struct destination *destination
         batch->retry_at_ms = engine->now_ms + ALONE_TOO_BIG_MS;
         return;
     }
-    pack_shrink(engine, destination, sender, batch, (batch->samples + 1) / 2);
-    LOG_WARN("request too big for the endpoint, halving", LOG_STR("endpoint", sender_name(sender)),
-             LOG_U64("samples", batch->samples));
+    pack_shrink(engine, destination, batch, size_refused(engine, sender, batch));
 }
 
 /* Twice the wait with each failure; never longer than the endpoint's own, which is jittered. */
@@ -101,6 +99,7 @@ static void batch_taken(struct engine *engine, struct destination *destination,
     trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender),
                (unsigned long long)batch->number, status, batch->carried);
     sender->acks++;
+    size_taken(engine, destination, sender, batch);
     demand_acked(engine, sender, batch);
     if (batch->sift != NULL) {
         verdict_acked(engine, destination, sender, batch);
@@ -138,6 +137,9 @@ static void batch_answered(struct engine *engine, struct destination *destinatio
     }
     demand_answered(engine, sender, batch);
     judge_clock(engine, sender, result);
+    if (result->outcome == HTTP_AMBIGUOUS) {
+        size_unanswered(engine, sender, batch);
+    }
     quota_answered(engine, destination, sender, batch, result);
     if (result->outcome == HTTP_ANSWERED && result->status == 401) {
         auth_refused(engine, sender, batch);

@@ -73,6 +73,15 @@ struct quarantine {
     size_t count, banned;
 };
 
+/* What was learned of the size of its requests; the result is samples_max. */
+struct size {
+    uint32_t good;        /* the largest that was taken since it last shrank; 0: none */
+    uint32_t cuts;        /* ends without an answer, with none so large taken since */
+    uint32_t cut_samples; /* the smallest of them */
+    bool smaller_taken;   /* since the first of them, one of half that size */
+    int64_t wait_ms, grow_at_ms;
+};
+
 struct sender { /* an endpoint with its batches */
     struct endpoint endpoint;
     const struct conf_endpoint *conf;
@@ -87,8 +96,9 @@ struct sender { /* an endpoint with its batches */
     uint64_t refused_revision; /* token that got a 401 and was not replaced since; 0: none */
     struct batch batches[REQUESTS_IN_FLIGHT_MAX];
     size_t batches_count;
-    uint32_t samples_max; /* of a batch; shrinks on 413 */
-    uint32_t lanes_max;   /* of a batch, after one that is partly there; 0: any */
+    uint32_t samples_max; /* of a batch; shrinks on 413 (size.c) */
+    struct size size;
+    uint32_t lanes_max; /* of a batch, after one that is partly there; 0: any */
     bool clock_known;
     int64_t clock_offset_ms; /* the receiver's clock less ours, the monotonic one */
     uint32_t shards;         /* at home here */
@@ -116,8 +126,8 @@ void pack_trim(struct engine *engine, struct destination *destination, struct ba
                uint32_t samples);
 /* A batch of several lanes keeps half of them. */
 void pack_halve(struct engine *engine, struct destination *destination, struct batch *batch);
-void pack_shrink(struct engine *engine, struct destination *destination, struct sender *sender,
-                 struct batch *batch, uint32_t samples);
+void pack_shrink(struct engine *engine, struct destination *destination, struct batch *batch,
+                 uint32_t samples);
 /* A batch that is not in flight is no more: its items wait again, in front of their lanes. */
 void pack_undo(struct engine *engine, struct destination *destination, struct sender *sender,
                struct batch *batch);
@@ -167,6 +177,17 @@ void quotas_saved(struct engine *engine, bool durable);
 int64_t quotas_before(const struct engine *engine);
 /* NULL: all 0. */
 void quota_stats(const struct quota_account *account, struct engine_quota_stats *out);
+
+/* size.c */
+/* 413: how many samples are left. */
+uint32_t size_refused(const struct engine *engine, struct sender *sender,
+                      const struct batch *batch);
+void size_unanswered(const struct engine *engine, struct sender *sender, const struct batch *batch);
+void size_taken(const struct engine *engine, const struct destination *destination,
+                struct sender *sender, const struct batch *batch);
+/* It is larger than what was learned since it was made. */
+bool size_exceeded(const struct destination *destination, const struct sender *sender,
+                   const struct batch *batch);
 
 /* lend.c */
 void lend_run(struct engine *engine);

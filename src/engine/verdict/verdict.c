@@ -404,12 +404,14 @@ void verdict_failed(struct engine *engine, struct destination *destination, stru
 {
     verdict_unsure(batch);
     batch->failures++;
-    if (batch->sift == NULL && batch->failures < FAILURES_MAX) {
+    bool large = batch->sift == NULL && size_exceeded(destination, sender, batch);
+    if (batch->sift == NULL && batch->failures < FAILURES_MAX && !large) {
         return;
     }
     if (batch->sift == NULL) {
         sift_begin(destination, batch);
-        batch->sift->suspect = batch->sift->items;
+        batch->sift->suspect = large ? 0 : batch->sift->items;
+        batch->sift->piece_max = large ? sender->samples_max : 0;
         go_on(engine, destination, sender, batch);
         return;
     }

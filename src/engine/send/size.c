@@ -1,0 +1,89 @@
+/* size.c - how many samples a request may have, where the endpoint takes fewer than configured.
+ *
+ * Learned by halves: from a 413, and from requests that end without an answer three times in a row
+ * while ones of half the size are taken, as behind a proxy that cuts large bodies off. What was
+ * learned grows again, a little each minute in which a full request is taken; a size that is
+ * refused then is given up for the last good one, and the next attempt waits twice as long. Nothing
+ * of it is saved: a restart learns it with one request. */
+#include "internal.h"
+
+enum {
+    GROW_MS = 60 * 1000,
+    GROW_MS_MAX = 64 * GROW_MS,
+    GROW_PARTS = 32, /* of what is configured, at a time */
+    CUTS_MAX = 3,
+    CUT_SAMPLES_MIN = 50 /* fewer are not cut off for their size */
+};
+
+static void shrink(const struct engine *engine, struct sender *sender, uint32_t refused)
+{
+    struct size *size = &sender->size;
+    bool attempt = size->good > 0 && refused > size->good;
+    ASSERT(refused > 1);
+    sender->samples_max = attempt ? size->good : (refused + 1) / 2;
+    size->wait_ms = attempt && size->wait_ms < GROW_MS_MAX ? size->wait_ms * 2 : GROW_MS;
+    size->grow_at_ms = engine->now_ms + size->wait_ms;
+    size->good = attempt ? size->good : 0;
+    size->cuts = 0;
+    LOG_WARN("requests are too large for the endpoint, smaller ones from now on",
+             LOG_STR("endpoint", sender->conf->shown), LOG_U64("samples", sender->samples_max));
+}
+
+uint32_t size_refused(const struct engine *engine, struct sender *sender, const struct batch *batch)
+{
+    shrink(engine, sender, batch->samples);
+    ASSERT(sender->samples_max < batch->samples);
+    return sender->samples_max;
+}
+
+static void cuts_look(const struct engine *engine, struct sender *sender)
+{
+    const struct size *size = &sender->size;
+    if (size->cuts >= CUTS_MAX && size->smaller_taken && size->cut_samples <= sender->samples_max) {
+        shrink(engine, sender, size->cut_samples);
+    }
+}
+
+void size_unanswered(const struct engine *engine, struct sender *sender, const struct batch *batch)
+{
+    struct size *size = &sender->size;
+    if (batch->carried < CUT_SAMPLES_MIN) {
+        return;
+    }
+    size->smaller_taken = size->cuts > 0 && size->smaller_taken;
+    bool least = size->cuts == 0 || batch->carried < size->cut_samples;
+    size->cut_samples = least ? batch->carried : size->cut_samples;
+    size->cuts++;
+    cuts_look(engine, sender);
+}
+
+void size_taken(const struct engine *engine, const struct destination *destination,
+                struct sender *sender, const struct batch *batch)
+{
+    struct size *size = &sender->size;
+    uint32_t most = destination->conf->queue.max_samples_per_send;
+    if (size->cuts > 0 && batch->carried >= size->cut_samples) {
+        size->cuts = 0; /* it was not the size */
+    } else if (batch->carried <= size->cut_samples / 2) {
+        size->smaller_taken = true;
+        cuts_look(engine, sender);
+    }
+    if (sender->samples_max >= most || batch->samples < sender->samples_max) {
+        return;
+    }
+    size->good = sender->samples_max;
+    if (engine->now_ms >= size->grow_at_ms) {
+        uint32_t step = most / GROW_PARTS > 0 ? most / GROW_PARTS : 1;
+        sender->samples_max = sender->samples_max + step < most ? sender->samples_max + step : most;
+        size->grow_at_ms = engine->now_ms + size->wait_ms;
+        trace_line(engine, "%s: up to %u samples are tried", sender->conf->shown,
+                   sender->samples_max);
+    }
+}
+
+bool size_exceeded(const struct destination *destination, const struct sender *sender,
+                   const struct batch *batch)
+{
+    return sender->samples_max < destination->conf->queue.max_samples_per_send &&
+           batch->carried > sender->samples_max && batch->carried >= CUT_SAMPLES_MIN;
+}
