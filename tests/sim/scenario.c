@@ -339,10 +339,11 @@ static void quotas_make(struct scenario *to, uint64_t seed)
     }
 }
 
-/* The same where samples are taken in order only: to find out what is there takes many requests. */
+/* The same where samples are taken in order only: to find out what is there takes many requests,
+ * and so does each sample that is older than the one before it. */
 static void orderly_quotas_make(struct scenario *to, uint64_t seed)
 {
-    enum { MOST = 600 };
+    enum { MOST = 1800 };
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 12};
     for (size_t i = 0; i < to->conf->destinations_count && !to->wall_jumps; i++) {
         struct conf_destination *destination = &to->conf->destinations[i];

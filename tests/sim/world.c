@@ -169,6 +169,8 @@ static void search_look(struct world *world)
         struct engine_destination_stats stats;
         engine_destination_stats(world->engine, i, &stats);
         orderly = orderly || world->scenario.judges[i].order != FAKE_ORDER_ANY;
+        /* a batch that is sifted is on the books when all of it has its end */
+        ended += world->oracle.destinations[i].arrivals - world->oracle.destinations[i].doubled;
         ended += stats.counts[STORE_ACKED] + stats.counts[STORE_ALREADY_THERE] +
                  stats.counts[STORE_DROPPED] + stats.counts[STORE_LOST];
     }
