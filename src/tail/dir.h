@@ -25,8 +25,10 @@ struct dir_segment {
     struct waldir_segment seen; /* first: waldir_at gives it out */
     uint64_t file_bytes;        /* seen.bytes is less when frozen */
     uint64_t read_bytes;        /* a tail has read up to here: shorter now means replaced */
-    bool has_first_crc; /* of the first record, once a tail read it: the earliest proof that */
-    uint32_t first_crc; /* an inode number was used again */
+    bool has_first_crc;     /* of the first record, once a tail read it: the earliest proof that */
+    uint32_t first_crc;     /* an inode number was used again */
+    uint32_t begun_records; /* a tail read so many of those that are the identity, and no more */
+    uint32_t begun_identity;
     char name[DIR_NAME_BYTES];
 };
 
@@ -88,6 +90,8 @@ void dir_set_replaced(struct waldir *dir);
 void dir_note_read(struct waldir *dir, uint32_t number, uint64_t bytes);
 void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc);
 void dir_note_identity(struct waldir *dir, uint32_t number, uint32_t crc);
+/* So far, of its first `records`: who goes on there ends it. */
+void dir_note_begun(struct waldir *dir, uint32_t number, uint32_t records, uint32_t crc);
 
 /* known.c: */
 void dir_known_add(struct waldir *dir, const struct waldir_segment *segment);

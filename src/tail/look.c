@@ -93,6 +93,8 @@ static enum look segment_look(struct waldir *dir, struct dir_segment *segment,
         segment->seen.has_identity = before->seen.has_identity;
         segment->seen.identity = before->seen.identity;
         segment->read_bytes = before->read_bytes;
+        segment->begun_records = before->begun_records;
+        segment->begun_identity = before->begun_identity;
     }
     if (dir->complete) {
         segment->seen.sealed = true;

@@ -139,11 +139,14 @@ static void identify(struct tail *tail, const struct view *record, uint32_t crc)
     }
     uint32_t chain[2] = {tail->identity, crc};
     tail->identity = crc32c(chain, sizeof chain);
-    if (has_time(*record)) {
-        tail->identifying = false;
-        if (tail_file_is(tail, dir_find(tail->dir, tail->segment))) {
-            dir_note_identity(tail->dir, tail->segment, tail->identity);
-        }
+    tail->identifying = !has_time(*record);
+    if (!tail_file_is(tail, dir_find(tail->dir, tail->segment))) {
+        return;
+    }
+    if (tail->identifying) {
+        dir_note_begun(tail->dir, tail->segment, tail->record + 1, tail->identity);
+    } else {
+        dir_note_identity(tail->dir, tail->segment, tail->identity);
     }
 }
 

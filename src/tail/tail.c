@@ -100,6 +100,11 @@ void tail_seek_offset(struct tail *tail, const struct position *at, uint64_t off
         tail->record = at->record;
         tail->offset = offset;
         tail->crc = previous_crc;
+        const struct dir_segment *segment = dir_find(tail->dir, at->segment);
+        if (at->record > 0 && segment != NULL && segment->begun_records == at->record) {
+            tail->identifying = true; /* where the one before stood still */
+            tail->identity = segment->begun_identity;
+        }
     }
 }
 

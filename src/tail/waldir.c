@@ -189,6 +189,7 @@ void waldir_set_generation(struct waldir *dir, uint32_t generation)
     for (size_t i = 0; i < dir->now.count; i++) {
         dir->now.segments[i].read_bytes = 0;
         dir->now.segments[i].has_first_crc = false;
+        dir->now.segments[i].begun_records = 0;
         dir->now.segments[i].first_crc = 0;
         dir->now.segments[i].seen.has_identity = false;
         dir->now.segments[i].seen.identity = 0;
@@ -251,6 +252,15 @@ void dir_note_first(struct waldir *dir, uint32_t number, uint32_t crc)
     }
     segment->has_first_crc = true;
     segment->first_crc = crc;
+}
+
+void dir_note_begun(struct waldir *dir, uint32_t number, uint32_t records, uint32_t crc)
+{
+    struct dir_segment *segment = dir_find(dir, number);
+    if (segment != NULL && segment->begun_records < records) {
+        segment->begun_records = records;
+        segment->begun_identity = crc;
+    }
 }
 
 void dir_note_identity(struct waldir *dir, uint32_t number, uint32_t crc)

@@ -163,10 +163,10 @@ static struct mark place_proven(const struct engine *engine, const struct mark *
 static bool place_waits(struct engine *engine, const struct mark *mark)
 {
     struct scan *scan = &engine->scan;
-    ASSERT(waldir_count(engine->dir) > 0);
-    const struct waldir_segment *newest = waldir_at(engine->dir, waldir_count(engine->dir) - 1);
-    bool aside = newest->number < mark->at.segment && same_segment(engine, mark, newest->number);
-    if (engine->options.once || (newest->number != mark->at.segment && !aside)) {
+    size_t count = waldir_count(engine->dir);
+    uint32_t newest = count == 0 ? 0 : waldir_at(engine->dir, count - 1)->number;
+    bool aside = count == 0 || (newest < mark->at.segment && same_segment(engine, mark, newest));
+    if (engine->options.once || (newest != mark->at.segment && !aside)) {
         return false;
     }
     if (!scan->waiting) {
@@ -197,7 +197,7 @@ static void place_passed(struct engine *engine, struct domain *domain, const str
     bool last_here = scan->has_last && scan->last_segment == mark->at.segment;
     const struct waldir_segment *segment = waldir_find(engine->dir, mark->at.segment);
     bool fewer = segment == NULL || (last_here ? scan->last_records : 0) < mark->at.record;
-    if (waldir_count(engine->dir) > 0 && fewer && place_waits(engine, mark)) {
+    if (fewer && place_waits(engine, mark)) {
         return;
     }
     bool damaged = segment != NULL && has_unread(engine, segment, mark, here);
