@@ -23,7 +23,7 @@ struct http_client {
     char *cert, *cert_file;
     char *key, *key_file; /* key: secret */
     char *server_name;    /* in SNI and in the certificate, instead of the URL's host */
-    bool any_name; /* whoever the CA vouches for is right, whatever the certificate's name */
+    bool any_name;        /* whoever the CA vouches for is right, whatever the certificate's name */
     bool insecure_skip_verify;
     enum http_tls min_tls, max_tls;
     bool http2;             /* offer it */

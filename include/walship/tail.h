@@ -41,9 +41,9 @@ const char *waldir_path(const struct waldir *dir);
  * the caller starts a new generation with waldir_set_generation and places its tails anew; until
  * then it is told again and every tail waits. It is told when the files have stood still for half a
  * second (at most 10 s late, tails wait meanwhile): a repair takes several steps. False: the
- * directory can't be listed or a pin not looked at; what was known stays. Lists each time and stats what may grow; all
- * segments are looked at once a second, or when the list changed. Watches the directory, but asks
- * for no hint: whether to call now is the caller's. */
+ * directory can't be listed or a pin not looked at; what was known stays. Lists each time and stats
+ * what may grow; all segments are looked at once a second, or when the list changed. Watches the
+ * directory, but asks for no hint: whether to call now is the caller's. */
 MUST_USE bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct err *err);
 uint32_t waldir_generation(const struct waldir *dir);
 void waldir_set_generation(struct waldir *dir, uint32_t generation); /* forgets all identities */
