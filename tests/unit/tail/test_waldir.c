@@ -401,6 +401,41 @@ START_TEST(a_directory_made_anew_is_watched_again)
     ck_assert_int_eq(lab.os->hint(lab.os), OS_HINT_CHANGED);
 }
 
+/* One record that carries a time: with it a segment has its identity. */
+static void timed_segment(uint32_t number)
+{
+    struct wal_writer writer;
+    uint8_t record[] = {2, (uint8_t)number};
+    wal_writer_init(&writer, WAL_WRITER_PLAIN);
+    wal_writer_log(&writer, record, sizeof record);
+    wal_writer_pad(&writer);
+    fake_os_append(lab.fake, lab_path(number), writer.bytes.data, writer.bytes.bytes);
+    wal_writer_release(&writer);
+}
+
+START_TEST(what_was_read_of_a_segment_is_known_until_its_generation_ends)
+{
+    for (uint32_t i = 3; i <= 5; i++) {
+        timed_segment(i);
+    }
+    lab_open(&lab);
+    ck_assert_uint_eq(waldir_known_count(lab.dir), 0);
+    lab_expect_status(&lab, TAIL_RECORD);
+    lab_expect_status(&lab, TAIL_RECORD);
+    ck_assert_uint_eq(waldir_known_count(lab.dir), 2);
+    struct waldir_segment third = *waldir_at(lab.dir, 0);
+    fake_os_unlink(lab.fake, lab_path(3));
+    lab_refresh(&lab);
+    ck_assert_ptr_null(waldir_find(lab.dir, 3));
+    const struct waldir_segment *known = waldir_known_at(lab.dir, 0);
+    ck_assert(known->number == 3 && known->has_identity && known->identity == third.identity);
+    waldir_known_forget(lab.dir, 4);
+    ck_assert_uint_eq(waldir_known_count(lab.dir), 1);
+    ck_assert_uint_eq(waldir_known_at(lab.dir, 0)->number, 4);
+    waldir_set_generation(lab.dir, 2);
+    ck_assert_uint_eq(waldir_known_count(lab.dir), 0);
+}
+
 Suite *suite_waldir(void);
 
 Suite *suite_waldir(void)
@@ -436,6 +471,7 @@ Suite *suite_waldir(void)
     tcase_add_test(replaced, an_emptied_directory_is_another_wal_when_it_starts_again);
     tcase_add_test(replaced, numbers_below_all_known_ones_are_another_wal);
     tcase_add_test(replaced, the_first_record_tells_when_even_the_inode_is_the_same);
+    tcase_add_test(replaced, what_was_read_of_a_segment_is_known_until_its_generation_ends);
     suite_add_tcase(suite, replaced);
     return suite;
 }
