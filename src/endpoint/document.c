@@ -24,7 +24,8 @@ static const char *const meanings[] = {
     [ANSWER_THROTTLED] =
         "as a 503; with `retry_on_http_429: false` it is lost (`rejected`) at once, "
         "as in Prometheus",
-    [ANSWER_SMALLER] = "half of it, and later requests are as small; a little more is tried each minute",
+    [ANSWER_SMALLER] =
+        "half of it, and later requests are as small; a little more is tried each minute",
     [ANSWER_REFUSED] = "already there, or taken apart until the culprit is known: below",
     [ANSWER_HOLD] = "nothing is lost: the endpoint is held, a small probe each 15-60 s",
 };
@@ -48,7 +49,8 @@ static const char apart[] =
     "requests at most. When the rest of its series in that batch is refused too, or the series "
     "again in a later one, the series is quarantined for 10 minutes: its items go to the ledger "
     "without a request; then they are tried apart from all others. While everything is refused, "
-    "nothing is quarantined: the endpoint is held.\n\n"
+    "also four items from all over the batch once three are, nothing is quarantined: the endpoint is "
+    "held.\n\n"
     "A request that fails 8 times with 5xx, timeout or reset is taken apart in the same way, and a "
     "piece counts as refused when it failed 3 times while the endpoint took something else in "
     "between: `server_error`.\n"

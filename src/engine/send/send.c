@@ -373,9 +373,9 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
         batch = batch_ready(engine, sender);
     }
     int64_t at_ms = quota_ready(engine, destination, sender, batch);
-    /* a probe that has failed often lets a new batch go first */
+    /* a probe that has failed often, or was refused, lets a new batch go first */
     bool steps_back = batch != NULL && sender->endpoint.state != ENDPOINT_OPEN &&
-                      batch->failures + batch->refusals >= FAILED_OFTEN;
+                      (batch->refusals > 0 || batch->failures >= FAILED_OFTEN);
     if ((batch == NULL || steps_back) && at_ms <= engine->now_ms) {
         struct batch *fresh = batch_new(engine, destination, sender);
         batch = fresh != NULL ? fresh : batch;

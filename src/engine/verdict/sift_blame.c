@@ -8,6 +8,7 @@
 enum {
     FAILURES_SIFTED = 3, /* of a piece: it is the piece's fault, if others succeed */
     FAILURES_FINAL = 8,  /* of one that would be lost: as many as a whole batch gets */
+    ALONE_SPREAD = 4,    /* items from all over the batch, before all of it is thought refused */
     ALONE_TIMES = 7      /* half a minute apart in the end: others of the batch were taken */
 };
 
@@ -115,8 +116,14 @@ enum choice sift_choose(struct sift *sift, uint64_t acks)
         return CHOICE_PIECE;
     }
     uint32_t active = sift->open_count - sift->postponed;
-    bool hopeless = !sift->taken && sift->alone_count >= ALONE_SEVERAL;
-    if (active > 0 && sift->alone_count < ALONE_MAX && !hopeless) {
+    bool bleak = !sift->taken && sift->alone_count >= ALONE_SEVERAL;
+    if (active > 0 && bleak && sift->alone_count < ALONE_SEVERAL + ALONE_SPREAD) {
+        uint32_t step = sift->alone_count - ALONE_SEVERAL + 1;
+        uint32_t place = sift->open[(uint64_t)active * step / (ALONE_SPREAD + 1)];
+        sift_want(sift, PIECE_ITEM, sift_first_open(sift, place));
+        return CHOICE_PIECE;
+    }
+    if (active > 0 && sift->alone_count < ALONE_MAX && !bleak) {
         uint32_t count = sift->suspect == 0 ? active : (sift->suspect + 1) / 2;
         bool large = sift->piece_max > 0 && count > sift->piece_max;
         sift_want(sift, PIECE_FRONT, large ? sift->piece_max : count);

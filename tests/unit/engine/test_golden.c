@@ -62,6 +62,7 @@ static const char *const kinds[] = {"metadata",        "written",     "fallback"
 
 static const char *const refusals[] = {"poison",
                                        "poison_series",
+                                       "poison_first",
                                        "already_there",
                                        "already_there_not",
                                        "already_there_restart",
