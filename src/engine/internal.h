@@ -287,6 +287,20 @@ void judge_ended(struct ended_items *ended, const struct item *item, const struc
 void judge_account(struct engine *engine, struct destination *destination,
                    struct ended_items *ended);
 
+/* proof.c */
+/* The highest place that a lane has settled beyond its domain's; false: none. */
+bool proof_top(const struct engine *engine, struct position *out);
+/* All has been read up to there, and is what it was. */
+bool proof_holds(const struct engine *engine);
+
+/* past.c: the same record's place in the oldest generation that has it, too: there the items of all
+ * of them find what it defines. */
+struct position past_common(const struct engine *engine, const struct position *at);
+/* Who starts at the oldest there is starts in the oldest generation that is kept. */
+void past_oldest(const struct engine *engine, struct domain *domain);
+/* And whose place is of a generation that nobody kept, in the next one that is. */
+void past_resume(const struct engine *engine, struct domain *domain);
+
 /* hold.c */
 void sets_hold(struct engine *engine);
 

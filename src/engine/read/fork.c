@@ -22,29 +22,6 @@ static struct tail *tail_at(struct engine *engine, uint32_t generation, uint32_t
     return tail;
 }
 
-/* The next earlier generation whose fork is not known to the record; false: none. */
-static bool fork_next(struct engine *engine)
-{
-    struct scan *scan = &engine->scan;
-    for (; scan->past < engine->pins.pasts_count; scan->past++) {
-        uint32_t crc;
-        struct past *past = &engine->pins.pasts[scan->past];
-        struct position next = past_next(engine, past->generation, &crc);
-        bool both = segment_of(engine, past->generation, past->fork) != NULL &&
-                    segment_of(engine, next.generation, past->fork) != NULL;
-        if (past->fork_known || !both) {
-            past->fork_known = true;
-            continue;
-        }
-        past->fork_record = 0; /* of a comparison that was broken off */
-        past->fork_crc = 0;
-        scan->tail = tail_at(engine, past->generation, past->fork);
-        scan->other = tail_at(engine, next.generation, past->fork);
-        return true;
-    }
-    return false;
-}
-
 /* Its next record in the segment; TAIL_WAIT: no more. */
 static enum tail_status record_of(struct engine *engine, struct tail *tail, uint32_t segment,
                                   struct tail_out *out)
@@ -63,6 +40,61 @@ static enum tail_status record_of(struct engine *engine, struct tail *tail, uint
     return status == TAIL_RECORD && out->at.segment == segment ? TAIL_RECORD : TAIL_WAIT;
 }
 
+/* Reads the beginning of one segment that only its content can tell. False: there is no more. */
+static bool prove_next(struct engine *engine, const struct past *past)
+{
+    struct scan *scan = &engine->scan;
+    struct tail_out out;
+    uint32_t generation = past_after(engine, past->generation);
+    const struct waldir *dir = dir_of(engine, generation);
+    size_t i = 0;
+    while (i < waldir_count(dir) && (waldir_at(dir, i)->number < scan->proven ||
+                                     !past_unproven(engine, past->generation, waldir_at(dir, i)))) {
+        i++;
+    }
+    if (i == waldir_count(dir)) {
+        return false;
+    }
+    uint32_t number = waldir_at(dir, i)->number;
+    struct tail *tail = tail_at(engine, generation, number);
+    enum tail_status status = TAIL_RECORD;
+    while (status == TAIL_RECORD &&
+           past_unproven(engine, past->generation, waldir_find(dir, number))) {
+        status = record_of(engine, tail, number, &out);
+    }
+    tail_free(tail);
+    scan->proven = status == TAIL_FAILED ? number : number + 1;
+    return true;
+}
+
+/* A step towards the next earlier generation whose fork is not known to the record; false: there is
+ * none. */
+static bool fork_next(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    for (; scan->past < engine->pins.pasts_count; scan->past++) {
+        uint32_t crc;
+        struct past *past = &engine->pins.pasts[scan->past];
+        if (!past->has_fork && prove_next(engine, past)) {
+            return true;
+        }
+        scan->proven = 0;
+        struct position next = past_next(engine, past->generation, &crc);
+        bool both = segment_of(engine, past->generation, past->fork) != NULL &&
+                    segment_of(engine, next.generation, past->fork) != NULL;
+        if (past->fork_known || !both) {
+            past->fork_known = true;
+            continue;
+        }
+        past->fork_record = 0; /* of a comparison that was broken off */
+        past->fork_crc = 0;
+        scan->tail = tail_at(engine, past->generation, past->fork);
+        scan->other = tail_at(engine, next.generation, past->fork);
+        return true;
+    }
+    return false;
+}
+
 void fork_end(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
@@ -71,26 +103,31 @@ void fork_end(struct engine *engine)
     scan->tail = NULL;
     scan->other = NULL;
     scan->has_other = false;
+    scan->other_ended = false;
+    scan->ended = false;
 }
 
-/* One record of both. TAIL_WAIT: here they part. What was read of one waits for the other. */
+/* One record of both. TAIL_WAIT: here they part, or both segments end. What was read of one waits
+ * for the other. */
 static enum tail_status compare(struct engine *engine, struct past *past)
 {
     struct scan *scan = &engine->scan;
     struct tail_out out;
-    if (!scan->has_other) {
+    if (!scan->has_other && !scan->other_ended) {
         enum tail_status status = record_of(engine, scan->other, past->fork, &out);
-        if (status != TAIL_RECORD) {
+        if (status == TAIL_FAILED) {
             return status;
         }
-        scan->has_other = true;
+        scan->has_other = status == TAIL_RECORD;
+        scan->other_ended = status != TAIL_RECORD;
         scan->other_crc = out.crc;
     }
     enum tail_status status = record_of(engine, scan->tail, past->fork, &out);
     if (status != TAIL_RECORD) {
+        scan->ended = status == TAIL_WAIT && scan->other_ended;
         return status;
     }
-    if (out.crc != scan->other_crc) {
+    if (scan->other_ended || out.crc != scan->other_crc) {
         return TAIL_WAIT;
     }
     scan->has_other = false;
@@ -99,11 +136,24 @@ static enum tail_status compare(struct engine *engine, struct past *past)
     return TAIL_RECORD;
 }
 
+/* A copy of the directory was put back: the whole segment is the same, and the next may be. */
+static bool fork_goes_on(struct engine *engine, struct past *past)
+{
+    uint32_t next = past->fork + 1;
+    bool both = segment_of(engine, past->generation, next) != NULL &&
+                segment_of(engine, past_after(engine, past->generation), next) != NULL;
+    if (!engine->scan.ended || !both) {
+        return false;
+    }
+    past->fork = next;
+    return true;
+}
+
 bool fork_step(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
-    if (scan->tail == NULL && !fork_next(engine)) {
-        return false;
+    if (scan->tail == NULL) {
+        return fork_next(engine);
     }
     struct past *past = &engine->pins.pasts[scan->past];
     enum tail_status status = TAIL_RECORD;
@@ -112,8 +162,8 @@ bool fork_step(struct engine *engine)
     }
     if (status == TAIL_WAIT) {
         trace_line(engine, "generation %u: the first %u records of segment %u are the same",
-                   past->generation + 1, past->fork_record, past->fork);
-        past->fork_known = true;
+                   past_after(engine, past->generation), past->fork_record, past->fork);
+        past->fork_known = !fork_goes_on(engine, past);
         fork_end(engine);
     }
     return true;

@@ -66,35 +66,64 @@ static bool same_file(const struct waldir_segment *segment, uint64_t device, uin
     return segment->device == device && segment->inode == inode;
 }
 
-/* Was this file a segment of that generation? */
+/* The file itself is kept, so no other one can have its inode number. */
+static bool keeps_inode(const struct pin *pin)
+{
+    return pin->fd >= 0 || (pin->state == PIN_KEPT && !pin->copy);
+}
+
+bool past_unproven(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
+{
+    const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
+    return !segment->has_identity && (pin == NULL || !keeps_inode(pin)) &&
+           segment_known(engine, generation, segment->number) != NULL;
+}
+
+/* Nobody needs anything of it: neither there nor, as far as it is the same, in a later one. */
+static bool settled_in(const struct engine *engine, uint32_t generation, uint32_t number)
+{
+    const struct pins *pins = &engine->pins;
+    struct position behind = {.generation = generation, .segment = number + 1};
+    return pins->has_low && !position_before(&pins->low, &behind);
+}
+
+/* Was this a segment of that generation? An inode number alone tells nothing of a file that nobody
+ * kept: the next one may have got it. What is settled may also have been cut, or copied. */
 static bool known_in(struct engine *engine, uint32_t generation,
                      const struct waldir_segment *segment)
 {
     const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    if (pin != NULL) {
+    const struct store_segment *saved = segment_known(engine, generation, segment->number);
+    bool content = saved != NULL && segment->has_identity && segment->identity == saved->first_crc;
+    if (content && settled_in(engine, generation, segment->number)) {
+        return true;
+    }
+    if (pin != NULL && (keeps_inode(pin) || !same_file(segment, pin->device, pin->inode))) {
         return same_file(segment, pin->device, pin->inode);
     }
-    const struct store_segment *known = segment_known(engine, generation, segment->number);
-    return known != NULL && same_file(segment, known->device, known->inode) &&
-           (!segment->has_identity || segment->identity == known->first_crc);
+    return content && same_file(segment, saved->device, saved->inode);
 }
 
-/* Behind the highest segment that is common, as far as the old generation is read (up to segment
- * `top`): what lies below it is as well, though not all has what tells it. Where nothing is, the
- * first. Asked while `next` is still called by the old generation, it passes over what only pins
- * have. */
-static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next,
-                        uint32_t top)
+/* Whoever reads that generation reads the segment there, or has settled it. */
+static bool done_in(const struct engine *engine, uint32_t generation, uint32_t number)
 {
-    bool before = waldir_generation(next) == generation;
+    const struct past *past = past_of(engine, generation);
+    return settled_in(engine, generation, number) ||
+           (past != NULL && waldir_find(past->dir, number) != NULL);
+}
+
+/* Behind the highest segment that is common, as far as the old generation is read: what lies below
+ * it is as well, though not all has what tells it. Where nothing is, the first. */
+static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next)
+{
     bool behind = true; /* a common one, or nothing */
+    bool done = true;
     uint32_t fork = 0;
-    for (size_t i = 0; i < waldir_count(next); i++) {
+    ASSERT(waldir_generation(next) > generation);
+    for (size_t i = 0; i < waldir_count(next) && done; i++) {
         const struct waldir_segment *segment = waldir_at(next, i);
-        if (before && segment->pinned) {
-            continue;
-        }
-        if (segment->number <= top && known_in(engine, generation, segment)) {
+        done = done_in(engine, generation, segment->number);
+        if (done && known_in(engine, generation, segment)) {
             fork = segment->number + 1;
             behind = true;
         } else if (behind) {
@@ -151,13 +180,11 @@ void past_begin(struct engine *engine, uint32_t generation)
 {
     struct past *past = past_divide(engine, generation);
     if (past != NULL) {
-        past->has_fork = true;
-        past->fork = fork_of(engine, generation, engine->dir, lost_top(engine, generation)->number);
         (void)past_look(past); /* the scan asks again */
         LOG_INFO("the rest of the WAL's earlier life is delivered first",
                  LOG_U64("generation", generation), LOG_U64("segments", waldir_count(past->dir)));
-        trace_line(engine, "generation %u: %zu segments are pinned, the next begins at %u",
-                   generation, waldir_count(past->dir), past->fork);
+        trace_line(engine, "generation %u: %zu segments are pinned", generation,
+                   waldir_count(past->dir));
     }
 }
 
@@ -201,32 +228,95 @@ bool past_has(const struct engine *engine, const struct position *at)
     return count > 0 && waldir_at(past->dir, count - 1)->number >= at->segment;
 }
 
-/* The highest segment that is left of it. */
-static uint32_t past_top(const struct past *past)
+uint32_t past_after(const struct engine *engine, uint32_t generation)
 {
-    size_t count = waldir_count(past->dir);
-    return count == 0 ? 0 : waldir_at(past->dir, count - 1)->number;
+    const struct pins *pins = &engine->pins;
+    uint32_t after = waldir_generation(engine->dir);
+    for (size_t i = pins->pasts_count; i > 0; i--) {
+        after = pins->pasts[i - 1].generation > generation ? pins->pasts[i - 1].generation : after;
+    }
+    return after;
 }
 
 struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc)
 {
-    struct pins *pins = &engine->pins;
     struct past *past = past_of(engine, generation);
-    struct position at = {.generation = waldir_generation(engine->dir)};
+    struct position at = {.generation = past_after(engine, generation)};
     ASSERT(past != NULL && generation < at.generation);
-    for (size_t i = pins->pasts_count; i > 0; i--) {
-        if (pins->pasts[i - 1].generation > generation) {
-            at.generation = pins->pasts[i - 1].generation;
-        }
-    }
     if (!past->has_fork) {
         past->has_fork = true;
-        past->fork = fork_of(engine, generation, dir_of(engine, at.generation), past_top(past));
+        past->fork = fork_of(engine, generation, dir_of(engine, at.generation));
+        trace_line(engine, "generation %u: the next begins at segment %u", generation, past->fork);
     }
     at.segment = past->fork;
     at.record = past->fork_record;
     *previous_crc = past->fork_crc;
     return at;
+}
+
+struct position past_common(const struct engine *engine, const struct position *at)
+{
+    struct position common = *at;
+    for (size_t i = engine->pins.pasts_count; i > 0; i--) {
+        const struct past *past = &engine->pins.pasts[i - 1];
+        if (past->generation >= common.generation) {
+            continue;
+        }
+        ASSERT(past->has_fork); /* that is the first thing of a scan */
+        bool before = common.segment < past->fork ||
+                      (common.segment == past->fork && common.record < past->fork_record);
+        if (!before) {
+            break;
+        }
+        common.generation = past->generation;
+    }
+    return common;
+}
+
+void past_oldest(const struct engine *engine, struct domain *domain)
+{
+    for (size_t i = 0; i < engine->pins.pasts_count && domain->anchor == ANCHOR_OLDEST; i++) {
+        const struct past *past = &engine->pins.pasts[i];
+        if (waldir_count(past->dir) > 0) {
+            domain->anchor = ANCHOR_MARK;
+            domain->next = (struct mark){
+                .at = {.generation = past->generation, .segment = waldir_at(past->dir, 0)->number}};
+        }
+    }
+}
+
+/* Nothing is left of the place's own generation. What came after it is where it was to go on then:
+ * at its segment if that is still the one that was read, else behind the newest below that is. */
+static struct position resume_at(const struct engine *engine, const struct past *past,
+                                 const struct position *at)
+{
+    size_t count = waldir_count(past->dir);
+    size_t first = 0;
+    for (size_t i = 0; i < count && waldir_at(past->dir, i)->number <= at->segment; i++) {
+        uint32_t number = waldir_at(past->dir, i)->number;
+        const struct store_segment *was = segment_known(engine, at->generation, number);
+        const struct store_segment *is = segment_known(engine, past->generation, number);
+        if (was != NULL && is != NULL && was->first_crc == is->first_crc) {
+            first = number < at->segment && i + 1 < count ? i + 1 : i;
+        }
+    }
+    return (struct position){.generation = past->generation,
+                             .segment = waldir_at(past->dir, first)->number};
+}
+
+void past_resume(const struct engine *engine, struct domain *domain)
+{
+    const struct pins *pins = &engine->pins;
+    const struct position *at = &domain->next.at;
+    size_t i = 0;
+    while (i < pins->pasts_count &&
+           (pins->pasts[i].generation < at->generation || waldir_count(pins->pasts[i].dir) == 0)) {
+        i++;
+    }
+    if (domain->anchor == ANCHOR_MARK && i < pins->pasts_count &&
+        pins->pasts[i].generation > at->generation) {
+        domain->next = (struct mark){.at = resume_at(engine, &pins->pasts[i], at)};
+    }
 }
 
 static bool past_used(const struct engine *engine, uint32_t generation)

@@ -99,19 +99,35 @@ static struct mark nearest(const struct engine *engine, const struct mark *mark,
     return read ? scan->behind : mark_start_of(engine, first_segment(engine));
 }
 
+void places_anew(struct engine *engine)
+{
+    ASSERT(!engine->scan.second);
+    engine->scan.second = true;
+    generation_begin(engine);
+    LOG_WARN("the WAL is not what was read before (repaired, restored or another one): looking for "
+             "the place anew",
+             LOG_U64("generation", waldir_generation(engine->dir)));
+    scan_start(engine);
+}
+
+/* What lay between the two, if anything did, nobody can tell any more. */
+static void place_lost(struct engine *engine, struct domain *domain, const struct mark *here)
+{
+    struct loss loss = {.reason = LOSS_TRUNCATED,
+                        .from = domain->next.at,
+                        .to = here->at,
+                        .time_min_ms = INT64_MAX,
+                        .time_max_ms = INT64_MIN};
+    ledger_defer(engine, domain, &loss);
+}
+
 /* A saved place that can't be found. The first time the scan begins again under a new generation,
  * so that no old lane position hides an item; then the nearest safe place: rather twice than not at
  * all. */
 static void place_mismatch(struct engine *engine, struct domain *domain)
 {
     if (!engine->scan.second) {
-        engine->scan.second = true;
-        generation_begin(engine);
-        LOG_WARN(
-            "the WAL is not what was read before (repaired, restored or another one): looking for the place anew",
-            LOG_STR("destination", domain->destination->conf->name),
-            LOG_U64("generation", waldir_generation(engine->dir)));
-        scan_start(engine);
+        places_anew(engine);
         return;
     }
     bool same;
@@ -121,18 +137,16 @@ static void place_mismatch(struct engine *engine, struct domain *domain)
             ? "the place in this WAL is gone: going on at the first segment that is not what was sent"
             : "this is another WAL than the saved state was made for: sending it from its oldest segment",
         LOG_STR("destination", domain->destination->conf->name), LOG_U64("segment", at.at.segment));
+    if (!same) {
+        place_lost(engine, domain, &at);
+    }
     domain->next.at.item = 0; /* of a record that is gone */
     place(engine, domain, &at, same ? "segment changed" : "another WAL");
 }
 
 static void place_truncated(struct engine *engine, struct domain *domain, const struct mark *here)
 {
-    struct loss loss = {.reason = LOSS_TRUNCATED,
-                        .from = domain->next.at,
-                        .to = here->at,
-                        .time_min_ms = INT64_MAX,
-                        .time_max_ms = INT64_MIN};
-    ledger_defer(engine, domain, &loss);
+    place_lost(engine, domain, here);
     LOG_ERROR("segments were deleted before they were read: what they held is lost",
               LOG_STR("destination", domain->destination->conf->name),
               LOG_U64("from", domain->next.at.segment), LOG_U64("to", here->at.segment));

@@ -52,7 +52,10 @@ struct scan {
     enum scan_state state;
     struct tail *tail;
     struct tail *other; /* SCAN_FORK: in the next generation */
+    uint32_t proven;    /* segments below it can prove no more by their content */
     bool has_other;     /* a record of it waits to be compared */
+    bool other_ended;   /* its segment has no more; `ended`: nor has the one before */
+    bool ended;
     uint32_t other_crc;
     size_t series; /* SCAN_SERIES: index of the file */
     struct waldir *series_dir;
@@ -124,6 +127,7 @@ void scan_run(struct engine *engine);
 /* places.c: domains whose place is before or at `here` get it; `end`: nothing follows. False: the
  * scan began again. */
 bool places_find(struct engine *engine, const struct mark *here, bool end);
+void places_anew(struct engine *engine);        /* all of them, in a new generation */
 bool places_found(const struct engine *engine); /* of all domains */
 
 /* fork.c */

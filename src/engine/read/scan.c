@@ -18,7 +18,8 @@ static void scan_take(struct engine *engine, const struct tail_out *out, const s
 {
     uint64_t items;
     if (wal_record_type(out->record) == WAL_SERIES && wal_record_check(out->record, &items)) {
-        series_apply(engine, out, at, NULL);
+        struct position common = past_common(engine, at);
+        series_apply(engine, out, &common, NULL);
     } else if (wal_record_type(out->record) == WAL_METADATA) {
         metadata_record(engine, out->record, at);
     }
@@ -56,6 +57,7 @@ static void scan_begin(struct engine *engine)
     scan->has_damage = false;
     fork_end(engine);
     scan->past = 0;
+    scan->proven = 0;
     scan->state = SCAN_PLACES;
 }
 
@@ -98,12 +100,15 @@ static bool scan_take_old(struct engine *engine, enum tail_status status,
  * that they must not hide or replace. Behind a gap nobody else has those that were made in it. */
 static struct position checkpoint_place(const struct engine *engine)
 {
-    struct position at = {0};
-    if (engine->pins.pasts_count > 0 || engine->snapshots.has_base) {
-        at = (struct position){waldir_generation(engine->dir), engine->scan.checkpoint, UINT32_MAX,
-                               0};
+    const struct pins *pins = &engine->pins;
+    uint32_t now = waldir_generation(engine->dir);
+    uint32_t oldest = pins->pasts_count > 0 ? pins->pasts[0].generation : now;
+    struct position at = {now, engine->scan.checkpoint, UINT32_MAX, 0};
+    at = past_common(engine, &at);
+    if (!engine->snapshots.has_base && at.generation == oldest) {
+        return (struct position){0};
     }
-    for (size_t i = waldir_count(engine->dir); at.generation > 0 && i > 1; i--) {
+    for (size_t i = waldir_count(engine->dir); i > 1; i--) {
         uint32_t before = waldir_at(engine->dir, i - 2)->number;
         uint32_t number = waldir_at(engine->dir, i - 1)->number;
         at.segment = number != before + 1 && before < at.segment ? before : at.segment;
@@ -119,6 +124,7 @@ static void scan_place_past(struct engine *engine, struct domain *domain)
         return;
     }
     domain->anchor = ANCHOR_PLACED;
+    domain->doubting = true;
     trace_line(engine, "%s: goes on in generation %u, segment %u record %u",
                domain->destination->conf->name, domain->next.at.generation, domain->next.at.segment,
                domain->next.at.record);
@@ -139,6 +145,8 @@ static bool scan_places(struct engine *engine)
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->domains_count; k++) {
+            past_oldest(engine, destination->domains[k]);
+            past_resume(engine, destination->domains[k]);
             scan_place_past(engine, destination->domains[k]);
         }
     }
@@ -191,6 +199,10 @@ static void scan_unpark(struct engine *engine)
 
 static void scan_finish(struct engine *engine)
 {
+    if (!engine->scan.second && !proof_holds(engine)) {
+        places_anew(engine);
+        return;
+    }
     engine->scan.state = SCAN_DONE;
     if (engine->scan.again) {
         scan_unpark(engine);
@@ -310,14 +322,19 @@ static bool scan_step(struct engine *engine)
     return true;
 }
 
-/* Who reads an earlier generation goes on at the fork: up to there the series are wanted now. */
+/* Who reads an earlier generation goes on at the fork: up to there the series are wanted now. And
+ * up to what lanes have settled beyond the marks the segments must prove that they are the same. */
 static void scan_until(struct engine *engine)
 {
     const struct pins *pins = &engine->pins;
+    struct position top;
     engine->scan.until = (struct position){0};
     if (pins->pasts_count > 0) {
         uint32_t crc;
         engine->scan.until = past_next(engine, pins->pasts[pins->pasts_count - 1].generation, &crc);
+    }
+    if (proof_top(engine, &top) && position_before(&engine->scan.until, &top)) {
+        engine->scan.until = top;
     }
 }
 

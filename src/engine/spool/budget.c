@@ -159,9 +159,12 @@ static uint32_t lane_before(const struct engine *engine, const struct domain *do
             }
             loss->from = at;
         }
-        loss->items = count + 1;
-        kinds_add(&loss->kinds, item->kind, 1);
         loss->to = at;
+        if (item->end != ITEM_GOES) {
+            continue; /* on another account, to which settling it brings it */
+        }
+        loss->items++;
+        kinds_add(&loss->kinds, item->kind, 1);
         loss->time_min_ms = item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
         loss->time_max_ms = item->t_ms > loss->time_max_ms ? item->t_ms : loss->time_max_ms;
     }
@@ -178,8 +181,10 @@ static void lane_give_up(struct engine *engine, struct domain *domain, struct la
                             .time_min_ms = INT64_MAX,
                             .time_max_ms = INT64_MIN};
         count = lane->in_flight > 0 ? 0 : lane_before(engine, domain, lane, &loss);
-        if (count > 0) {
+        if (loss.items > 0) {
             ledger_add(engine, domain->destination, &loss);
+        }
+        if (count > 0) {
             domain_settle(engine, domain, lane, count);
             engine->work_left = true; /* there is room to read on */
         }

@@ -122,6 +122,11 @@ bool past_is(const struct engine *engine, uint32_t generation);
 /* The WAL has another life: what is pinned of the one before stays readable. */
 void past_begin(struct engine *engine, uint32_t generation);
 void pasts_run(struct engine *engine); /* lets go what has no pins */
+/* Whether this segment was one of that generation only its first records can tell, and they are not
+ * read yet. */
+bool past_unproven(struct engine *engine, uint32_t generation,
+                   const struct waldir_segment *segment);
+uint32_t past_after(const struct engine *engine, uint32_t generation); /* the next generation */
 /* A domain read all of an earlier generation: where it goes on. */
 struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc);
 /* A saved place that lies in an earlier generation of which enough is left. */

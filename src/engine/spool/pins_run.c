@@ -203,13 +203,15 @@ static bool is_over(const struct pins *pins, const struct pin *pin)
             !position_before(&pins->limit, &behind));
 }
 
-/* Segments of the directory that nobody keeps yet, and which of the kept ones are closed. */
+/* Segments of the directory that nobody keeps yet, and which of the kept ones are closed. Until the
+ * first scan has ended they may be of another life than the generation they would be kept under. */
 static void discover(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
     uint32_t generation = waldir_generation(engine->dir);
     size_t count = waldir_count(engine->dir);
-    for (size_t i = 0; i < count && !waldir_is_replaced(engine->dir); i++) {
+    bool known = engine->generation_proven && !waldir_is_replaced(engine->dir);
+    for (size_t i = 0; i < count && known; i++) {
         const struct waldir_segment *segment = waldir_at(engine->dir, i);
         if (segment->pinned || !pins->has_low || below_low(pins, generation, segment->number)) {
             continue;
