@@ -35,6 +35,7 @@ void fake_os_overwrite(struct fake_os *fake, const char *path, uint64_t at, cons
 void fake_os_truncate(struct fake_os *fake, const char *path, uint64_t bytes);
 void fake_os_unlink(struct fake_os *fake,
                     const char *path); /* a file, or a directory and all in it */
+void fake_os_clear(struct fake_os *fake, const char *path); /* all that is in a directory */
 void fake_os_rename(struct fake_os *fake, const char *from, const char *to);
 /* A second name of the same file. */
 void fake_os_link(struct fake_os *fake, const char *from, const char *to);

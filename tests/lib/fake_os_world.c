@@ -72,6 +72,11 @@ void fake_os_unlink(struct fake_os *fake, const char *path)
 {
     ASSERT(fake_name_find(fake, path) != NULL);
     fake_name_remove(fake, fake_name_find(fake, path));
+    fake_os_clear(fake, path);
+}
+
+void fake_os_clear(struct fake_os *fake, const char *path)
+{
     for (size_t i = fake->names_count; i-- > 0;) {
         if (fake_name_is_under(&fake->names[i], path)) {
             fake_name_remove(fake, &fake->names[i]);

@@ -193,11 +193,16 @@ void oracle_segment_damaged(struct oracle *oracle, uint32_t segment)
     oracle->damaged = true;
 }
 
+void oracle_segment_closed(struct oracle *oracle)
+{
+    oracle->closed_items = oracle->items_count;
+}
+
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
 {
     oracle->parks = true;
     for (uint32_t i = 0; i < oracle->items_count; i++) {
-        if (oracle->items[i].segment == segment) {
+        if (oracle->items[i].segment == segment && !oracle->items[i].gone) {
             oracle->items[i].removed = true;
         }
     }
@@ -206,10 +211,87 @@ void oracle_segment_removed(struct oracle *oracle, uint32_t segment)
 void oracle_segment_kept(struct oracle *oracle, uint32_t segment, bool defined)
 {
     for (uint32_t i = 0; i < oracle->items_count; i++) {
-        if (oracle->items[i].segment == segment) {
+        if (oracle->items[i].segment == segment && !oracle->items[i].gone) {
             oracle->items[i].kept = true;
             oracle->items[i].defined = defined;
         }
+    }
+}
+
+/* ---- lives of the WAL ---- */
+
+static bool item_behind(const struct oracle_item *item, uint32_t segment, uint32_t record)
+{
+    return item->segment > segment || (item->segment == segment && item->record >= record);
+}
+
+static void life_begins(struct oracle *oracle, uint32_t segment)
+{
+    oracle->cut_segment =
+        !oracle->relived || segment < oracle->cut_segment ? segment : oracle->cut_segment;
+    oracle->relived = true;
+    oracle->parks = true;
+    for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
+        oracle->destinations[i].capped = true;
+    }
+}
+
+static void item_goes(struct oracle *oracle, uint32_t number)
+{
+    struct oracle_item *item = &oracle->items[number];
+    ASSERT(!item->gone && !item->removed);
+    item->gone = true;
+    item->removed = true;
+    if (!item->kept) {
+        oracle_item_lost(oracle, number);
+    }
+}
+
+void oracle_wal_cut(struct oracle *oracle, uint32_t segment, uint32_t record)
+{
+    life_begins(oracle, segment);
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        if (item->gone || item->removed) {
+            continue;
+        }
+        if (item_behind(item, segment, record)) {
+            item_goes(oracle, i);
+        }
+        item->kept = item->kept && item->gone;
+    }
+}
+
+void oracle_wal_copied(struct oracle *oracle)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        item->copied = item->state != ITEM_TORN && !item->gone && !item->removed;
+    }
+}
+
+/* What comes back was lost, or is settled long since: it may arrive again. */
+void oracle_wal_restored(struct oracle *oracle)
+{
+    life_begins(oracle, 0);
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        if (!item->copied && !item->gone && !item->removed) {
+            item_goes(oracle, i);
+        } else if (item->copied && (item->gone || item->removed) && !item->kept) {
+            oracle_item_lost(oracle, i);
+        }
+        item->back = item->back || (item->copied && item->removed);
+        item->gone = item->gone && !item->copied;
+        item->removed = item->removed && !item->copied;
+    }
+}
+
+void oracle_source_orphan(struct oracle *oracle, uint32_t source)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        item->orphan = item->orphan || item->source == source;
     }
 }
 
@@ -274,7 +356,8 @@ const char *oracle_item_text(struct oracle *oracle, uint32_t number)
 static void acks_forget(struct oracle *oracle, struct oracle_destination *destination)
 {
     uint32_t cap = oracle_cap(oracle, destination);
-    if (oracle_regenerated(oracle, destination) || oracle->damaged || oracle->forgetful) {
+    if (oracle_regenerated(oracle, destination) || oracle->damaged || oracle->forgetful ||
+        oracle->relived) {
         cap = 0; /* positions of another generation prove nothing: rather twice than not at all */
     }
     destination->capped = destination->capped || (oracle->life > 1 && cap != UINT32_MAX);

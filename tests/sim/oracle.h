@@ -53,6 +53,10 @@ struct oracle_item {
     bool removed;   /* its segment was deleted */
     bool kept;      /* and the spool had it then: no excuse */
     bool defined;   /* and all series known before it */
+    bool gone;      /* with an earlier life of the WAL: no file of its name has it any more */
+    bool copied;    /* the copy of the directory has it */
+    bool back;      /* it was gone, and came back with the copy */
+    bool orphan;    /* its series record is, while it is not */
     bool dropped;   /* its series is */
     enum rw_decoded_kind kind;
     int64_t st_ms; /* start time; 0: none */
@@ -151,6 +155,10 @@ struct oracle {
     bool parks;                        /* some item came before its series record, or lost it */
     bool power_lost;
     uint32_t power_segment; /* the lowest that lost its end */
+    uint32_t closed_items;  /* items before it are in closed segments */
+    bool budgets;           /* the spool has: closed segments may be given up */
+    bool relived;           /* the WAL had another life */
+    uint32_t cut_segment;   /* the lowest from which on it was another one */
     bool forgetful;         /* series records may be lost: any item may be unknown */
     uint32_t life;          /* of walship, from 1 */
     uint32_t event;         /* counts what passes the seams */
@@ -189,6 +197,16 @@ void oracle_source_forgotten(struct oracle *oracle, uint32_t source, uint32_t ch
 /* Bytes of it changed: records of it may be lost, and with them the series they defined. From then
  * on positions prove nothing to the oracle, and what is near the damage may come twice. */
 void oracle_segment_damaged(struct oracle *oracle, uint32_t segment);
+/* Another life of the WAL begins: all from this record on is gone, and what comes under these
+ * numbers is new. What the spool has of it (oracle_segment_kept) must arrive still; the rest may.
+ */
+void oracle_wal_cut(struct oracle *oracle, uint32_t segment, uint32_t record);
+void oracle_wal_copied(struct oracle *oracle);   /* as it is now */
+void oracle_wal_restored(struct oracle *oracle); /* to what was copied */
+/* The series record of this source went with it. */
+void oracle_source_orphan(struct oracle *oracle, uint32_t source);
+/* All that was logged up to now is in segments that get no more. */
+void oracle_segment_closed(struct oracle *oracle);
 void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
 /* As it is deleted the spool has it; defined: and the definitions it needs. */
 void oracle_segment_kept(struct oracle *oracle, uint32_t segment, bool defined);
@@ -214,6 +232,9 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
 /* What is durable about the item's shard, into the trace. */
 void oracle_positions_print(struct oracle *oracle, const struct oracle_destination *destination,
                             uint32_t number);
+
+/* The newest that a durable position is of. */
+uint32_t oracle_generation(const struct oracle *oracle);
 
 /* The WAL was repaired or replaced after some of the durable positions were saved. */
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination);

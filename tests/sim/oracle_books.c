@@ -59,8 +59,18 @@ static bool passed(const struct oracle *oracle, const struct oracle_destination 
         return false;
     }
     uint16_t shard = oracle->series[item->series].shard[destination->conf->fold_case];
-    return (books->lanes[shard] != NULL && before(item, &books->lanes[shard]->settled)) ||
+    /* what was deleted unread is on the books when the watermark passes it, and not before */
+    bool gap = item->removed && !item->kept;
+    return (!gap && books->lanes[shard] != NULL && before(item, &books->lanes[shard]->settled)) ||
            (books->marks[shard] != NULL && before(item, &books->marks[shard]->at));
+}
+
+/* One that reaches into a later generation covers all of the earlier behind its beginning. */
+static bool covers(const struct store_loss *loss, const struct oracle_item *item)
+{
+    bool behind = loss->from.segment <= item->segment;
+    bool before = item->segment <= loss->to.segment;
+    return loss->from.generation == loss->to.generation ? behind && before : behind || before;
 }
 
 static bool lost_as(const struct oracle *oracle, const struct oracle_destination *destination,
@@ -70,7 +80,7 @@ static bool lost_as(const struct oracle *oracle, const struct oracle_destination
     for (size_t i = 0; i < rows->losses_count; i++) {
         const struct store_loss *loss = &rows->losses[i];
         if (loss->reason == reason && strcmp(loss->destination, destination->conf->name) == 0 &&
-            loss->from.segment <= item->segment && item->segment <= loss->to.segment) {
+            covers(loss, item)) {
             return true;
         }
     }
@@ -86,6 +96,7 @@ enum excuse {
     EXCUSE_UNKNOWN,
     EXCUSE_REFUSED,
     EXCUSE_JUDGED,
+    EXCUSE_BUDGET,
     EXCUSE_GONE
 };
 
@@ -169,7 +180,13 @@ static enum excuse excuse_of(const struct oracle *oracle,
     if (item->removed && !item->kept && lost_as(oracle, destination, item, LOSS_TRUNCATED)) {
         return EXCUSE_GONE;
     }
-    if (item->removed && !item->defined && lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
+    /* only of closed segments */
+    if (oracle->budgets && number < oracle->closed_items &&
+        lost_as(oracle, destination, item, LOSS_BUDGET)) {
+        return EXCUSE_BUDGET;
+    }
+    if (((item->removed && !item->defined) || item->orphan) &&
+        lost_as(oracle, destination, item, LOSS_UNKNOWN_REF)) {
         return EXCUSE_GONE;
     }
     return EXCUSE_NONE;
@@ -213,7 +230,7 @@ static void positions_check(struct oracle *oracle, struct oracle_destination *de
                             const struct books *books)
 {
     bool all = true; /* so far, all items are passed */
-    if (oracle->damaged || oracle->forgetful) {
+    if (oracle->damaged || oracle->forgetful || oracle->relived) {
         return; /* damaged records have no number; what is unknown only one domain accounts for */
     }
     for (uint32_t i = destination->unpassed; i < oracle->items_count; i++) {
@@ -310,6 +327,16 @@ uint32_t oracle_cap(const struct oracle *oracle, const struct oracle_destination
     return UINT32_MAX;
 }
 
+uint32_t oracle_generation(const struct oracle *oracle)
+{
+    uint32_t newest = 0;
+    for (size_t i = 0; i < oracle->store->durable.watermarks_count; i++) {
+        uint32_t generation = oracle->store->durable.watermarks[i].at.generation;
+        newest = generation > newest ? generation : newest;
+    }
+    return newest;
+}
+
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination)
 {
     struct books books;
@@ -327,6 +354,9 @@ bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destina
 uint32_t oracle_segment_needed(const struct oracle *oracle)
 {
     uint32_t needed = UINT32_MAX;
+    if (oracle->relived) {
+        return 0; /* of which life its place is, the oracle does not know */
+    }
     for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
         struct books books;
         if (!books_read(oracle, &oracle->destinations[i], &books)) {
@@ -344,6 +374,8 @@ uint32_t oracle_segment_needed(const struct oracle *oracle)
 struct totals {
     uint64_t visible, arrived, dropped, unsupported, unknown, refused, gone, start;
     uint64_t refusable; /* arrived or not: a life that quarantines a series may follow another */
+    uint64_t budget;    /* given up, and they never arrived */
+    uint64_t unheard;   /* arrived, but no answer was ever heard */
     uint64_t blurred;   /* items whose account a crash may rightly have moved */
 };
 
@@ -357,6 +389,7 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     totals->refusable += oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
     if (fate->arrived) {
         totals->arrived++;
+        totals->unheard += fate->acked_life == 0;
         /* sent in an early life, then forgotten by a crash and out of reach for the next */
         totals->blurred += item->removed || excuse == EXCUSE_DROPPED || excuse == EXCUSE_START ||
                            excuse == EXCUSE_JUDGED || /* in a later life */
@@ -369,6 +402,7 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     totals->refused += excuse == EXCUSE_REFUSED;
     totals->gone += excuse == EXCUSE_GONE;
     totals->start += excuse == EXCUSE_START;
+    totals->budget += excuse == EXCUSE_BUDGET;
     totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START || excuse == EXCUSE_JUDGED;
     /* of what nobody sends it is not seen here whether it was read before it went */
     bool silent = oracle_takes(destination, item) != ORACLE_TAKES;
@@ -403,6 +437,29 @@ static void refusals_check(struct oracle *oracle, const struct oracle_destinatio
     count_check(oracle, destination, "dropped", counts[STORE_DROPPED], totals->dropped);
 }
 
+/* Each one that is given up is in the ledger, and nothing else is: but what arrived without
+ * anybody's hearing of it. Where other rows may cover the same places, nobody can tell them apart.
+ */
+static void budget_check(struct oracle *oracle, const struct oracle_destination *destination,
+                         const struct totals *totals)
+{
+    uint64_t said = 0;
+    bool others = oracle->relived || oracle->forgetful || destination->capped;
+    for (size_t i = 0; i < oracle->store->durable.losses_count; i++) {
+        const struct store_loss *loss = &oracle->store->durable.losses[i];
+        bool ours = strcmp(loss->destination, destination->conf->name) == 0;
+        said += ours && loss->reason == LOSS_BUDGET ? loss->items : 0;
+        others = others || (ours && loss->reason != LOSS_BUDGET);
+    }
+    if (!others && (said < totals->budget || said > totals->budget + totals->unheard)) {
+        report_violation(oracle->report,
+                         "I3: %s: the ledger has %llu items of the budget, %llu never arrived, of "
+                         "%llu that did nobody heard",
+                         destination->conf->name, (unsigned long long)said,
+                         (unsigned long long)totals->budget, (unsigned long long)totals->unheard);
+    }
+}
+
 static void destination_final(struct oracle *oracle, const struct oracle_destination *destination)
 {
     struct books books;
@@ -427,6 +484,8 @@ static void destination_final(struct oracle *oracle, const struct oracle_destina
         lost += strcmp(loss->destination, destination->conf->name) == 0 ? loss->items : 0;
     }
     count_check(oracle, destination, "lost (the sum of the ledger)", counts[STORE_LOST], lost);
+    budget_check(oracle, destination, &totals);
+    totals.blurred += totals.budget + (oracle->budgets ? totals.unheard : 0);
     if (totals.blurred == 0 && !destination->capped && oracle_fussy(destination)) {
         refusals_check(oracle, destination, counts, &totals);
     } else if (totals.blurred == 0 && !destination->capped) {

@@ -45,7 +45,8 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
     } else if (oracle_takes(destination, item) != ORACLE_TAKES) {
         why = "was sent though the destination does not take its kind";
     } else if (oracle->damaged || oracle_fussy(destination) ||
-               (oracle->power_lost && item->segment >= oracle->power_segment)) {
+               (oracle->power_lost && item->segment >= oracle->power_segment) ||
+               (oracle->relived && item->segment >= oracle->cut_segment)) {
         why = NULL; /* rather twice than not at all; pieces may come again */
     } else if (number < destination->never_before) {
         why = "was sent though it is older than the start (start_at: now)";
@@ -101,10 +102,16 @@ static bool unreadable(const struct oracle *oracle, const struct oracle_destinat
 }
 
 /* Must that item lead, which left in a request with an unknown end? number: what does. */
+/* It may be too old now, or given up with its segment. */
+static bool may_expire(const struct oracle *oracle, const struct oracle_destination *destination)
+{
+    return destination->conf->queue.sample_age_limit_ms > 0 || oracle->budgets;
+}
+
 static bool must_lead(const struct oracle *oracle, const struct oracle_destination *destination,
                       uint32_t must, uint32_t number)
 {
-    bool ages = destination->conf->queue.sample_age_limit_ms > 0; /* it may be too old now */
+    bool ages = may_expire(oracle, destination);
     bool back = destination->rewound && oracle->parks && number <= must;
     return !ages && !back && !oracle_fussy(destination) && !unreadable(oracle, destination, must);
 }
@@ -150,7 +157,7 @@ static void series_posted(struct oracle *oracle, struct oracle_destination *dest
     lane->unsure = 0;
     if (unsure->endpoint != endpoint || oracle_fussy(destination)) {
         unsure->broken = true;
-    } else if (destination->conf->queue.sample_age_limit_ms > 0) {
+    } else if (may_expire(oracle, destination)) {
         unsure->broken = true; /* it may go without what is too old by now */
     } else if (!unsure->broken && !lends(destination) && !destination->reloaded &&
                unsure->hash != body_hash(request)) {
@@ -231,10 +238,15 @@ static bool late_arrival(const struct oracle *oracle, const struct oracle_destin
 {
     /* a request that was given up may come late, and its items be beyond a second sending */
     bool anew = oracle->conf->start_at == CONF_START_NOW && !destination->committed;
-    bool orphan =
-        request->end != FAKE_OPEN &&
-        (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||
-         number < destination->start_item || anew || oracle->conf->start_at == CONF_START_AGO);
+    bool orphan = request->end != FAKE_OPEN &&
+                  (oracle->items[number].removed || oracle->items[number].state == ITEM_LOST ||
+                   number < destination->start_item || anew || oracle->budgets ||
+                   oracle->conf->start_at == CONF_START_AGO);
+    /* of before the start, but the WAL lost the place from which it was to be read */
+    orphan = orphan || oracle->items[number].back ||
+             (oracle->relived && number < destination->start_item);
+    /* given up, then forgotten by a crash, and the spool had room */
+    orphan = orphan || (oracle->budgets && oracle->life > 1 && number < oracle->closed_items);
     /* refused, then forgotten by a crash, then liked */
     bool again = oracle_fussy(destination) && oracle_refuses(oracle, destination, number);
     /* then forgotten by a crash, and sent while neither clock nor newest were known */

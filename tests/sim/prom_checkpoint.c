@@ -137,35 +137,12 @@ void checkpoint_rename(struct prometheus *prom)
     report_line(prom->report, "prometheus: checkpoint.%08u", prom->checkpoint_next);
 }
 
-/* What the spool has of a segment. */
-struct kept {
-    uint32_t segment;
-    bool segment_kept, defined;
-};
-
-static bool kept_look(void *context, const char *name)
-{
-    struct kept *kept = context;
-    uint32_t generation;
-    uint32_t segment;
-    char kind[8];
-    if (sscanf(name, "%u-%08u.%7s", &generation, &segment, kind) == 3) {
-        kept->segment_kept |= strcmp(kind, "wal") == 0 && segment == kept->segment;
-        kept->defined |= strcmp(kind, "series") == 0 && segment <= kept->segment;
-    }
-    return true;
-}
-
 bool checkpoint_delete_one(struct prometheus *prom)
 {
     char path[PATH_BYTES];
     if (prom->first_segment <= prom->checkpoint) {
         disk_path(prom, path, sizeof path, "%08u", prom->first_segment);
-        struct kept kept = {.segment = prom->first_segment};
-        fake_os_names(prom->os, "/spool", kept_look, &kept);
-        if (kept.segment_kept) {
-            oracle_segment_kept(prom->oracle, prom->first_segment, kept.defined);
-        }
+        lives_segment_goes(prom, prom->first_segment);
         fake_os_unlink(prom->os, path);
         report_line(prom->report, "prometheus: deletes segment %u", prom->first_segment);
         prom->first_segment++;

@@ -130,6 +130,8 @@ void disk_segment_new(struct prometheus *prom, uint32_t number)
     char path[PATH_BYTES];
     segment_path(prom, path, number);
     fake_os_append(prom->os, path, "", 0);
+    lives_keep(prom, prom->segment, &prom->kept);
+    oracle_segment_closed(prom->oracle);
     wal_writer_clear(&prom->writer);
     buf_clear(&prom->kept);
     prom->written = 0;
@@ -173,6 +175,8 @@ static void power_loss(struct prometheus *prom)
     fake_os_truncate(prom->os, path, keep);
     prom->written = keep;
     prom->torn = keep > first->start;
+    prom->torn_segment = prom->segment;
+    prom->kept.bytes = first->kept;
     oracle_power_loss(prom->oracle, prom->segment);
     for (size_t i = from; i < prom->history_count; i++) {
         const struct prom_record *record = &prom->history[i];
@@ -186,7 +190,7 @@ static void power_loss(struct prometheus *prom)
     prom->refs_again = prom->conf.late_percent == 0; /* or a parked item would get other labels */
     buf_clear(&prom->whole);
     if (prom->torn) {
-        bool ok = buf_append(&prom->whole, prom->kept.data, first->kept);
+        bool ok = buf_append(&prom->whole, prom->kept.data, prom->kept.bytes);
         ASSERT(ok);
     }
     report_line(prom->report, "prometheus: power is lost, segment %u has %zu bytes%s",
@@ -205,8 +209,10 @@ void disk_kill(struct prometheus *prom)
         record_lost(prom, &prom->queue[i]);
     }
     prom->torn = prom->queue_count > 0 && prom->written > prom->queue[0].start;
+    prom->torn_segment = prom->segment;
+    prom->kept.bytes = prom->queue_count > 0 ? prom->queue[0].kept : prom->kept.bytes;
     if (prom->torn) {
-        bool ok = buf_append(&prom->whole, prom->kept.data, prom->queue[0].kept);
+        bool ok = buf_append(&prom->whole, prom->kept.data, prom->kept.bytes);
         ASSERT(ok);
     }
     prom->queue_count = 0;
@@ -218,15 +224,17 @@ void disk_kill(struct prometheus *prom)
                 prom->written, prom->torn ? ", torn" : "");
 }
 
-/* The new process has made segment K+1, found K torn, and repairs: all above K go, K is moved
+/* The new process has made a segment, found K torn, and repairs: all above K go, K is moved
  * aside. */
 void disk_repair_begin(struct prometheus *prom)
 {
     char from[PATH_BYTES];
     char to[PATH_BYTES];
-    uint32_t torn = prom->segment - 1;
-    segment_path(prom, from, prom->segment);
-    fake_os_unlink(prom->os, from);
+    uint32_t torn = prom->torn_segment;
+    for (uint32_t i = torn + 1; i <= prom->segment; i++) {
+        segment_path(prom, from, i);
+        fake_os_unlink(prom->os, from);
+    }
     segment_path(prom, from, torn);
     disk_path(prom, to, sizeof to, "%08u.repair", torn);
     fake_os_rename(prom->os, from, to);
@@ -253,7 +261,7 @@ void disk_repair_part(struct prometheus *prom)
 {
     char path[PATH_BYTES];
     struct wal_writer fresh;
-    segment_path(prom, path, prom->segment - 1);
+    segment_path(prom, path, prom->torn_segment);
     copy_make(prom, &fresh);
     size_t part = (size_t)rng_below(&prom->rng, fresh.bytes.bytes + 1);
     fake_os_append(prom->os, path, fresh.bytes.data, part);
@@ -265,7 +273,7 @@ void disk_repair_end(struct prometheus *prom)
 {
     char path[PATH_BYTES];
     char aside[PATH_BYTES];
-    uint32_t torn = prom->segment - 1;
+    uint32_t torn = prom->torn_segment;
     struct wal_writer fresh;
     segment_path(prom, path, torn);
     disk_path(prom, aside, sizeof aside, "%08u.repair", torn);
@@ -274,6 +282,7 @@ void disk_repair_end(struct prometheus *prom)
     fake_os_append(prom->os, path, fresh.bytes.data + part, fresh.bytes.bytes - part);
     fake_os_unlink(prom->os, aside);
     wal_writer_release(&fresh);
+    lives_keep(prom, torn, &prom->whole);
     buf_clear(&prom->whole);
     prom->torn = false;
     prom->repairs++;

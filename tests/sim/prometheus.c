@@ -4,7 +4,7 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { RECORD_BYTES_MAX = 1 << 20, KEPT_BYTES_MAX = 64 << 20, CALM_SCRAPE_MS = 1000 };
+enum { RECORD_BYTES_MAX = 1 << 20, CALM_SCRAPE_MS = 1000 };
 
 static bool chance(struct prometheus *prom, unsigned percent)
 {
@@ -26,7 +26,10 @@ static int64_t around(struct prometheus *prom, int64_t mean_ms)
 void prometheus_init(struct prometheus *prom, const struct prometheus_conf *conf, uint64_t seed)
 {
     ASSERT(conf->targets > 0 && conf->targets <= TARGETS_MAX);
-    *prom = (struct prometheus){.conf = *conf, .rng = {seed}, .late_series = ORACLE_NONE};
+    *prom = (struct prometheus){.conf = *conf,
+                                .rng = {seed},
+                                .lives_rng = {seed * 0x9e3779b97f4a7c15u + 21},
+                                .late_series = ORACLE_NONE};
     buf_init(&prom->record, RECORD_BYTES_MAX);
     buf_init(&prom->kept, KEPT_BYTES_MAX);
     buf_init(&prom->whole, KEPT_BYTES_MAX);
@@ -42,6 +45,8 @@ void prometheus_release(struct prometheus *prom)
     buf_release(&prom->record);
     buf_release(&prom->kept);
     buf_release(&prom->whole);
+    lives_release(prom);
+    backup_release(prom);
     mem_free(prom->sets);
     mem_free(prom->series);
 }
@@ -162,6 +167,8 @@ void prometheus_start(struct prometheus *prom, const struct label *external, siz
     prom->late_at_ms = INT64_MAX;
     prom->step_ms = INT64_MAX;
     prom->flip_at_ms = prom->conf.flips ? around(prom, 4000) : INT64_MAX;
+    prom->backup_at_ms = INT64_MAX;
+    lives_begin(prom);
 }
 
 /* ---- a scrape ---- */
@@ -239,6 +246,8 @@ static void series_log(struct prometheus *prom, uint32_t first, uint32_t count)
         items[i] = (struct wal_series){series->ref, set->labels_count, set->labels};
         series->defined = true;
         series->used_segment = prom->segment;
+        series->defined_segment = prom->segment;
+        series->defined_record = prom->records;
     }
     wal_put_series(&prom->record, items, count);
     prom->series_logged = first;
@@ -409,6 +418,7 @@ static void come_up(struct prometheus *prom)
     prom->step_ms = INT64_MAX;
     prom->restart_at_ms = around(prom, prom->conf.restart_ms);
     prom->truncate_at_ms = around(prom, prom->conf.truncate_ms);
+    lives_begin(prom);
     for (size_t i = 0; i < prom->conf.targets; i++) {
         prom->targets[i].next_ms = now_ms + between(prom, 1, prom->conf.scrape_ms_max);
     }
@@ -433,12 +443,12 @@ static void state_step(struct prometheus *prom)
         return;
     case PROM_DOWN:
         checkpoint_clean(prom);
-        disk_segment_new(prom, prom->segment + 1);
+        disk_segment_new(prom, lives_next(prom));
         prom->state = PROM_REPLAYING;
         prom->step_ms = now_ms + between(prom, 1, 800);
         return;
     case PROM_REPLAYING:
-        if (!prom->torn) {
+        if (!prom->torn && !lives_rot(prom)) {
             come_up(prom);
             return;
         }
@@ -488,7 +498,7 @@ int64_t prometheus_deadline(const struct prometheus *prom)
     deadline = earlier(deadline, earlier(prom->flush_at_ms, prom->late_at_ms));
     deadline = earlier(deadline, earlier(prom->restart_at_ms, prom->flip_at_ms));
     if (prom->state == PROM_RUNNING) {
-        deadline = earlier(deadline, prom->truncate_at_ms);
+        deadline = earlier(deadline, earlier(prom->truncate_at_ms, prom->backup_at_ms));
     }
     for (size_t i = 0; i < prom->conf.targets; i++) {
         deadline = earlier(deadline, prom->targets[i].next_ms);
@@ -517,6 +527,10 @@ static void running_step(struct prometheus *prom, int64_t now_ms)
             prom->step_ms = now_ms + between(prom, 0, 300);
         }
     }
+    if (prom->state == PROM_RUNNING && now_ms >= prom->backup_at_ms) {
+        prom->backup_at_ms = INT64_MAX;
+        backup_take(prom);
+    }
     if (now_ms >= prom->flip_at_ms) {
         disk_flip(prom);
         prom->flip_at_ms = around(prom, 4000);
@@ -543,6 +557,7 @@ bool prometheus_step(struct prometheus *prom, int64_t now_ms)
 void prometheus_calm(struct prometheus *prom)
 {
     prom->truncate_at_ms = INT64_MAX;
+    prom->backup_at_ms = INT64_MAX;
     prom->flip_at_ms = INT64_MAX;
     prom->restart_at_ms = INT64_MAX;
     prom->conf.truncate_ms = 0;
@@ -559,6 +574,7 @@ void prometheus_end(struct prometheus *prom)
 {
     prom->ending = true;
     prom->truncate_at_ms = INT64_MAX;
+    prom->backup_at_ms = INT64_MAX;
     prom->flip_at_ms = INT64_MAX;
     prom->conf.truncate_ms = 0;
     prom->conf.restart_ms = 1; /* at once, and for the last time */

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <walship/rng.h>
 
-enum { SET_LABELS_MAX = 8, TARGETS_MAX = 6, RECORDS_QUEUED_MAX = 512, SEGMENTS_MAX = 256 };
+enum { SET_LABELS_MAX = 8, TARGETS_MAX = 6, RECORDS_QUEUED_MAX = 512, KEPT_BYTES_MAX = 64 << 20 };
 
 /* How lively it is; filled by the scenario. */
 struct prometheus_conf {
@@ -44,8 +44,10 @@ struct prometheus_conf {
     unsigned slow_repair_percent;  /* of the repairs: the new file is seen growing */
     bool forgetful; /* its checkpoints lack some living series (a bug there): no labels may be mixed
                        up */
-    bool flips;     /* bytes of segments change under everybody */
-    bool relabels;  /* every destination has the rules of scenario_rules.c */
+    /* Of its starts: see prom_lives.c. */
+    unsigned rot_percent, emptied_percent, restored_percent;
+    bool flips;         /* bytes of segments change under everybody */
+    bool relabels;      /* every destination has the rules of scenario_rules.c */
     int64_t history_ms; /* it ran so long before walship */
 };
 
@@ -67,11 +69,28 @@ struct prom_series {
     bool lost;             /* its record is torn: the head does not know */
     bool dropped;          /* in no checkpoint or segment any more */
     uint32_t used_segment; /* newest with a record of it */
+    uint32_t defined_segment, defined_record;
 };
 
 struct prom_target {
     size_t set_first, sets_count;
     int64_t next_ms;
+};
+
+struct prom_file {
+    char *path;
+    struct buf bytes;
+};
+
+/* What was there when the copy was made. */
+struct prom_backup {
+    bool taken;
+    struct prom_file *files;
+    size_t files_count;
+    struct prom_series *series;
+    size_t series_count;
+    uint32_t first_segment, segment, checkpoint;
+    bool has_checkpoint;
 };
 
 /* A record that is logged but maybe not wholly in the file yet. */
@@ -121,6 +140,13 @@ struct prometheus {
     size_t history_count;
     bool refs_again; /* refs of a lost tail are given out again, to other series */
     bool has_checkpoint, has_old_checkpoint, torn;
+    uint32_t torn_segment;
+    struct rng lives_rng;
+    uint32_t lives;      /* that ended */
+    struct buf *archive; /* as `kept`, of closed segments; by number */
+    size_t archive_count;
+    struct prom_backup backup;
+    int64_t backup_at_ms;
     uint32_t checkpoint, old_checkpoint, checkpoint_next;
     struct buf record;
     struct buf kept;  /* the segment's records as logged, each after its length */
@@ -176,6 +202,25 @@ void disk_repair_part(struct prometheus *prom);
 void disk_repair_end(struct prometheus *prom);
 /* A byte of some segment is another one from now on. */
 void disk_flip(struct prometheus *prom);
+
+/* ---- prom_lives.c ---- */
+/* The records of a segment that gets no more. */
+void lives_keep(struct prometheus *prom, uint32_t number, const struct buf *records);
+/* At a start, what somebody did to the directory meanwhile. The number of the next segment. */
+uint32_t lives_next(struct prometheus *prom);
+void lives_begin(struct prometheus *prom); /* the head runs */
+/* Before the files from this segment on go: what the spool has of them is told. */
+void lives_going(struct prometheus *prom, uint32_t segment);
+/* A record can't be read: true, and from there on all is to be repaired away. */
+bool lives_rot(struct prometheus *prom);
+/* Before its file goes: whether the spool has it is told. */
+void lives_segment_goes(struct prometheus *prom, uint32_t number);
+void lives_release(struct prometheus *prom);
+
+/* ---- prom_backup.c ---- */
+void backup_take(struct prometheus *prom);
+void backup_restore(struct prometheus *prom); /* while the head is down */
+void backup_release(struct prometheus *prom);
 
 /* ---- prom_checkpoint.c ---- */
 bool checkpoint_build(struct prometheus *prom); /* false: nothing to do by the rules */

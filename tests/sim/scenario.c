@@ -5,7 +5,7 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { FLOOD_EVERY = 250 };
+enum { FLOOD_EVERY = 250, LIVES_PERCENT = 3, BUDGETS_PERCENT = 3 };
 
 static int64_t between(struct rng *rng, int64_t low, int64_t high)
 {
@@ -366,6 +366,66 @@ static void cuts_make(struct scenario *to, uint64_t seed)
     }
 }
 
+static unsigned lives_percent(struct rng *rng)
+{
+    return chance(rng, LIVES_PERCENT) ? (unsigned)between(rng, 20, 80) : 0;
+}
+
+/* Lives of the WAL, each of a stream of its own. Not where checkpoints lack living series: such a
+ * series comes back under another ref, and its new items pass those that wait for the old one. */
+static void lives_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rot = {seed * 0xd1342543de82ef95u + 104};
+    struct rng emptied = {seed * 0xd1342543de82ef95u + 186};
+    struct rng restored = {seed * 0xd1342543de82ef95u + 191};
+    struct prometheus_conf *prom = &to->prometheus;
+    if (to->flood || prom->flips || prom->forgetful) {
+        return;
+    }
+    prom->rot_percent = lives_percent(&rot);
+    prom->emptied_percent = lives_percent(&emptied);
+    prom->restored_percent = prom->rot_percent > 0 ? 0 : lives_percent(&restored);
+    if (prom->restart_ms == 0 &&
+        prom->rot_percent + prom->emptied_percent + prom->restored_percent > 0) {
+        prom->restart_ms = between(&rot, 3000, 12000);
+    }
+}
+
+/* What the spool may take, so little that it matters. The receivers' opinions and windows are left
+ * out: of what is lost there, nobody could say by which rule. */
+static void budgets_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rng = {seed * 0xd1342543de82ef95u + 250};
+    struct prometheus_conf *prom = &to->prometheus;
+    if (!chance(&rng, BUDGETS_PERCENT) || to->flood || prom->flips) {
+        return;
+    }
+    to->budgets = true;
+    to->spools = true;
+    prom->truncate_unread = true;
+    if (prom->truncate_ms == 0) {
+        prom->truncate_ms = between(&rng, 2000, 8000);
+    }
+    unsigned kind = (unsigned)rng_below(&rng, 4);
+    if (kind != 1) {
+        to->conf->spool_max_bytes = (uint64_t)between(&rng, 1000, 40000);
+    }
+    if (kind == 1 || kind == 3) {
+        to->conf->spool_max_age_ms = between(&rng, 2000, 20000);
+    }
+    if (kind == 2) {
+        to->conf->spool_min_free = chance(&rng, 50) ? 10 : 1 << 20;
+        to->conf->spool_min_free_percent = to->conf->spool_min_free == 10;
+        to->fills = true;
+    }
+    for (size_t i = 0; i < to->conf->destinations_count; i++) {
+        to->judges[i] = (struct fake_judge){0};
+        to->conf->destinations[i].window_ms = 0;
+        to->conf->destinations[i].queue.sample_age_limit_ms = 0;
+        to->conf->destinations[i].out_of_order = CONF_ORDER_SEND;
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -401,6 +461,8 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     quotas_make(scenario, seed);
     orderly_quotas_make(scenario, seed);
     cuts_make(scenario, seed);
+    lives_make(scenario, seed);
+    budgets_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)

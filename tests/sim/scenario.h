@@ -34,6 +34,8 @@ struct scenario {
     size_t endpoints_all[DESTINATIONS_MAX];
     bool spools, links_refused; /* there is a spool; links into it can't be made */
     int64_t spool_ms_max;
+    bool budgets;                 /* it may not take all that it would */
+    bool fills;                   /* its disk has less free than spool_min_free, now and then */
     unsigned spool_fail_permille; /* of turns: its disk is full for a while */
     int64_t reload_ms;            /* mean time between live changes; 0: none */
     bool state_lost;              /* between two lives, once */

@@ -61,6 +61,7 @@ static void heal_begin(struct world *world)
     io_faults_clear(world);
     if (world->spool != NULL) {
         world->spool->write_error = 0;
+        world->spool->free_bytes = SPOOL_FREE_BYTES;
     }
     prometheus_calm(&world->prom);
     if (!world->stopping && world->engine != NULL) {

@@ -18,7 +18,9 @@ enum {
     CHECK_EVERY = 50,
     CONFS_MAX = 64,
     LAG_MS_MAX = 500, /* beyond batch_send_deadline, where nothing ever fails */
-    MEMORY_BYTES_MAX = 64 << 20
+    MEMORY_BYTES_MAX = 64 << 20,
+    SPOOL_FREE_BYTES = 1 << 30,
+    SERIES_MS = 15000 /* with a lag so long the spool has the series of what it keeps */
 };
 
 enum phase {
@@ -57,6 +59,7 @@ struct world {
     uint64_t ended;     /* items that have their end, at the last look */
     int64_t jump_ms;    /* of the wall clock */
     int64_t suspend_ms; /* when the machine is, next */
+    int64_t lag_ms;     /* since when segments wait in a sound spool for somebody to settle them */
     bool files_changed;
     bool signalled;                /* a turn is due whatever the deadlines say */
     struct conf *confs[CONFS_MAX]; /* that the engine may still need */

@@ -75,6 +75,7 @@ void life_start(struct world *world, bool once)
                                &world->http->seam, &world->store->seam);
     engine_set_trace(world->engine, world_trace, world);
     world->stopping = false;
+    world->lag_ms = world->now_ms;
     world->crash_now = false;
     world->files_changed = true;
     io_faults_clear(world);
@@ -189,6 +190,10 @@ static void spool_before_turn(struct world *world)
         return;
     }
     spool->delay_ms = world_between(world, 0, world->scenario.spool_ms_max);
+    if (world->scenario.fills && rng_below(&world->rng, 100) == 0) {
+        bool full = rng_below(&world->rng, 3) == 0;
+        spool->free_bytes = full ? (uint64_t)world_between(world, 0, 1 << 20) : SPOOL_FREE_BYTES;
+    }
     if (spool->write_error == 0 &&
         rng_below(&world->rng, 1000) < world->scenario.spool_fail_permille) {
         spool->write_error = 28; /* ENOSPC */
@@ -207,6 +212,36 @@ static void faults_before_turn(struct world *world)
     }
 }
 
+static bool is_series(void *context, const char *name)
+{
+    bool *found = context;
+    *found = *found || strstr(name, ".series") != NULL;
+    return true;
+}
+
+/* What is kept must find its series after any restart. */
+static void series_check(struct world *world)
+{
+    const struct scenario *scenario = &world->scenario;
+    bool sound = world->spool != NULL && scenario->spool_fail_permille == 0 &&
+                 scenario->spool_ms_max <= 10 && scenario->eio_permille == 0 &&
+                 !scenario->suspends && !world->oracle.relived && !world->stopping;
+    if (!sound || world->prom.state == PROM_DONE ||
+        oracle_segment_needed(&world->oracle) >= world->prom.segment) {
+        world->lag_ms = world->now_ms;
+        return;
+    }
+    bool found = false;
+    if (world->now_ms - world->lag_ms > SERIES_MS) {
+        fake_os_names(world->os, "/spool", is_series, &found);
+        if (!found) {
+            report_violation(world->report,
+                             "segments wait for %d s, and their series are not in the spool",
+                             SERIES_MS / 1000);
+        }
+    }
+}
+
 void turn(struct world *world)
 {
     faults_before_turn(world);
@@ -215,6 +250,7 @@ void turn(struct world *world)
     world->report->turns++;
     engine_turn(world->engine, world->now_ms);
     stats_check(world);
+    series_check(world);
     if (world->report->turns % CHECK_EVERY == 0) {
         confs_sweep(world);
         engine_check(world->engine);

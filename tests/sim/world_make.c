@@ -156,6 +156,8 @@ static void os_make(struct world *world, uint64_t seed)
     world->now_ms = fake_os_now(world->os);
     if (scenario->spools) {
         world->spool = fake_spool_new(world->os, "/spool", &world->now_ms);
+        world->spool->free_bytes = SPOOL_FREE_BYTES;
+        world->spool->all_bytes = scenario->fills ? 5 << 20 : world->spool->all_bytes;
         world->spool->link_error = scenario->links_refused ? 18 : 0; /* EXDEV */
     } else {
         fake_os_mkdir(world->os, "/spool");
@@ -179,6 +181,7 @@ void world_init(struct world *world, struct report *report)
     world->prom.oracle = &world->oracle;
     world->prom.report = report;
     world->prom.dir = "/data/wal";
+    world->oracle.budgets = world->scenario.budgets;
     world->oracle.forgetful = world->scenario.prometheus.forgetful;
     prometheus_start(&world->prom, world->scenario.conf->external_labels,
                      world->scenario.conf->external_labels_count);
