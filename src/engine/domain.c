@@ -144,7 +144,9 @@ void domain_deliver(struct engine *engine, struct domain *domain, struct reader 
             destination->newest_read_ms = sample->t_ms;
         }
     }
-    domain->next.at.item = at.item + 1;
+    if (domain->next.at.item <= at.item) { /* a record is decoded from its start: no way back */
+        domain->next.at.item = at.item + 1;
+    }
 }
 
 void domain_at_end(struct domain *domain, bool at_end)

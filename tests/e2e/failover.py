@@ -174,7 +174,7 @@ def main():
     stage.stop(emulator)
     stage.wal_dump()
     reconcile(FAILOVER, "failover", "--allow-shared")
-    reconcile(PINNED, "pinned")
+    reconcile(PINNED, "pinned", "--max-doubled", "0")  # nothing was killed
     return account.end()
 
 
