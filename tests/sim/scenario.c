@@ -377,7 +377,7 @@ static void lives_make(struct scenario *to, uint64_t seed)
 {
     struct rng rot = {seed * 0xd1342543de82ef95u + 104};
     struct rng emptied = {seed * 0xd1342543de82ef95u + 186};
-    struct rng restored = {seed * 0xd1342543de82ef95u + 191};
+    struct rng restored = {seed * 0xd1342543de82ef95u + 248};
     struct prometheus_conf *prom = &to->prometheus;
     if (to->flood || prom->flips || prom->forgetful) {
         return;
