@@ -9,8 +9,15 @@
  *   and nothing acked is sent again, but for what a crash may forget: what was acked after the
  *   contents of the last durable commit were taken.
  *
- * Positions are compared by segment, record and item: the actor only ever loses records that were
- * never whole, so a number names the same record in every generation. */
+ * Positions are compared by segment, record and item: within one life of the WAL the actor only ever
+ * loses records that were never whole, so a number names the same record in every generation.
+ *
+ *   another life (oracle_wal_cut, oracle_wal_restored): what the spool had when the files went must
+ *   arrive or be on the books, the rest of it may arrive; order holds over all lives, but for what
+ *   came back with a copy; positions prove nothing any more, the end does (oracle_final)
+ *   budgets: only items of closed segments may be lost as such, and the ledger has each of them and
+ *   none that somebody heard of as accepted
+ */
 #ifndef SIM_ORACLE_H
 #define SIM_ORACLE_H
 
