@@ -9,8 +9,8 @@
  *   and nothing acked is sent again, but for what a crash may forget: what was acked after the
  *   contents of the last durable commit were taken.
  *
- * Positions are compared by segment, record and item: within one life of the WAL the actor only ever
- * loses records that were never whole, so a number names the same record in every generation.
+ * Positions are compared by segment, record and item: within one life of the WAL the actor only
+ * ever loses records that were never whole, so a number names the same record in every generation.
  *
  *   another life (oracle_wal_cut, oracle_wal_restored): what the spool had when the files went must
  *   arrive or be on the books, the rest of it may arrive; order holds over all lives, but for what
