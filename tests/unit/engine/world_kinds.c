@@ -3,8 +3,9 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <walship/mem.h>
 
-enum { ITEMS_MAX = 16, RECORD_BYTES_MAX = 1 << 16 };
+enum { ITEMS_MAX = 16, RECORD_BYTES_MAX = 1 << 16, LARGE_BYTES_MAX = 1 << 20 };
 
 struct items {
     struct wal_sample samples[ITEMS_MAX];
@@ -97,6 +98,28 @@ static void do_metadata(struct world *world, char *line)
     buf_release(&record);
 }
 
+/* REF COUNT RECORDS: large records, each of COUNT floats of one series, a millisecond apart. */
+static void do_large(struct world *world, char *line)
+{
+    struct buf record;
+    uint64_t ref = strtoull(next_word(&line), NULL, 10);
+    size_t count = strtoull(next_word(&line), NULL, 10);
+    size_t records = strtoull(next_word(&line), NULL, 10);
+    struct wal_sample *samples = mem_new(count, sizeof *samples);
+    int64_t t_ms = 0;
+    buf_init(&record, LARGE_BYTES_MAX);
+    for (size_t i = 0; i < records; i++) {
+        for (size_t k = 0; k < count; k++) {
+            samples[k] = (struct wal_sample){.ref = ref, .t_ms = ++t_ms, .bits = 1};
+        }
+        buf_clear(&record);
+        wal_put_samples(&record, WAL_SAMPLES, samples, count);
+        world_log(world, &record);
+    }
+    buf_release(&record);
+    mem_free(samples);
+}
+
 /* Samples/histograms/exemplars. */
 static void kinds_print(struct world *world, const char *what, const struct engine_kinds *kinds)
 {
@@ -144,6 +167,10 @@ bool world_kinds_step(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "metadata") == 0) {
         do_metadata(world, line);
+        return true;
+    }
+    if (strcmp(verb, "large") == 0) {
+        do_large(world, line);
         return true;
     }
     if (strcmp(verb, "kinds") == 0) {
