@@ -186,6 +186,7 @@ static void destination_begin(struct engine *engine, struct destination *destina
     enum anchor anchor = ANCHOR_OLDEST;
     destination->first_start_ms = wall_ms;
     destination->start_from_ms = INT64_MIN;
+    destination->relaid = !lost; /* a life that saved nothing may have sent by other rules */
     if (lost) {
         LOG_ERROR(
             "the saved state is lost: sending everything from the oldest segment, whatever start_at says",

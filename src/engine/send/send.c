@@ -99,6 +99,8 @@ static void batch_taken(struct engine *engine, struct destination *destination,
     trace_line(engine, "%s: batch %llu, %d -> %u acked", sender_name(sender),
                (unsigned long long)batch->number, status, batch->carried);
     sender->acks++;
+    uint64_t serial = batch->id >> ID_SERIAL;
+    sender->taken = serial > sender->taken ? serial : sender->taken;
     size_taken(engine, destination, sender, batch);
     demand_acked(engine, sender, batch);
     if (batch->sift != NULL) {

@@ -3,8 +3,10 @@
  * Lanes leave in order, and after a crash that tells how much of them a receiver has
  * (sift_there.c). A search for a culprit must break it at times: what stays behind is asked for
  * later. Before anything overtakes, it is made durable that the order of this lane proves nothing,
- * until what it holds now is settled. A state that can't be saved stops nothing (a crash then may
- * believe too much). What is quarantined is passed over as if it were settled. */
+ * until what it holds now is settled. While the state can't be saved, that which would overtake
+ * waits; all that leaves in order goes on. What is quarantined is passed over as if it were
+ * settled.
+ */
 #include "sift.h"
 
 bool domain_doubts(const struct domain *domain, const struct position *at)
@@ -60,5 +62,5 @@ void overtake_note(struct engine *engine, struct destination *destination, struc
 
 bool overtake_waits(const struct engine *engine, const struct batch *batch)
 {
-    return batch->after_commit > engine->commits_durable && engine->save_failures == 0;
+    return batch->after_commit > engine->commits_durable;
 }

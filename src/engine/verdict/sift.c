@@ -85,6 +85,7 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
     sift->rises = mem_new(sift->items, 1);
     sift->late = mem_new(sift->items, 1);
     sift->wanted = mem_new(sift->items, 1);
+    sift->blurred = mem_new(sift->items, 1);
     sift->region = mem_new(sift->items, 1);
     sift->series = NOBODY;
     sift->stretches = mem_new(batch->parts_count, sizeof *sift->stretches);
@@ -113,6 +114,7 @@ void sift_free(struct sift *sift)
     mem_free(sift->stretches);
     mem_free(sift->late);
     mem_free(sift->wanted);
+    mem_free(sift->blurred);
     mem_free(sift->region);
     mem_free(sift);
 }
@@ -187,13 +189,24 @@ static bool piece_has(const struct sift *sift, uint32_t index, const uint8_t *fr
     assert_failed("an enum has a value that its switch does not know", __FILE__, __LINE__);
 }
 
+/* A piece that may have been delivered is left for another one. */
+static void blur(struct sift *sift)
+{
+    for (uint32_t i = 0; sift->maybe && i < sift->items; i++) {
+        if (sift->wanted[i]) {
+            sift->blurred[sift->heads[i]] = 1;
+        }
+    }
+    sift->maybe = false;
+}
+
 void sift_want(struct sift *sift, enum piece piece, uint32_t place)
 {
+    blur(sift);
     sift->piece = piece;
     sift->place = place;
     sift->wanted_count = 0;
     sift->failures = 0;
-    sift->maybe = false;
     memset(sift->wanted, 0, sift->items);
     uint8_t *front = mem_new(sift->items, 1); /* heads of the series in the front */
     for (uint32_t i = 0; piece == PIECE_OTHERS && i < place; i++) {

@@ -43,11 +43,11 @@ struct stretch {
     bool ordered;      /* what was sent of it, left in order */
 };
 
-/* Refused alone, with nothing taken since. */
+/* Refused alone, and nothing that was posted later was taken. */
 struct alone {
     uint32_t place;
-    bool series;   /* it was the rest of its series */
-    uint64_t acks; /* the sender's then */
+    bool series;     /* it was the rest of its series */
+    uint64_t posted; /* till then */
     uint32_t times;
 };
 
@@ -58,12 +58,13 @@ struct sift {
     uint32_t *next;  /* of the same series; NOBODY: none */
     uint32_t *heads; /* the first of the series */
     uint8_t *fates;
-    int64_t *times;  /* TIMELESS: an exemplar, or never sent */
-    uint8_t *rises;  /* newer than all of its series before it */
-    uint8_t *late;   /* was parked: stood elsewhere in its lane, perhaps, in an earlier life */
-    uint8_t *wanted; /* in the present piece */
-    uint8_t *region; /* what was refused when the search began */
-    uint32_t *open;  /* places, rising; those of postponed series behind the others */
+    int64_t *times;   /* TIMELESS: an exemplar, or never sent */
+    uint8_t *rises;   /* newer than all of its series before it */
+    uint8_t *late;    /* was parked: stood elsewhere in its lane, perhaps, in an earlier life */
+    uint8_t *wanted;  /* in the present piece */
+    uint8_t *blurred; /* by heads: some of the series may have been delivered as another piece */
+    uint8_t *region;  /* what was refused when the search began */
+    uint32_t *open;   /* places, rising; those of postponed series behind the others */
     uint32_t open_count;
     uint32_t postponed;
     uint32_t suspect; /* the first so many of `open` were refused together; 0: unknown */
@@ -83,11 +84,11 @@ struct sift {
     bool disproved;
     struct alone alone[ALONE_MAX];
     uint32_t alone_count;
-    bool taken;           /* something of this batch was */
-    uint32_t others;      /* PIECE_OTHERS is to be next, for a front of so many; 0: no */
-    uint32_t failures;    /* of the present piece, in a row */
-    uint64_t acks_before; /* the sender's, when the present piece began to fail */
-    bool maybe;           /* the present piece may have been delivered before */
+    bool taken;        /* something of this batch was */
+    uint32_t others;   /* PIECE_OTHERS is to be next, for a front of so many; 0: no */
+    uint32_t failures; /* of the present piece, in a row */
+    uint64_t posted;   /* till the present piece began to fail */
+    bool maybe;        /* the present piece may have been delivered before */
     char words[ENDPOINT_ERROR_BYTES_MAX]; /* of the last refusal */
 };
 
@@ -101,21 +102,27 @@ void sift_want(struct sift *sift, enum piece piece, uint32_t place);
 uint32_t sift_first_wanted(const struct sift *sift);
 uint32_t sift_first_open(const struct sift *sift, uint32_t place);
 
-/* sift_blame.c; acks: of the sender, how many requests were taken so far */
+/* Serials: of the last request posted by anyone, and of the last posted of those that this endpoint
+ * took. Only what was posted after a refusal and is taken shows that it takes things since. */
+struct progress {
+    uint64_t posted, taken;
+};
+
+/* sift_blame.c */
 enum choice {
     CHOICE_PIECE,
     CHOICE_WAIT, /* a piece, but nothing was taken since it was refused */
     CHOICE_NONE  /* all items have their end */
 };
-enum choice sift_choose(struct sift *sift, uint64_t acks);
+enum choice sift_choose(struct sift *sift, const struct progress *progress);
 struct refusal_seen {
     enum fate why; /* REFUSED, FAILED or LATE */
-    uint64_t acks;
+    struct progress progress;
     bool sure; /* need not be asked again */
 };
 void sift_refused(struct sift *sift, const struct refusal_seen *seen);
 /* True: another piece is to be chosen; false: the same again. */
-bool sift_failed(struct sift *sift, uint64_t acks);
+bool sift_failed(struct sift *sift, const struct progress *progress);
 
 /* sift_split.c: that of the items marked in `which`, which are those of `batch`; all that are open
  * are marked, or none. */

@@ -74,10 +74,10 @@ static void alone_want(struct sift *sift, const struct alone *alone)
 }
 
 /* The endpoint took something since it refused this one. */
-static bool again_choose(struct sift *sift, uint64_t acks)
+static bool again_choose(struct sift *sift, const struct progress *progress)
 {
     for (uint32_t i = 0; i < sift->alone_count; i++) {
-        if (sift->alone[i].acks != acks) {
+        if (progress->taken > sift->alone[i].posted) {
             alone_want(sift, &sift->alone[i]);
             return true;
         }
@@ -85,7 +85,7 @@ static bool again_choose(struct sift *sift, uint64_t acks)
     return false;
 }
 
-static bool special_choose(struct sift *sift, uint64_t acks)
+static bool special_choose(struct sift *sift, const struct progress *progress)
 {
     uint32_t front = sift->others;
     sift->others = 0;
@@ -99,7 +99,7 @@ static bool special_choose(struct sift *sift, uint64_t acks)
         }
         sift->suspect = front; /* the piece is all there is: smaller ones */
     }
-    if (again_choose(sift, acks)) {
+    if (again_choose(sift, progress)) {
         return true;
     }
     uint32_t rest = sift->series == NOBODY ? NOBODY : sift_first_open(sift, sift->series);
@@ -110,9 +110,9 @@ static bool special_choose(struct sift *sift, uint64_t acks)
     return rest != NOBODY;
 }
 
-enum choice sift_choose(struct sift *sift, uint64_t acks)
+enum choice sift_choose(struct sift *sift, const struct progress *progress)
 {
-    if (special_choose(sift, acks)) {
+    if (special_choose(sift, progress)) {
         return CHOICE_PIECE;
     }
     uint32_t active = sift->open_count - sift->postponed;
@@ -162,7 +162,7 @@ static void culprit(struct sift *sift, const struct refusal_seen *seen)
     bool sure = seen->sure;
     if (known) {
         bool often = sift->taken && ++sift->alone[index].times >= ALONE_TIMES;
-        sure = sure || often || sift->alone[index].acks != seen->acks;
+        sure = sure || often || seen->progress.taken > sift->alone[index].posted;
     }
     if (sure) {
         sift->series = sift->wanted_count == 1 ? place : NOBODY; /* is the rest of it as bad? */
@@ -170,7 +170,7 @@ static void culprit(struct sift *sift, const struct refusal_seen *seen)
     } else if (!known) {
         ASSERT(sift->alone_count < ALONE_MAX);
         sift->alone[sift->alone_count++] =
-            (struct alone){place, sift->wanted_count > 1, seen->acks, 1};
+            (struct alone){place, sift->wanted_count > 1, seen->progress.posted, 1};
         partition(sift);
     }
 }
@@ -189,18 +189,18 @@ void sift_refused(struct sift *sift, const struct refusal_seen *seen)
 }
 
 /* No answer in time, or 5xx: is it this piece? While nothing else is taken, ask the others. */
-bool sift_failed(struct sift *sift, uint64_t acks)
+bool sift_failed(struct sift *sift, const struct progress *progress)
 {
     if (sift->failures++ == 0) {
-        sift->acks_before = acks;
+        sift->posted = progress->posted;
     }
     bool final = sift->wanted_count == 1 || sift->piece == PIECE_SERIES;
     if (sift->failures < (final ? FAILURES_FINAL : FAILURES_SIFTED)) {
         return false;
     }
     sift->failures = 0;
-    if (acks != sift->acks_before) {
-        struct refusal_seen seen = {FATE_FAILED, acks, .sure = true};
+    if (progress->taken > sift->posted) {
+        struct refusal_seen seen = {FATE_FAILED, *progress, .sure = true};
         sift_refused(sift, &seen);
     } else if (sift->piece == PIECE_FRONT) {
         sift->others = sift->place; /* is it the piece, or does nothing go? */

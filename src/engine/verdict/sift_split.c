@@ -43,6 +43,7 @@ struct sift *sift_part(const struct sift *from, const struct destination *destin
         if (which[i]) {
             to->fates[count] = from->fates[i];
             to->region[count] = from->region[i];
+            to->blurred[count] = from->blurred[i]; /* a head stays one: lanes stay whole */
             map[i] = count++;
         }
     }

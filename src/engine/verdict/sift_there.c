@@ -8,7 +8,7 @@
  * A lane leaves in order (overtake.c says what when it does not). So when that later one was sent,
  * all that lies before it in the lane was, too: a question settles a round of the series of its
  * lane. A request sent again with the same bytes was delivered whole or not at all: then one
- * question settles it.
+ * question settles it, about a series of which no smaller piece may have been delivered since.
  *
  * A refusal proves this only of an item that is newer than all of its series before it: of older
  * ones, which sources with an out-of-order window write, nobody knows why they are refused. */
@@ -26,9 +26,15 @@ static uint32_t later_of(const struct sift *sift, uint32_t place)
     return at;
 }
 
+/* Was it the region that brought the later one, or a piece of it? */
+static bool is_blurred(const struct sift *sift, uint32_t place)
+{
+    return sift->there == THERE_WHOLE && sift->blurred[sift->heads[place]];
+}
+
 static bool is_witness(const struct sift *sift, uint32_t place)
 {
-    return sift->rises[place] && !sift->late[place];
+    return sift->rises[place] && !sift->late[place] && !is_blurred(sift, place);
 }
 
 static struct stretch *stretch_of(const struct sift *sift, uint32_t place)
@@ -80,6 +86,7 @@ void there_begin(struct sift *sift, enum there there)
     sift->there = there;
     sift->asked = true;
     sift->asking = true;
+    sift->maybe = false; /* that is what is searched for now */
     if (sift->piece == PIECE_FRONT) {
         sift->suspect = sift->wanted_count;
     }

@@ -11,6 +11,12 @@ enum {
     DETAILS_MAX = 16 /* series that are named in the ledger, of one batch */
 };
 
+static struct progress progress_of(const struct engine *engine, const struct sender *sender)
+{
+    ASSERT(sender->taken <= engine->next_request);
+    return (struct progress){engine->next_request, sender->taken};
+}
+
 static const char *shown(const struct sender *sender)
 {
     return sender->conf->shown;
@@ -222,7 +228,8 @@ static void piece_encode(struct engine *engine, struct destination *destination,
     while (!encode_batch(engine, destination, batch, &fitting)) {
         ASSERT(sift->wanted_count > 1 && sift->piece == PIECE_FRONT);
         sift->piece_max = sift->wanted_count / 2; /* less of it, but packed worse */
-        enum choice choice = sift_choose(sift, sender->acks);
+        struct progress progress = progress_of(engine, sender);
+        enum choice choice = sift_choose(sift, &progress);
         ASSERT(choice == CHOICE_PIECE);
     }
     if (sift->piece == PIECE_APART) {
@@ -252,7 +259,8 @@ static void go_on(struct engine *engine, struct destination *destination, struct
 {
     ASSERT(batch->state == BATCH_READY && batch->sift != NULL);
     lanes_leave(engine, destination, sender, batch);
-    switch (sift_choose(batch->sift, sender->acks)) {
+    struct progress progress = progress_of(engine, sender);
+    switch (sift_choose(batch->sift, &progress)) {
     case CHOICE_PIECE:
         piece_encode(engine, destination, sender, batch);
         return;
@@ -289,7 +297,8 @@ bool verdict_prepare(struct engine *engine, struct destination *destination, str
     }
     sift_compact(sift);
     batch->sift = sift;
-    return sift_choose(sift, 0) == CHOICE_PIECE; /* nothing was refused yet: no acks matter */
+    struct progress progress = {0}; /* nothing was refused yet */
+    return sift_choose(sift, &progress) == CHOICE_PIECE;
 }
 
 void verdict_finish(struct engine *engine, struct destination *destination, struct sender *sender,
@@ -321,7 +330,6 @@ static void sift_begin(const struct destination *destination, struct batch *batc
     ASSERT(batch->sift == NULL);
     batch->sift = sift_new(destination, batch);
     sift_want(batch->sift, PIECE_FRONT, batch->sift->items);
-    batch->sift->maybe = batch->maybe;
     batch->sift->whole = batch->maybe;
 }
 
@@ -343,7 +351,7 @@ void verdict_acked(struct engine *engine, struct destination *destination, struc
 }
 
 /* Refused for its time: of what may have been delivered it is asked how much is there. */
-static void too_late(const struct destination *destination, const struct sender *sender,
+static void too_late(const struct destination *destination, const struct progress *progress,
                      struct batch *batch, bool rest_taken)
 {
     struct sift *sift = batch->sift;
@@ -352,7 +360,7 @@ static void too_late(const struct destination *destination, const struct sender 
     bool doubtful = by_lane || whole || batch->maybe || rest_taken;
     bool ask = sift->piece == PIECE_FRONT && (!sift->asked || sift->maybe);
     enum there there = rest_taken ? THERE_REST : by_lane || !whole ? THERE_LANE : THERE_WHOLE;
-    struct refusal_seen seen = {FATE_LATE, sender->acks, .sure = true};
+    struct refusal_seen seen = {FATE_LATE, *progress, .sure = true};
     if (sift->asking) {
         there_refused(sift);
     } else if (doubtful && sift->piece == PIECE_APART) {
@@ -382,10 +390,11 @@ void verdict_refused(struct engine *engine, struct destination *destination, str
         sift_begin(destination, batch);
     }
     snprintf(batch->sift->words, sizeof batch->sift->words, "%s", sender->endpoint.last_error);
+    struct progress progress = progress_of(engine, sender);
     if (time) {
-        too_late(destination, sender, batch, verdict == VERDICT_THERE_TAKEN);
+        too_late(destination, &progress, batch, verdict == VERDICT_THERE_TAKEN);
     } else {
-        struct refusal_seen seen = {FATE_REFUSED, sender->acks, .sure = false};
+        struct refusal_seen seen = {FATE_REFUSED, progress, .sure = false};
         sift_refused(batch->sift, &seen);
     }
     go_on(engine, destination, sender, batch);
@@ -416,7 +425,8 @@ void verdict_failed(struct engine *engine, struct destination *destination, stru
         return;
     }
     snprintf(batch->sift->words, sizeof batch->sift->words, "%s", sender->endpoint.last_error);
-    if (sift_failed(batch->sift, sender->acks)) {
+    struct progress progress = progress_of(engine, sender);
+    if (sift_failed(batch->sift, &progress)) {
         go_on(engine, destination, sender, batch);
     }
 }
