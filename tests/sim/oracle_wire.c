@@ -296,6 +296,19 @@ static uint32_t unsure_add(struct oracle_destination *destination,
     return (uint32_t)++destination->unsure_count;
 }
 
+/* Those of the series that had most: it brings them into the request, and takes all of it apart. */
+static uint32_t failures_before(const struct oracle_destination *destination,
+                                const struct fake_request *request)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < request->samples_count; i++) {
+        const struct lane_fate *lane = &destination->lanes[request->samples[i].series];
+        most =
+            lane->in_flight == request->sequence && lane->failures > most ? lane->failures : most;
+    }
+    return most;
+}
+
 void oracle_ended(void *context, const struct fake_request *request)
 {
     struct oracle *oracle = context;
@@ -307,6 +320,7 @@ void oracle_ended(void *context, const struct fake_request *request)
     bool answered = taken && request->plan.outcome == HTTP_ANSWERED;
     destination->throttled = destination->throttled || (answered && request->plan.status == 429);
     bool refused = answered && request->plan.status == 400;
+    uint32_t failures = failures_before(destination, request);
     uint32_t unsure = 0;
     if (taken && request->plan.outcome == HTTP_AMBIGUOUS) {
         unsure = unsure_add(destination, request, endpoint);
@@ -316,7 +330,7 @@ void oracle_ended(void *context, const struct fake_request *request)
         uint32_t number = oracle_find(oracle, &request->samples[i]);
         if (lane->in_flight == request->sequence) {
             lane->in_flight = 0;
-            lane->failures = taken && accepted(request) ? 0 : lane->failures + 1;
+            lane->failures = taken && accepted(request) ? 0 : failures + 1;
             lane->apart = lane->apart || refused || lane->failures >= STUMBLES ||
                           (unsure > 0 && request->samples_count >= LARGE);
             lane->unsure = unsure;

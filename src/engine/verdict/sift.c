@@ -51,6 +51,7 @@ static struct stretch stretch_fill(struct sift *sift, const struct destination *
     const struct domain *domain = destination->domains[lane->domain];
     struct stretch stretch = {.newest_ms = lane->newest_ms,
                               .ordered = !destination->relaid && !lane_mixed(domain, lane)};
+    struct position before = {0};
     struct lane_walk walk;
     lane_walk_start(&walk, lane);
     for (uint32_t i = 0; i < part->count; i++) {
@@ -63,6 +64,9 @@ static struct stretch stretch_fill(struct sift *sift, const struct destination *
         sift->times[place] = goes && item->kind != ITEM_EXEMPLAR ? item->t_ms : TIMELESS;
         sift->late[place] = item->late;
         struct position at = ring_of(&domain->ring, item->record)->at;
+        sift->enters[place] =
+            i > 0 && (at.segment != before.segment || at.generation != before.generation);
+        before = at;
         if (i < lane->unsure || domain_doubts(domain, &at)) {
             stretch.doubtful = place + 1;
         }
@@ -83,6 +87,7 @@ struct sift *sift_new(const struct destination *destination, const struct batch 
     sift->fates = mem_new(sift->items, 1);
     sift->times = mem_new(sift->items, sizeof *sift->times);
     sift->rises = mem_new(sift->items, 1);
+    sift->enters = mem_new(sift->items, 1);
     sift->late = mem_new(sift->items, 1);
     sift->wanted = mem_new(sift->items, 1);
     sift->blurred = mem_new(sift->items, 1);
@@ -112,6 +117,7 @@ void sift_free(struct sift *sift)
     mem_free(sift->times);
     mem_free(sift->rises);
     mem_free(sift->stretches);
+    mem_free(sift->enters);
     mem_free(sift->late);
     mem_free(sift->wanted);
     mem_free(sift->blurred);

@@ -60,6 +60,7 @@ struct sift {
     uint8_t *fates;
     int64_t *times;   /* TIMELESS: an exemplar, or never sent */
     uint8_t *rises;   /* newer than all of its series before it */
+    uint8_t *enters;  /* in another segment than the one before it in its lane */
     uint8_t *late;    /* was parked: stood elsewhere in its lane, perhaps, in an earlier life */
     uint8_t *wanted;  /* in the present piece */
     uint8_t *blurred; /* by heads: some of the series may have been delivered as another piece */

@@ -7,8 +7,9 @@
  *
  * A lane leaves in order (overtake.c says what when it does not). So when that later one was sent,
  * all that lies before it in the lane was, too: a question settles a round of the series of its
- * lane. A request sent again with the same bytes was delivered whole or not at all: then one
- * question settles it, about a series of which no smaller piece may have been delivered since.
+ * lane, as far as it lies in one segment. A request sent again with the same bytes was delivered
+ * whole or not at all: then one question settles it, about a series of which no smaller piece may
+ * have been delivered since.
  *
  * A refusal proves this only of an item that is newer than all of its series before it: of older
  * ones, which sources with an out-of-order window write, nobody knows why they are refused. */
@@ -177,10 +178,23 @@ static void settle_range(struct sift *sift, uint32_t from, uint32_t to, bool all
     mem_free(chosen);
 }
 
+/* Behind what is there of the item's lane, since a later one of its series is. Which one that is,
+ * only its own segment tells: a segment whose end is gone (torn, power loss, repair) may have held
+ * later ones that were sent, and Prometheus goes on in another segment then. */
+static uint32_t there_end(const struct sift *sift, uint32_t place)
+{
+    uint32_t later = later_of(sift, place);
+    uint32_t most = stretch_of(sift, place)->doubtful;
+    uint32_t end = place + 1;
+    while (end < most && end != later && !sift->enters[end]) {
+        end++;
+    }
+    return end;
+}
+
 void there_alone(struct sift *sift, uint32_t place)
 {
     const struct stretch *stretch = stretch_of(sift, place);
-    uint32_t later = later_of(sift, place);
     uint8_t *chosen = mem_new(sift->items, 1);
     ASSERT(sift->fates[place] == FATE_OPEN);
     chosen[place] = 1;
@@ -192,9 +206,7 @@ void there_alone(struct sift *sift, uint32_t place)
     }
     hear(sift, place);
     if (sift->there == THERE_LANE && stretch->ordered && is_proof(sift, place)) {
-        /* the later one may lie behind the batch */
-        uint32_t end = later != NOBODY && later < stretch->doubtful ? later : stretch->doubtful;
-        settle_range(sift, place, end > place ? end : place, true);
+        settle_range(sift, place, there_end(sift, place), true);
     } else if (sift->there != THERE_LANE && !sift->disproved && is_proof(sift, place)) {
         settle_range(sift, 0, sift->items, false);
     }
