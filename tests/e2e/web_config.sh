@@ -94,9 +94,11 @@ file REFUSED 'basic_auth_users: {reader: secret}'
 printf 'tls_server_config: {%s}\n' "$pair" >web.yml
 start prometheus.log "$prometheus" --config.file=prometheus.yml --storage.tsdb.path=tsdb \
     --web.listen-address="127.0.0.1:$prometheus_port" --web.config.file=web.yml
-# shellcheck disable=SC2317 # wait_for runs it
+# shellcheck disable=SC2317 # wait_for runs them
 listens() { (: </dev/tcp/127.0.0.1/"$1") 2>/dev/null; }
-wait_for 60 listens "$prometheus_port" || die "FAIL Prometheus did not start: $dir/prometheus.log"
+# shellcheck disable=SC2317
+answers() { curl -sSf -m 10 --noproxy '*' --cacert server.pem --connect-to "server:$1:127.0.0.1:$1" -o page.txt "https://server:$1/-/ready" 2>curl.log; }
+wait_for 60 answers "$prometheus_port" || die "FAIL Prometheus did not start: $dir/prometheus.log, $(cat curl.log)"
 
 declare -A clients=([nobody]='' [stranger]='--cert stranger.pem --key stranger.key' [late]='--cert late.pem --key late.key'
     [good]='--cert good.pem --key good.key')

@@ -22,7 +22,7 @@
  *     samples REF T [REF T ...]           one samples record; the value is T
  *     starts REF T ST [...]               the same with start times
  *     histograms REF T [...]              one record of integer histograms
- *     large REF COUNT RECORDS             records of COUNT floats of one series, a millisecond apart
+ *     large REF COUNT RECORDS             records of COUNT floats of one series, 1 ms apart
  *     custom REF T [...]                  the same with custom buckets
  *     exemplars REF T [...]
  *     metadata REF TYPE HELP              one record; TYPE is a number
