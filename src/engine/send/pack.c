@@ -144,6 +144,7 @@ static void batch_encode(struct engine *engine, struct destination *destination,
         sift_free(batch->sift);
         batch->sift = NULL;
         batch_cut(destination, batch, fitting);
+        batch->carried = 0; /* what is left of it may all be in quarantine */
     }
     if (batch->sift != NULL) {
         overtake_note(engine, destination, batch);
