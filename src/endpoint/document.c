@@ -14,7 +14,8 @@ static const char head[] =
 static const char network[] =
     "| no connection, name or TLS | retried like 503; surely nothing arrived | |\n"
     "| timeout, reset, answer cut | retried like 503 with the same bytes; it may have arrived; of "
-    "large requests three in a row while one of half the size is taken: as 413 | |\n";
+    "large requests the fourth in a row is a small piece; one that ends so after a piece was "
+    "taken: as 413 | |\n";
 
 static const char *const meanings[] = {
     [ANSWER_ACKED] = "settled: acked",

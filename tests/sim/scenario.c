@@ -357,12 +357,15 @@ static void orderly_quotas_make(struct scenario *to, uint64_t seed)
     }
 }
 
-/* A proxy that cuts large bodies off instead of saying so. */
+/* A proxy that cuts large bodies off instead of saying so. None does that with small ones (real
+ * ones have a megabyte): the engine may trust that fewer than LARGE samples pass. */
 static void cuts_make(struct scenario *to, uint64_t seed)
 {
+    enum { CUT_BYTES_MIN = 1000 };
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 31};
     for (size_t i = 0; i < to->conf->destinations_count; i++) {
         to->cuts[i] = chance(&rng, 30);
+        to->bytes_max[i] += to->cuts[i] && to->bytes_max[i] > 0 ? CUT_BYTES_MIN : 0;
     }
 }
 

@@ -186,9 +186,9 @@ uint32_t size_refused(const struct engine *engine, struct sender *sender,
 void size_unanswered(const struct engine *engine, struct sender *sender, const struct batch *batch);
 void size_taken(const struct engine *engine, const struct destination *destination,
                 struct sender *sender, const struct batch *batch);
-/* It is larger than what was learned since it was made. */
-bool size_exceeded(const struct destination *destination, const struct sender *sender,
-                   const struct batch *batch);
+/* It ended without an answer: how large a piece of it may be now; 0: as large as it is. */
+uint32_t size_piece(const struct destination *destination, const struct sender *sender,
+                    const struct batch *batch);
 
 /* lend.c */
 void lend_run(struct engine *engine);

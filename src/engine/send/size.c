@@ -1,10 +1,13 @@
 /* size.c - how many samples a request may have, where the endpoint takes fewer than configured.
  *
- * Learned by halves: from a 413, and from requests that end without an answer three times in a row
- * while ones of half the size are taken, as behind a proxy that cuts large bodies off. What was
- * learned grows again, a little each minute in which a full request is taken; a size that is
- * refused then is given up for the last good one, and the next attempt waits twice as long. Nothing
- * of it is saved: a restart learns it with one request. */
+ * Learned by halves: from a 413, and from large requests that end without an answer, as behind a
+ * proxy that cuts them off. A dead endpoint looks the same, so after three in a row the fourth is a
+ * piece, small enough for any; each that is taken may be followed by one twice as large
+ * (verdict.c). Only when a large one is cut off again, after a piece of at most half its size was
+ * taken, was it the size: of one that was dead and came back nothing is learned. What was learned
+ * grows again, a little each minute in which a full request is taken; a size that is refused then
+ * is given up for the last good one, and the next attempt waits twice as long. Nothing of it is
+ * saved: a restart learns it with one request. */
 #include "internal.h"
 
 enum {
@@ -36,25 +39,19 @@ uint32_t size_refused(const struct engine *engine, struct sender *sender, const 
     return sender->samples_max;
 }
 
-static void cuts_look(const struct engine *engine, struct sender *sender)
-{
-    const struct size *size = &sender->size;
-    if (size->cuts >= CUTS_MAX && size->smaller_taken && size->cut_samples <= sender->samples_max) {
-        shrink(engine, sender, size->cut_samples);
-    }
-}
-
 void size_unanswered(const struct engine *engine, struct sender *sender, const struct batch *batch)
 {
     struct size *size = &sender->size;
     if (batch->carried < CUT_SAMPLES_MIN) {
         return;
     }
-    size->smaller_taken = size->cuts > 0 && size->smaller_taken;
     bool least = size->cuts == 0 || batch->carried < size->cut_samples;
+    size->smaller_taken = size->cuts > 0 && size->smaller_taken;
     size->cut_samples = least ? batch->carried : size->cut_samples;
     size->cuts++;
-    cuts_look(engine, sender);
+    if (size->cuts > CUTS_MAX && size->smaller_taken && size->cut_samples <= sender->samples_max) {
+        shrink(engine, sender, size->cut_samples);
+    }
 }
 
 void size_taken(const struct engine *engine, const struct destination *destination,
@@ -65,8 +62,7 @@ void size_taken(const struct engine *engine, const struct destination *destinati
     if (size->cuts > 0 && batch->carried >= size->cut_samples) {
         size->cuts = 0; /* it was not the size */
     } else if (batch->carried <= size->cut_samples / 2) {
-        size->smaller_taken = true;
-        cuts_look(engine, sender);
+        size->smaller_taken = true; /* proves nothing yet: it may have come back meanwhile */
     }
     if (sender->samples_max >= most || batch->samples < sender->samples_max) {
         return;
@@ -81,9 +77,16 @@ void size_taken(const struct engine *engine, const struct destination *destinati
     }
 }
 
-bool size_exceeded(const struct destination *destination, const struct sender *sender,
-                   const struct batch *batch)
+uint32_t size_piece(const struct destination *destination, const struct sender *sender,
+                    const struct batch *batch)
 {
-    return sender->samples_max < destination->conf->queue.max_samples_per_send &&
-           batch->carried > sender->samples_max && batch->carried >= CUT_SAMPLES_MIN;
+    bool learned = sender->samples_max < destination->conf->queue.max_samples_per_send;
+    if (batch->carried < CUT_SAMPLES_MIN) {
+        return 0;
+    }
+    if (learned && batch->carried > sender->samples_max) {
+        return sender->samples_max;
+    }
+    bool suspected = sender->size.cuts >= CUTS_MAX && batch->carried >= sender->size.cut_samples;
+    return suspected ? CUT_SAMPLES_MIN - 1 : 0;
 }

@@ -72,7 +72,8 @@ struct sift {
     enum piece piece;
     uint32_t place; /* what the piece is about, but for PIECE_FRONT */
     uint32_t wanted_count;
-    uint32_t piece_max;        /* after a 413; 0: none */
+    uint32_t piece_max;        /* after a 413, or cut off for its size, perhaps; 0: none */
+    bool piece_grows;          /* twice as large with each that is taken */
     uint32_t series;           /* an item whose series is asked for next, or NOBODY */
     struct stretch *stretches; /* as many as the batch has parts */
     size_t stretches_count;

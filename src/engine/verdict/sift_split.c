@@ -50,6 +50,7 @@ struct sift *sift_part(const struct sift *from, const struct destination *destin
     ASSERT(count == to->items);
     sift_compact(to);
     to->piece_max = from->piece_max;
+    to->piece_grows = from->piece_grows;
     to->asking = from->asking;
     to->asked = from->asked;
     to->disproved = from->disproved;

@@ -347,6 +347,9 @@ void verdict_acked(struct engine *engine, struct destination *destination, struc
     } else {
         sift_settle(sift, NULL, FATE_ACKED);
     }
+    if (sift->piece_grows && sift->piece_max <= BATCH_SAMPLES_MAX / 2) {
+        sift->piece_max *= 2;
+    }
     go_on(engine, destination, sender, batch);
 }
 
@@ -408,19 +411,43 @@ void verdict_unsure(struct batch *batch)
     }
 }
 
+/* Not a piece that would be lost as a whole, nor one by which is asked for what is there. */
+static bool divisible(const struct sift *sift)
+{
+    return sift == NULL ||
+           (!sift->asking && (sift->piece == PIECE_FRONT || sift->piece == PIECE_OTHERS));
+}
+
+/* It may be the size: rather than to wait for the same end again. */
+static void try_smaller(struct engine *engine, struct destination *destination,
+                        struct sender *sender, struct batch *batch, uint32_t samples)
+{
+    if (batch->sift == NULL) {
+        sift_begin(destination, batch);
+    }
+    ASSERT(samples > 0 && samples < batch->carried);
+    batch->sift->suspect = 0;
+    batch->sift->piece_max = samples;
+    batch->sift->piece_grows = true;
+    go_on(engine, destination, sender, batch);
+}
+
 void verdict_failed(struct engine *engine, struct destination *destination, struct sender *sender,
                     struct batch *batch)
 {
     verdict_unsure(batch);
     batch->failures++;
-    bool large = batch->sift == NULL && size_exceeded(destination, sender, batch);
-    if (batch->sift == NULL && batch->failures < FAILURES_MAX && !large) {
+    uint32_t piece = size_piece(destination, sender, batch);
+    if (piece > 0 && divisible(batch->sift)) {
+        try_smaller(engine, destination, sender, batch, piece);
+        return;
+    }
+    if (batch->sift == NULL && batch->failures < FAILURES_MAX) {
         return;
     }
     if (batch->sift == NULL) {
         sift_begin(destination, batch);
-        batch->sift->suspect = large ? 0 : batch->sift->items;
-        batch->sift->piece_max = large ? sender->samples_max : 0;
+        batch->sift->suspect = batch->sift->items;
         go_on(engine, destination, sender, batch);
         return;
     }
@@ -457,6 +484,7 @@ bool verdict_smaller(struct engine *engine, struct destination *destination, str
         return false;
     }
     sift->piece_max = (sift->wanted_count + 1) / 2;
+    sift->piece_grows = false;
     go_on(engine, destination, sender, batch);
     return true;
 }
