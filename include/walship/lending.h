@@ -18,6 +18,7 @@ enum {
     LENDING_STRAIN_MS = 15000,   /* so long a failure or an exhausted quota is remembered */
     LENDING_PATIENCE_MS_MIN = 5000,
     LENDING_PATIENCE_MS_MAX = 60000,
+    LENDING_IDLE_MS = 60000,    /* so long nothing to prove itself with: trusted again */
     LENDING_RELAPSE_MS = 300000 /* down again so soon after it was well: patience doubles */
 };
 
@@ -32,6 +33,7 @@ struct lending_view {
     bool able;      /* a request would be let through: open, with a token */
     bool strained;  /* something failed or was throttled since the last look */
     bool proven;    /* something was accepted since the last look */
+    bool idle;      /* a request would go out, as a probe at least, and there is none to make */
     int64_t age_ms; /* of its oldest pending item, since it was read; 0: none */
 };
 
@@ -41,6 +43,7 @@ struct lending {
     bool proven;         /* accepted something since it is able again */
     bool draining;       /* its oldest item is younger than at the last look */
     int64_t since_ms;    /* able, or unable, since then */
+    int64_t busy_ms;     /* last seen not idle */
     int64_t state_ms;    /* `state` since then */
     int64_t strained_ms; /* last seen strained; INT64_MIN: never */
     int64_t well_ms;     /* became well at; INT64_MIN: was so from the start */

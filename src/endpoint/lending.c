@@ -3,6 +3,9 @@
  *     WELL --unable for LENDING_DOWN_MS--> DOWN --able--> RECOVERING --patience--> WELL
  *       \--items age under a strain--> AILING --younger, or no strain--/
  *
+ * One that has nothing to prove itself with, for long, counts as able: its shards cost nothing at
+ * home, and the first request shows whether the trust was right.
+ *
  * Patience doubles with each relapse, so that an endpoint which keeps failing moves its shards ever
  * more seldom. */
 #include <walship/assert.h>
@@ -14,6 +17,7 @@ void lending_init(struct lending *lending, int64_t now_ms)
     *lending = (struct lending){.state = LENDING_WELL,
                                 .able = true,
                                 .since_ms = now_ms,
+                                .busy_ms = now_ms,
                                 .strained_ms = INT64_MIN,
                                 .well_ms = INT64_MIN,
                                 .patience_ms = LENDING_PATIENCE_MS_MIN};
@@ -57,13 +61,16 @@ static void falls_ill(struct lending *lending, int64_t now_ms)
 
 static void note(struct lending *lending, const struct lending_view *view, int64_t now_ms)
 {
-    if (view->able != lending->able) {
-        lending->able = view->able;
+    lending->busy_ms = view->idle ? lending->busy_ms : now_ms;
+    bool trusted = now_ms - lending->busy_ms >= LENDING_IDLE_MS;
+    bool able = view->able || trusted;
+    if (able != lending->able) {
+        lending->able = able;
         lending->since_ms = now_ms;
         lending->proven = false;
     }
-    lending->proven = lending->proven || (view->able && view->proven);
-    if (view->strained || !view->able) {
+    lending->proven = lending->proven || trusted || (view->able && view->proven);
+    if (view->strained || !able) {
         lending->strained_ms = now_ms;
     }
     lending->draining = view->age_ms < lending->age_ms;

@@ -52,9 +52,6 @@ static void heal_begin(struct world *world)
     report_line(world->report, "[%7lld] ---- no more faults", (long long)world->now_ms);
     phase_begin(world, PHASE_HEAL, LIVENESS_MS);
     world->healed_ms = world->now_ms;
-    for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
-        world->arrivals_before[i] = world->oracle.destinations[i].arrivals;
-    }
     faults_end(&world->faults);
     for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
         fake_judge_forget(&world->scenario.judges[i]); /* order is kept to for ever */
@@ -80,15 +77,6 @@ static void drain_begin(struct world *world)
     world->report->settled_after_ms = world->now_ms;
 }
 
-/* Each checkpoint forgot living series, until all of them were unknown: in all this time there was
- * nothing to send by which an endpoint could have shown that it is well. */
-static bool was_mute(const struct world *world, size_t destination)
-{
-    return world->now_ms >= world->healed_ms + LIVENESS_MS &&
-           world->scenario.prometheus.forgetful &&
-           world->oracle.destinations[destination].arrivals == world->arrivals_before[destination];
-}
-
 /* Every shard is at home; or no endpoint ever knew better. */
 static bool healed(const struct world *world)
 {
@@ -99,8 +87,7 @@ static bool healed(const struct world *world)
         for (size_t k = 0; k < all.endpoints_count; k++) {
             struct engine_endpoint_stats stats;
             engine_endpoint_stats(world->engine, i, k, &stats);
-            bool home = stats.shards == stats.shards_present && stats.lending == LENDING_WELL;
-            yes = yes && (home || (all.pending == 0 && was_mute(world, i)));
+            yes = yes && stats.shards == stats.shards_present && stats.lending == LENDING_WELL;
         }
     }
     return yes;

@@ -53,14 +53,13 @@ struct world {
     int64_t stop_ms; /* when it last was */
     bool crash_now;
     enum phase phase;
-    int64_t phase_ms;                           /* when it ends, or must have */
-    int64_t settled_ms;                         /* since when; -1 */
-    int64_t healed_ms;                          /* when the faults ended */
-    uint64_t arrivals_before[DESTINATIONS_MAX]; /* until then */
-    uint64_t ended;                             /* items that have their end, at the last look */
-    int64_t jump_ms;                            /* of the wall clock */
-    int64_t suspend_ms;                         /* when the machine is, next */
-    int64_t lag_ms; /* since when segments wait in a sound spool for somebody to settle them */
+    int64_t phase_ms;   /* when it ends, or must have */
+    int64_t settled_ms; /* since when; -1 */
+    int64_t healed_ms;  /* when the faults ended */
+    uint64_t ended;     /* items that have their end, at the last look */
+    int64_t jump_ms;    /* of the wall clock */
+    int64_t suspend_ms; /* when the machine is, next */
+    int64_t lag_ms;     /* since when segments wait in a sound spool for somebody to settle them */
     bool files_changed;
     bool signalled;                /* a turn is due whatever the deadlines say */
     struct conf *confs[CONFS_MAX]; /* that the engine may still need */

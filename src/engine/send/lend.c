@@ -49,6 +49,16 @@ static void ages(const struct engine *engine, const struct destination *destinat
     }
 }
 
+static bool has_items(const struct destination *destination)
+{
+    for (size_t i = 0; i < SHARDS_COUNT; i++) {
+        if (destination->lanes[i].count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void changed(const struct engine *engine, const struct sender *sender)
 {
     enum lending_state state = sender->lending.state;
@@ -66,12 +76,14 @@ static void look(struct engine *engine, struct destination *destination)
 {
     int64_t age_ms[ENDPOINTS_MAX];
     ages(engine, destination, age_ms);
+    bool items = has_items(destination);
     for (size_t i = 0; i < destination->senders_count; i++) {
         struct sender *sender = &destination->senders[i];
         struct lending_view view = {
             .able = sender_able(engine, sender) || sender->samples != sender->samples_seen,
             .strained = sender->failures != sender->failures_seen || !quota_has_room(sender),
             .proven = sender->samples != sender->samples_seen,
+            .idle = !items && sender_may_send(engine, sender),
             .age_ms = age_ms[i]};
         sender->failures_seen = sender->failures;
         sender->samples_seen = sender->samples;

@@ -64,6 +64,27 @@ START_TEST(without_a_proof_it_never_is)
     expect(&lending, LENDING_RECOVERING);
 }
 
+START_TEST(with_nothing_to_prove_it_by_it_is_trusted_until_it_fails_again)
+{
+    const struct lending_view idle = {.able = false, .idle = true};
+    int64_t idle_ms = 10250; /* not by all that was before */
+    struct lending lending;
+    lending_init(&lending, 0);
+    pass(&lending, &unable, 0, idle_ms - LENDING_STEP_MS);
+    expect(&lending, LENDING_DOWN);
+    pass(&lending, &idle, idle_ms, idle_ms + LENDING_IDLE_MS - 2 * LENDING_STEP_MS);
+    expect(&lending, LENDING_DOWN);
+    idle_ms += LENDING_IDLE_MS - LENDING_STEP_MS;
+    pass(&lending, &idle, idle_ms, idle_ms + LENDING_PATIENCE_MS_MIN);
+    expect(&lending, LENDING_WELL);
+    ck_assert(lending_quiet(&lending, idle_ms + LENDING_STRAIN_MS));
+    int64_t busy_ms = idle_ms + LENDING_PATIENCE_MS_MIN + LENDING_STEP_MS;
+    pass(&lending, &unable, busy_ms, busy_ms + LENDING_DOWN_MS - LENDING_STEP_MS);
+    expect(&lending, LENDING_WELL);
+    pass(&lending, &unable, busy_ms + LENDING_DOWN_MS, busy_ms + LENDING_DOWN_MS);
+    expect(&lending, LENDING_DOWN);
+}
+
 START_TEST(patience_doubles_with_each_relapse_up_to_a_bound)
 {
     struct lending lending;
@@ -145,6 +166,7 @@ Suite *suite_lending(void)
     tcase_add_test(tcase, unable_for_long_is_down_and_takes_nothing);
     tcase_add_test(tcase, it_is_well_again_when_it_has_proved_it_for_a_while);
     tcase_add_test(tcase, without_a_proof_it_never_is);
+    tcase_add_test(tcase, with_nothing_to_prove_it_by_it_is_trusted_until_it_fails_again);
     tcase_add_test(tcase, patience_doubles_with_each_relapse_up_to_a_bound);
     tcase_add_test(tcase, only_slow_is_no_reason_to_lend);
     tcase_add_test(tcase, old_items_under_a_strain_are_one_until_they_get_younger);
