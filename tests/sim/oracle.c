@@ -408,6 +408,9 @@ void oracle_reloaded(struct oracle *oracle, size_t index, bool rewound, bool res
     struct oracle_destination *destination = &oracle->destinations[index];
     destination->reloaded = true;
     destination->rewound = destination->rewound || rewound;
+    if (rewound) {
+        oracle_rewound(oracle, destination);
+    }
     destination->resharded = destination->resharded || resharded;
     destination->reruled = destination->reruled || resharded;
     destination->capped = destination->capped || rewound;

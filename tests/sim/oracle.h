@@ -15,6 +15,10 @@
  *   another life (oracle_wal_cut, oracle_wal_restored): what the spool had when the files went must
  *   arrive or be on the books, the rest of it may arrive; order holds over all lives, but for what
  *   came back with a copy; positions prove nothing any more, the end does (oracle_final)
+ *   all of it within 200 s after the faults (world.h); where receivers take samples in order only,
+ *   200 s after the last item that got its end, and 1,500 s in all: what may have been delivered
+ *   unheard is asked for item by item, each request as late as the endpoint's quota lets it go
+ *   (world.c, search_look), so the time grows with what was in flight
  *   budgets: only items of closed segments may be lost as such, and the ledger has each of them and
  *   none that somebody heard of as accepted
  */
@@ -118,6 +122,7 @@ struct oracle_destination {
     bool calm;               /* no fault ever: a series has one endpoint */
     bool reloaded;           /* live: what waited was taken apart, shards moved between requests */
     bool rewound;            /* live, by other domains: what was parked held some of it back */
+    uint32_t rewound_from;   /* the lowest generation it ever was to; 0: never */
     bool resharded;          /* live: which lane is saved for a series, the oracle does not know */
     struct fake_judge judge; /* what the receivers like, but for its memory; see oracle_fussy */
     bool reruled;            /* the rules that decide the shard were others once */
@@ -245,6 +250,11 @@ uint32_t oracle_generation(const struct oracle *oracle);
 
 /* The WAL was repaired or replaced after some of the durable positions were saved. */
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination);
+
+/* It is rewound now. And: so it was to a place of an earlier generation than the newest there is.
+ */
+void oracle_rewound(const struct oracle *oracle, struct oracle_destination *destination);
+bool oracle_rewound_past(const struct oracle *oracle, const struct oracle_destination *destination);
 
 /* ---- oracle_quota.c ---- */
 void oracle_quota_ended(struct oracle *oracle, struct oracle_destination *destination,

@@ -337,18 +337,36 @@ uint32_t oracle_generation(const struct oracle *oracle)
     return newest;
 }
 
-bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination)
+static bool generation_after(const struct oracle *oracle, uint32_t generation)
 {
-    struct books books;
-    if (!books_read(oracle, destination, &books)) {
-        return false;
-    }
     for (size_t i = 0; i < oracle->store->durable.segments_count; i++) {
-        if (oracle->store->durable.segments[i].generation > books.lowest->at.generation) {
+        if (oracle->store->durable.segments[i].generation > generation) {
             return true;
         }
     }
     return false;
+}
+
+bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination)
+{
+    struct books books;
+    return books_read(oracle, destination, &books) &&
+           generation_after(oracle, books.lowest->at.generation);
+}
+
+void oracle_rewound(const struct oracle *oracle, struct oracle_destination *destination)
+{
+    struct books books;
+    if (books_read(oracle, destination, &books)) {
+        uint32_t from = books.lowest->at.generation;
+        bool lower = destination->rewound_from == 0 || from < destination->rewound_from;
+        destination->rewound_from = lower ? from : destination->rewound_from;
+    }
+}
+
+bool oracle_rewound_past(const struct oracle *oracle, const struct oracle_destination *destination)
+{
+    return destination->rewound_from != 0 && generation_after(oracle, destination->rewound_from);
 }
 
 uint32_t oracle_segment_needed(const struct oracle *oracle)

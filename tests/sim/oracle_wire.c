@@ -52,6 +52,9 @@ static void item_posted(struct oracle *oracle, const struct oracle_destination *
         why = "was sent though it is older than the start (start_at: now)";
     } else if (destination->rewound && oracle->parks) {
         why = NULL; /* what was parked held the places back to which it was rewound */
+    } else if (fate->acked_life == oracle->life && oracle_rewound_past(oracle, destination)) {
+        why =
+            NULL; /* as after a restart: lanes of an earlier generation hide nothing in this one */
     } else if (fate->acked_life == oracle->life) {
         why = "was sent again after it was acked in the same life";
     } else if (fate->acked_life != 0 && !fate->maybe_forgotten) {
