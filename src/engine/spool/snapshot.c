@@ -365,19 +365,31 @@ int64_t snapshots_deadline(const struct engine *engine)
         return INT64_MAX;
     }
     bool late = snapshots->has_base || pins_only_here(engine, &target);
-    int64_t at_ms = late ? 0 : snapshots->lagging_ms + PIN_LAG_MS;
+    int64_t at_ms = late ? 0 : snapshots->due_ms;
     return snapshots->retry_ms > at_ms ? snapshots->retry_ms : at_ms;
+}
+
+/* One that is met at the start may be as old as what Prometheus keeps: the next checkpoint may lack
+ * what the present one defines of it. */
+static void lag_look(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    bool was = snapshots->lagging;
+    snapshots->lagging = is_lagging(engine);
+    if (snapshots->lagging && !was) {
+        snapshots->due_ms = engine->now_ms + (snapshots->looked ? PIN_LAG_MS : 0);
+    }
+    snapshots->looked = true;
 }
 
 void snapshots_run(struct engine *engine)
 {
     struct snapshots *snapshots = &engine->snapshots;
-    bool was = snapshots->lagging;
-    if (engine->scan.state != SCAN_DONE) {
-        return; /* the table is not whole */
+    bool placed = engine->pins.has_low && engine->pins.low.generation > 0;
+    if (engine->scan.state != SCAN_DONE || !placed) {
+        return; /* the table is not whole, or there is no place yet that is durable */
     }
-    snapshots->lagging = is_lagging(engine);
-    snapshots->lagging_ms = was ? snapshots->lagging_ms : engine->now_ms;
+    lag_look(engine);
     if (!snapshots->lagging) {
         lag_over(engine);
         return;

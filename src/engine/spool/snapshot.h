@@ -32,8 +32,9 @@ struct snapshots {
     size_t loaded; /* how many of them an earlier life left, to be read by the scan */
     bool has_base;
     struct position covered; /* what was defined before it is in the files */
+    bool looked;             /* whether there is a lag */
     bool lagging;
-    int64_t lagging_ms; /* since when */
+    int64_t due_ms; /* then it is old enough for a first file */
     int64_t retry_ms;
     /* the one being written */
     bool writing, full, begun, abandoned;
