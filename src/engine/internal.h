@@ -138,7 +138,9 @@ struct destination {
     bool discarding;    /* by the commit under way */
     bool discard_lanes; /* the saved rows are of another layout: replace them all */
     bool rules_new;     /* not durable yet: nothing is sent by them till then */
-    bool relaid; /* an earlier life had its series in other lanes: their order proves nothing */
+    /* An earlier life had its series in other lanes, or items in them that can't be read any more:
+     * their order proves nothing. */
+    bool relaid;
 };
 
 struct engine {

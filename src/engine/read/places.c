@@ -25,6 +25,7 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
     if (domain->anchor == ANCHOR_MARK &&
         domain->next.at.generation != waldir_generation(engine->dir)) {
         lanes_begin_anew(domain);
+        domain->destination->relaid = true; /* what was sent of the other WAL is not in this one */
     }
     domain->next = *at;
     domain->next.at.item = item;

@@ -99,7 +99,11 @@ static void reader_lost(struct engine *engine, struct reader *reader, enum loss_
         loss.to.segment = reader->out.gap_to;
     }
     for (size_t i = 0; i < reader->domains_count; i++) {
-        ledger_defer(engine, reader->domains[i], &loss);
+        struct domain *domain = reader->domains[i];
+        /* an earlier life may have sent from here what shows up at the receiver only */
+        domain->destination->relaid =
+            domain->destination->relaid || domain_doubts(domain, &loss.from);
+        ledger_defer(engine, domain, &loss);
     }
 }
 
