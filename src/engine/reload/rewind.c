@@ -71,13 +71,15 @@ static void domain_base(struct domain *domain, const struct bases *bases, uint16
 }
 
 /* What was read of an earlier generation may be open still while its files are gone, or are called
- * by a later one. Then the place is looked for as after a restart. */
+ * by a later one. Then the place is looked for as after a restart. And a scan that is under way may
+ * be beyond a place that was moved back. */
 static void places_check(struct engine *engine, const struct destination *destination)
 {
     bool lost = false;
     for (size_t i = 0; i < destination->domains_count; i++) {
         const struct domain *domain = destination->domains[i];
         const struct position *at = &domain->next.at;
+        lost = lost || domain->anchor == ANCHOR_MARK;
         lost = lost || (domain->anchor == ANCHOR_PLACED &&
                         at->generation != waldir_generation(engine->dir) && !past_has(engine, at));
     }
