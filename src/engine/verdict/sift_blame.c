@@ -175,6 +175,18 @@ static void culprit(struct sift *sift, const struct refusal_seen *seen)
     }
 }
 
+/* For their times each may be refused for a reason of its own: not the rest of the series again,
+ * but its first item. */
+static void series_part(struct sift *sift)
+{
+    uint32_t place = sift_first_wanted(sift);
+    uint32_t index;
+    if (is_alone(sift, place, &index)) {
+        sift->alone[index].series = false;
+        sift->alone[index].place = place;
+    }
+}
+
 void sift_refused(struct sift *sift, const struct refusal_seen *seen)
 {
     ASSERT(seen->why == FATE_REFUSED || seen->why == FATE_FAILED || seen->why == FATE_LATE);
@@ -184,6 +196,9 @@ void sift_refused(struct sift *sift, const struct refusal_seen *seen)
     } else if (sift->wanted_count == 1 || (sift->piece == PIECE_SERIES && seen->why != FATE_LATE)) {
         culprit(sift, seen);
     } else {
+        if (sift->piece == PIECE_SERIES) {
+            series_part(sift);
+        }
         sift->suspect = sift->piece == PIECE_FRONT ? sift->wanted_count : 0;
     }
 }
