@@ -104,18 +104,21 @@ static bool unreadable(const struct oracle *oracle, const struct oracle_destinat
     return destination->rewound && (damaged || (item->removed && !item->kept));
 }
 
-/* Must that item lead, which left in a request with an unknown end? number: what does. */
 /* It may be too old now, or given up with its segment. */
 static bool may_expire(const struct oracle *oracle, const struct oracle_destination *destination)
 {
     return destination->conf->queue.sample_age_limit_ms > 0 || oracle->budgets;
 }
 
+/* Must that item lead, which left in a request with an unknown end? number: what does. After a
+ * rewind an earlier one may: parked then, for a late series record or a damaged one that a
+ * checkpoint has by now. */
 static bool must_lead(const struct oracle *oracle, const struct oracle_destination *destination,
                       uint32_t must, uint32_t number)
 {
     bool ages = may_expire(oracle, destination);
-    bool back = destination->rewound && oracle->parks && number <= must;
+    bool parked = oracle->parks || oracle->damaged;
+    bool back = destination->rewound && parked && number <= must;
     return !ages && !back && !oracle_fussy(destination) && !unreadable(oracle, destination, must);
 }
 

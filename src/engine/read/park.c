@@ -145,12 +145,23 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
     kinds_add(&domain->destination->kinds.read, item.kind, 1);
 }
 
+/* Up to where a definition is one of this item's ref: another life of the WAL may use the number
+ * for another series. What holds for both lives has its place in the earlier one (past_common). */
+static struct position known_up_to(const struct domain *domain, const struct parked *parked,
+                                   const struct position *at)
+{
+    uint32_t own = ring_at(&domain->ring, parked->sequence)->at.generation;
+    ASSERT(own <= at->generation);
+    return own == at->generation ? *at : (struct position){own, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+}
+
 void park_retry(struct engine *engine, struct domain *domain, const struct position *at)
 {
     size_t kept = 0;
     for (size_t i = 0; i < domain->parked_count; i++) {
         const struct parked parked = domain->parked[i];
-        uint32_t set = series_resolve(engine->series, parked.ref, at);
+        struct position place = known_up_to(domain, &parked, at);
+        uint32_t set = series_resolve(engine->series, parked.ref, &place);
         if (set == LABELS_NONE) {
             domain->parked[kept++] = parked;
         } else {
