@@ -139,9 +139,7 @@ static bool readable(const struct pin *pin)
     return !pin->over && (pin->state == PIN_KEPT || pin->fd >= 0);
 }
 
-/* The highest pin of a file that the directory itself no longer has, as far as can be told: the
- * number of a copied one may be another file's by now. A copy is of a closed segment, so nothing
- * is missed when it is read instead of a file that is there after all. */
+/* The highest pin of a file that the directory itself no longer has. */
 static const struct pin *lost_top(struct engine *engine, uint32_t generation)
 {
     const struct pins *pins = &engine->pins;
@@ -149,8 +147,8 @@ static const struct pin *lost_top(struct engine *engine, uint32_t generation)
     for (size_t i = 0; i < pins->count; i++) {
         const struct pin *pin = &pins->pins[i];
         const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
-        bool there = segment != NULL && !segment->pinned && keeps_inode(pin) &&
-                     same_file(segment, pin->device, pin->inode);
+        bool there =
+            segment != NULL && !segment->pinned && same_file(segment, pin->device, pin->inode);
         if (pin->generation == generation && readable(pin) && !there) {
             top = pin;
         }
