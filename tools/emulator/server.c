@@ -11,6 +11,8 @@
 #include <netinet/in.h>
 #include <walship/mem.h>
 
+#define NOT_COUNTED INT64_MIN
+
 struct request {
     struct MHD_Connection *connection;
     struct buf body;
@@ -18,7 +20,7 @@ struct request {
     struct answer answer;
     bool answered;     /* the handler has run */
     bool delayed;      /* in the list, the connection suspended */
-    int64_t resume_ms; /* while delayed */
+    int64_t resume_ms; /* while delayed; NOT_COUNTED until the next turn */
     struct request *next;
 };
 
@@ -117,8 +119,7 @@ static void request_run(struct server *server, struct request *request, const ch
 static void request_delay(struct server *server, struct request *request)
 {
     ASSERT(!request->delayed);
-    request->resume_ms = server->now_ms + request->answer.delay_ms;
-    request->answer.delay_ms = 0;
+    request->resume_ms = NOT_COUNTED;
     request->delayed = true;
     request->next = server->delayed;
     server->delayed = request;
@@ -275,14 +276,24 @@ struct server *server_open(const struct listener *listener, struct emulator *emu
     return server;
 }
 
-static void resume_due(struct server *server, int64_t now_ms)
+static void resume(struct server *server, struct request *request)
+{
+    request->answer.delay_ms = 0;
+    unlink_delayed(server, request);
+    MHD_resume_connection(request->connection);
+}
+
+/* A delay is at least what was asked for: it counts from the turn after the one that read the
+ * request, whose time was taken before the request came. */
+static void resume_due(struct server *server)
 {
     struct request *next;
     for (struct request *request = server->delayed; request != NULL; request = next) {
         next = request->next;
-        if (request->resume_ms <= now_ms) {
-            unlink_delayed(server, request);
-            MHD_resume_connection(request->connection);
+        if (request->resume_ms == NOT_COUNTED) {
+            request->resume_ms = server->now_ms + 1 + request->answer.delay_ms; /* 1: rounding */
+        } else if (request->resume_ms <= server->now_ms) {
+            resume(server, request);
         }
     }
 }
@@ -290,7 +301,9 @@ static void resume_due(struct server *server, int64_t now_ms)
 void server_close(struct server *server)
 {
     ASSERT(server != NULL);
-    resume_due(server, INT64_MAX); /* the library wants none suspended */
+    while (server->delayed != NULL) { /* the library wants none suspended */
+        resume(server, server->delayed);
+    }
     MHD_stop_daemon(server->daemon);
     ASSERT(server->delayed == NULL && server->bodies_bytes == 0);
     mem_free(server);
@@ -316,7 +329,7 @@ void server_run(struct server *server, int64_t now_ms, int64_t wall_ms)
 {
     server->now_ms = now_ms;
     server->wall_ms = wall_ms;
-    resume_due(server, now_ms);
+    resume_due(server);
     enum MHD_Result result = MHD_run(server->daemon);
     ASSERT(result == MHD_YES);
 }
