@@ -290,11 +290,15 @@ static bool scan_step(struct engine *engine)
         return true;
     }
     if (status == TAIL_DAMAGE) {
+        struct mark start = {.at = {.generation = out.at.generation, .segment = out.at.segment}};
+        if (!places_find(engine, &start, false)) { /* who goes on there must meet it */
+            return true;
+        }
         scan->has_damage = true;
         scan->damaged_segment = out.at.segment;
     }
     if (status != TAIL_RECORD && status != TAIL_WAIT) {
-        return true; /* gaps and damage are told when a cursor meets them */
+        return true; /* gaps are told when a cursor meets them, as damage is */
     }
     struct mark here = {out.at, out.offset, out.previous_crc};
     if (status == TAIL_WAIT) {
