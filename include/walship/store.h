@@ -49,6 +49,7 @@ struct store_destination {
     int64_t first_start_ms;  /* wall clock of its first start ever */
     int64_t start_from_ms;   /* items older than this are dropped by rule (start_at: a duration) */
     uint64_t counts[STORE_COUNTS]; /* totals so far */
+    bool replaces; /* of a commit: its lanes and watermarks of before are removed first */
 };
 
 /* A place to resume at, and how to know it again. */
@@ -110,8 +111,6 @@ struct store_commit {
     const char *adopt_old;           /* a destination that is called adopt_new from now on, with */
     const char *adopt_new;           /* its ledger; done first. Both or NULL */
     const char *forget;              /* a destination removed with all its rows, or NULL */
-    const char *
-        discard_lanes; /* a destination whose old lanes and watermarks are removed first, or NULL */
 };
 
 struct store_loss_total {

@@ -93,7 +93,6 @@ static void pack_rows(struct packer *packer, const struct store_commit *from,
     to->adopt_old = pack_text(packer, from->adopt_old);
     to->adopt_new = pack_text(packer, from->adopt_new);
     to->forget = pack_text(packer, from->forget);
-    to->discard_lanes = pack_text(packer, from->discard_lanes);
 }
 
 struct store_commit *commit_copy(const struct store_commit *commit)

@@ -198,6 +198,19 @@ static bool adopt(struct store_db *db, const struct store_commit *commit, struct
     return row_run(&row, "adopt", err);
 }
 
+/* What an earlier layout of its shards and domains left. */
+static bool drop_replaced(struct store_db *db, const struct store_commit *commit, struct err *err)
+{
+    for (size_t i = 0; i < commit->destinations_count; i++) {
+        const struct store_destination *destination = &commit->destinations[i];
+        if (destination->replaces && (!run_for(db, DB_DROP_LANES, destination->name, err) ||
+                                      !run_for(db, DB_DROP_WATERMARKS, destination->name, err))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool drop_old(struct store_db *db, const struct store_commit *commit, struct err *err)
 {
     if (!adopt(db, commit, err)) {
@@ -209,9 +222,7 @@ static bool drop_old(struct store_db *db, const struct store_commit *commit, str
                                    !run_for(db, DB_DROP_DESTINATION, commit->forget, err))) {
         return false;
     }
-    if (commit->discard_lanes != NULL &&
-        (!run_for(db, DB_DROP_LANES, commit->discard_lanes, err) ||
-         !run_for(db, DB_DROP_WATERMARKS, commit->discard_lanes, err))) {
+    if (!drop_replaced(db, commit, err)) {
         return false;
     }
     if (commit->has_segments_before) {

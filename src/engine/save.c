@@ -30,6 +30,13 @@ static bool all_known(const struct engine *engine)
     return true;
 }
 
+static void lanes_all_dirty(struct destination *destination)
+{
+    for (size_t i = 0; i < LANES_COUNT; i++) {
+        destination->lanes[i].dirty = true;
+    }
+}
+
 static void rows_lanes(struct destination *destination, struct rows *rows)
 {
     struct position caps[DOMAINS_MAX];
@@ -79,11 +86,16 @@ static void relaid_look(struct destination *destination)
 static void rows_destination(struct destination *destination, struct rows *rows)
 {
     relaid_look(destination);
+    if (destination->discard_lanes) {
+        lanes_all_dirty(destination);
+    }
     struct store_destination *row = &rows->destinations[rows->destinations_count++];
     *row = (struct store_destination){.name = destination->conf->name,
                                       .fingerprint = destination->saved_fingerprint,
                                       .first_start_ms = destination->first_start_ms,
-                                      .start_from_ms = destination->start_from_ms};
+                                      .start_from_ms = destination->start_from_ms,
+                                      .replaces = destination->discard_lanes};
+    destination->discarding = destination->discard_lanes;
     memcpy(row->counts, destination->counts, sizeof row->counts);
     /* what is pending will be read again after a restart */
     row->counts[STORE_READ] = row->counts[STORE_ACKED] + row->counts[STORE_ALREADY_THERE] +
@@ -179,26 +191,6 @@ static struct position rows_low(const struct rows *rows)
     return low;
 }
 
-/* One at a time: the first that waits for it. */
-static struct destination *discarded(struct engine *engine)
-{
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        if (engine->destinations[i].discard_lanes) {
-            return &engine->destinations[i];
-        }
-    }
-    return NULL;
-}
-
-static void lanes_all_dirty(struct engine *engine)
-{
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        for (size_t k = 0; k < LANES_COUNT; k++) {
-            engine->destinations[i].lanes[k].dirty = true;
-        }
-    }
-}
-
 static void losses_release(struct engine *engine)
 {
     for (size_t i = 0; i < engine->destinations_count; i++) {
@@ -212,11 +204,6 @@ static void losses_release(struct engine *engine)
 static void save_start(struct engine *engine)
 {
     struct rows rows;
-    struct destination *discard = discarded(engine);
-    if (discard != NULL) {
-        lanes_all_dirty(engine);
-        discard->discarding = true;
-    }
     losses_release(engine);
     rows_init(engine, &rows);
     for (size_t i = 0; i < engine->destinations_count; i++) {
@@ -236,8 +223,7 @@ static void save_start(struct engine *engine)
                                   .quotas_before_ms = quotas_before(engine),
                                   .adopt_old = engine->adopting ? engine->options.adopt_old : NULL,
                                   .adopt_new = engine->adopting ? engine->options.adopt_new : NULL,
-                                  .forget = engine->forget,
-                                  .discard_lanes = discard == NULL ? NULL : discard->conf->name};
+                                  .forget = engine->forget};
     rows_segments(engine, &rows, &commit);
     engine->commits_built++;
     engine->committing = engine->store->commit(engine->store, &commit);
@@ -272,8 +258,8 @@ static void save_succeeded(struct engine *engine)
             destination->discard_lanes = false;
             destination->rules_new = false;
         }
+        engine->dirty = engine->dirty || destination->discard_lanes;
     }
-    engine->dirty = engine->dirty || discarded(engine) != NULL;
     engine->forget = NULL;
     engine->adopting = false;
     engine->commits++;
@@ -305,8 +291,8 @@ void save_results(struct engine *engine)
     engine->commit_failures++;
     engine->save_failures++;
     engine->dirty = true;
-    lanes_all_dirty(engine);
     for (size_t i = 0; i < engine->destinations_count; i++) {
+        lanes_all_dirty(&engine->destinations[i]);
         engine->destinations[i].rules_new = false; /* shipping goes on */
     }
     engine->commit_at_ms = engine->now_ms + SAVE_RETRY_MS;

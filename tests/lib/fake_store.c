@@ -308,13 +308,11 @@ static void pending_release(struct fake_store *store)
 {
     rows_release(&store->pending);
     mem_free(store->forget);
-    mem_free(store->discard_lanes);
     mem_free(store->adopt_old);
     mem_free(store->adopt_new);
     store->adopt_old = NULL;
     store->adopt_new = NULL;
     store->forget = NULL;
-    store->discard_lanes = NULL;
 }
 
 static void pending_apply(struct fake_store *store)
@@ -323,8 +321,13 @@ static void pending_apply(struct fake_store *store)
     if (store->adopt_old != NULL) {
         destination_adopt(rows, store->adopt_old, store->adopt_new);
     }
-    if (store->discard_lanes != NULL) {
-        places_discard(rows, store->discard_lanes);
+    bool replaced = false;
+    for (size_t i = 0; i < store->pending.destinations_count; i++) {
+        const struct store_destination *row = &store->pending.destinations[i];
+        if (row->replaces) {
+            places_discard(rows, row->name);
+            replaced = true;
+        }
     }
     if (store->forget != NULL) {
         destination_forget(rows, store->forget);
@@ -332,7 +335,7 @@ static void pending_apply(struct fake_store *store)
     if (store->has_segments_before) {
         segments_drop(rows, &store->segments_before);
     }
-    if (store->discard_lanes != NULL || store->forget != NULL || store->has_segments_before) {
+    if (replaced || store->forget != NULL || store->has_segments_before) {
         rows_pack(rows);
     }
     rows_put(rows, &store->pending);
@@ -461,7 +464,6 @@ static void commit_copy(struct fake_store *store, const struct store_commit *com
     store->forget = commit->forget == NULL ? NULL : mem_string(commit->forget);
     store->adopt_old = commit->adopt_old == NULL ? NULL : mem_string(commit->adopt_old);
     store->adopt_new = commit->adopt_new == NULL ? NULL : mem_string(commit->adopt_new);
-    store->discard_lanes = commit->discard_lanes == NULL ? NULL : mem_string(commit->discard_lanes);
 }
 
 static bool fake_commit(struct store *seam, const struct store_commit *commit)

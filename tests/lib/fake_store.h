@@ -51,7 +51,7 @@ struct fake_store {
     struct fake_rows pending;
     bool has_segments_before;
     struct position segments_before;
-    char *forget, *discard_lanes, *adopt_old, *adopt_new;
+    char *forget, *adopt_old, *adopt_new;
     struct fake_commit_plan plan;
     int64_t apply_at_ms, result_at_ms;
     bool settled; /* applied or failed; the result waits */

@@ -211,8 +211,8 @@ uint32_t store_number(struct store *store)
 }
 
 const struct store_destination store_destinations[STORE_SAMPLE_DESTINATIONS] = {
-    {"east", "0123abcd", 1, INT64_MIN, {1, 2, 3, 4, 5}},
-    {"https://b/w", "", INT64_MAX, 0, {UINT64_MAX, 0, 0, 0, 7}},
+    {"east", "0123abcd", 1, INT64_MIN, {1, 2, 3, 4, 5}, false},
+    {"https://b/w", "", INT64_MAX, 0, {UINT64_MAX, 0, 0, 0, 7}, false},
 };
 const struct store_watermark store_watermarks[STORE_SAMPLE_WATERMARKS] = {
     {"east", "", {1, 2, 3, 4}, UINT64_MAX, UINT32_MAX},

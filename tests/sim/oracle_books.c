@@ -120,6 +120,14 @@ static bool judged_out(const struct oracle *oracle, const struct oracle_destinat
            lost_as(oracle, destination, item, LOSS_TOO_OLD);
 }
 
+/* Only what is in closed segments is given up. */
+static bool given_up(const struct oracle *oracle, const struct oracle_destination *destination,
+                     uint32_t number)
+{
+    return oracle->budgets && number < oracle->closed_items &&
+           lost_as(oracle, destination, &oracle->items[number], LOSS_BUDGET);
+}
+
 /* Why an item that did not arrive is no loss, or one that is on the books. */
 static enum excuse excuse_of(const struct oracle *oracle,
                              const struct oracle_destination *destination,
@@ -180,9 +188,7 @@ static enum excuse excuse_of(const struct oracle *oracle,
     if (item->removed && !item->kept && lost_as(oracle, destination, item, LOSS_TRUNCATED)) {
         return EXCUSE_GONE;
     }
-    /* only of closed segments */
-    if (oracle->budgets && number < oracle->closed_items &&
-        lost_as(oracle, destination, item, LOSS_BUDGET)) {
+    if (given_up(oracle, destination, number)) {
         return EXCUSE_BUDGET;
     }
     if (((item->removed && !item->defined) || item->orphan) &&
@@ -394,6 +400,7 @@ struct totals {
     uint64_t refusable; /* arrived or not: a life that quarantines a series may follow another */
     uint64_t budget;    /* given up, and they never arrived */
     uint64_t unheard;   /* arrived, but no answer was ever heard */
+    uint64_t early;     /* as if given up, but before any commit told where its start was */
     uint64_t blurred;   /* items whose account a crash may rightly have moved */
 };
 
@@ -421,6 +428,8 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
     totals->gone += excuse == EXCUSE_GONE;
     totals->start += excuse == EXCUSE_START;
     totals->budget += excuse == EXCUSE_BUDGET;
+    totals->early += excuse == EXCUSE_START && number >= destination->never_before &&
+                     given_up(oracle, destination, number);
     totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START || excuse == EXCUSE_JUDGED;
     /* of what nobody sends it is not seen here whether it was read before it went */
     bool silent = oracle_takes(destination, item) != ORACLE_TAKES;
@@ -456,11 +465,13 @@ static void refusals_check(struct oracle *oracle, const struct oracle_destinatio
 }
 
 /* Each one that is given up is in the ledger, and nothing else is: but what arrived without
- * anybody's hearing of it. Where other rows may cover the same places, nobody can tell them apart.
+ * anybody's hearing of it, and what a start from now may have read or not. Where other rows may
+ * cover the same places, nobody can tell them apart.
  */
 static void budget_check(struct oracle *oracle, const struct oracle_destination *destination,
                          const struct totals *totals)
 {
+    uint64_t most = totals->budget + totals->unheard + totals->early;
     uint64_t said = 0;
     bool others = oracle->relived || oracle->forgetful || destination->capped;
     for (size_t i = 0; i < oracle->store->durable.losses_count; i++) {
@@ -469,7 +480,7 @@ static void budget_check(struct oracle *oracle, const struct oracle_destination 
         said += ours && loss->reason == LOSS_BUDGET ? loss->items : 0;
         others = others || (ours && loss->reason != LOSS_BUDGET);
     }
-    if (!others && (said < totals->budget || said > totals->budget + totals->unheard)) {
+    if (!others && (said < totals->budget || said > most)) {
         report_violation(oracle->report,
                          "I3: %s: the ledger has %llu items of the budget, %llu never arrived, of "
                          "%llu that did nobody heard",

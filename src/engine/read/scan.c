@@ -209,6 +209,7 @@ static void scan_finish(struct engine *engine)
     }
     engine->scan.second = false;
     engine->generation_proven = true;
+    engine->pins.look = true; /* they waited for that */
     engine->scan.waiting = false;
     scan_tail(engine, NULL);
     LOG_INFO("series loaded", LOG_U64("refs", series_refs(engine->series)),

@@ -5,7 +5,7 @@
  * lowest pin are written to the spool, and before a pin goes those that were made in it: the files
  * and the pins together always define everything pinned. They are WAL records, in files named by
  * the segment before which they were made, and are read as a directory of one segment. With the
- * lag they go. */
+ * lag they go, a little later: one that begins anew meanwhile finds them. */
 #include "snapshot.h"
 
 #include "internal.h"
@@ -324,6 +324,7 @@ static bool wants_full(const struct snapshots *snapshots)
 static void lag_over(struct engine *engine)
 {
     struct snapshots *snapshots = &engine->snapshots;
+    engine->pins.look = engine->pins.look || snapshots->has_base; /* pins waited for it */
     snapshots->has_base = false;
     snapshots->covered = (struct position){0};
     snapshots->abandoned = true;
@@ -355,14 +356,24 @@ static struct position wanted_segment(const struct engine *engine)
     return wanted;
 }
 
-/* When a write may begin; what is under way comes back as a result. */
+/* The table is whole, and there is a place that is durable. */
+static bool is_placed(const struct engine *engine)
+{
+    return engine->scan.state == SCAN_DONE && engine->pins.has_low &&
+           engine->pins.low.generation > 0;
+}
+
+/* When a write may begin, or all of it go; what is under way comes back as a result. */
 int64_t snapshots_deadline(const struct engine *engine)
 {
     const struct snapshots *snapshots = &engine->snapshots;
     struct position target = wanted_segment(engine);
-    if (!snapshots->lagging || snapshots->writing ||
-        (snapshots->has_base && !position_before(&snapshots->covered, &target))) {
+    bool covered = snapshots->has_base && !position_before(&snapshots->covered, &target);
+    if (!is_placed(engine) || snapshots->writing || (!snapshots->lagging && !snapshots->has_base)) {
         return INT64_MAX;
+    }
+    if (covered) {
+        return snapshots->lagging ? INT64_MAX : snapshots->over_ms;
     }
     bool late = snapshots->has_base || pins_only_here(engine, &target);
     int64_t at_ms = late ? 0 : snapshots->due_ms;
@@ -379,18 +390,20 @@ static void lag_look(struct engine *engine)
     if (snapshots->lagging && !was) {
         snapshots->due_ms = engine->now_ms + (snapshots->looked ? PIN_LAG_MS : 0);
     }
+    if (!snapshots->lagging && was) {
+        snapshots->over_ms = engine->now_ms + PIN_LAG_MS;
+    }
     snapshots->looked = true;
 }
 
 void snapshots_run(struct engine *engine)
 {
     struct snapshots *snapshots = &engine->snapshots;
-    bool placed = engine->pins.has_low && engine->pins.low.generation > 0;
-    if (engine->scan.state != SCAN_DONE || !placed) {
-        return; /* the table is not whole, or there is no place yet that is durable */
+    if (!is_placed(engine)) {
+        return;
     }
     lag_look(engine);
-    if (!snapshots->lagging) {
+    if (!snapshots->lagging && (!snapshots->has_base || engine->now_ms >= snapshots->over_ms)) {
         lag_over(engine);
         return;
     }
@@ -416,8 +429,8 @@ bool snapshot_covers(const struct engine *engine, uint32_t generation, uint32_t 
 {
     const struct snapshots *snapshots = &engine->snapshots;
     struct position behind = {.generation = generation, .segment = segment + 1};
-    return !is_lagging(engine) ||
-           (snapshots->has_base && !position_before(&snapshots->covered, &behind));
+    return snapshots->has_base ? !position_before(&snapshots->covered, &behind)
+                               : !is_lagging(engine);
 }
 
 void snapshots_release(struct engine *engine)

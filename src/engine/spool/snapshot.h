@@ -34,7 +34,8 @@ struct snapshots {
     struct position covered; /* what was defined before it is in the files */
     bool looked;             /* whether there is a lag */
     bool lagging;
-    int64_t due_ms; /* then it is old enough for a first file */
+    int64_t due_ms;  /* then it is old enough for a first file */
+    int64_t over_ms; /* then it has been over for long enough to let them go */
     int64_t retry_ms;
     /* the one being written */
     bool writing, full, begun, abandoned;

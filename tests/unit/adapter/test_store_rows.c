@@ -127,7 +127,11 @@ START_TEST(forgetting_and_discarding_take_only_what_is_named)
     with_loss.losses_count = 1;
     store_committed(store, &with_loss);
     /* what is put in the same commit stays: discarding comes first */
-    store_committed(store, &(struct store_commit){.discard_lanes = "https://b/w",
+    struct store_destination replaced = store_destinations[1];
+    ck_assert_str_eq(replaced.name, "https://b/w");
+    replaced.replaces = true;
+    store_committed(store, &(struct store_commit){.destinations = &replaced,
+                                                  .destinations_count = 1,
                                                   .watermarks = &store_watermarks[2],
                                                   .watermarks_count = 1});
     store_loaded(store, &image);
@@ -158,9 +162,9 @@ START_TEST(an_adopted_destination_keeps_its_ledger)
     store_committed(store, &with_loss);
     struct store_destination west = store_destinations[0];
     west.name = "west";
+    west.replaces = true;
     store_committed(store, &(struct store_commit){.adopt_old = "east",
                                                   .adopt_new = "west",
-                                                  .discard_lanes = "west",
                                                   .destinations = &west,
                                                   .destinations_count = 1});
     store_loaded(store, &image);

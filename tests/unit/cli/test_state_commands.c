@@ -88,7 +88,8 @@ static void expect(command_fn *command, char *option, int code, const char *told
 static struct store *saved(void)
 {
     static const struct store_destination destinations[] = {
-        {"east", "f", 1, INT64_MIN, {100, 80, 0, 5, 15}}, {"west", "f", 1, INT64_MIN, {7, 7}}};
+        {"east", "f", 1, INT64_MIN, {100, 80, 0, 5, 15}, false},
+        {"west", "f", 1, INT64_MIN, {7, 7}, false}};
     static const struct store_watermark marks[] = {{"east", "", {1, 4, 2, 3}, 6, 0},
                                                    {"west", "http://w", {1, 5, 0, 0}, 0, 0}};
     static const struct store_loss losses[] = {
