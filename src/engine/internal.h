@@ -300,8 +300,10 @@ bool proof_holds(const struct engine *engine);
 struct position past_common(const struct engine *engine, const struct position *at);
 /* Who starts at the oldest there is starts in the oldest generation that is kept. */
 void past_oldest(const struct engine *engine, struct domain *domain);
-/* And whose place is of a generation that nobody kept, in the next one that is. */
-void past_resume(const struct engine *engine, struct domain *domain);
+/* And whose place is of a generation that nobody kept, here in the next one that is, unless the
+ * place itself is found there. */
+struct position past_nearest(const struct engine *engine, const struct past *past,
+                             const struct position *at);
 
 /* hold.c */
 void sets_hold(struct engine *engine);

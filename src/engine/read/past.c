@@ -285,38 +285,23 @@ void past_oldest(const struct engine *engine, struct domain *domain)
     }
 }
 
-/* Nothing is left of the place's own generation. What came after it is where it was to go on then:
- * at its segment if that is still the one that was read, else behind the newest below that is. */
-static struct position resume_at(const struct engine *engine, const struct past *past,
-                                 const struct position *at)
+/* Nothing is left of the place's own generation, and the place itself is not found in what came
+ * after it: it is where it was to go on then, at its segment if that is still the one that was
+ * read, else behind the newest below that is. */
+struct position past_nearest(const struct engine *engine, const struct past *past,
+                             const struct position *at)
 {
     size_t count = waldir_count(past->dir);
     size_t first = 0;
+    ASSERT(count > 0 && at->generation < past->generation);
     for (size_t i = 0; i < count && waldir_at(past->dir, i)->number <= at->segment; i++) {
         uint32_t number = waldir_at(past->dir, i)->number;
-        const struct store_segment *was = segment_known(engine, at->generation, number);
-        const struct store_segment *is = segment_known(engine, past->generation, number);
-        if (was != NULL && is != NULL && was->first_crc == is->first_crc) {
+        if (segments_same(engine, at->generation, past->generation, number)) {
             first = number < at->segment && i + 1 < count ? i + 1 : i;
         }
     }
     return (struct position){.generation = past->generation,
                              .segment = waldir_at(past->dir, first)->number};
-}
-
-void past_resume(const struct engine *engine, struct domain *domain)
-{
-    const struct pins *pins = &engine->pins;
-    const struct position *at = &domain->next.at;
-    size_t i = 0;
-    while (i < pins->pasts_count &&
-           (pins->pasts[i].generation < at->generation || waldir_count(pins->pasts[i].dir) == 0)) {
-        i++;
-    }
-    if (domain->anchor == ANCHOR_MARK && i < pins->pasts_count &&
-        pins->pasts[i].generation > at->generation) {
-        domain->next = (struct mark){.at = resume_at(engine, &pins->pasts[i], at)};
-    }
 }
 
 static bool past_used(const struct engine *engine, uint32_t generation)

@@ -4,7 +4,8 @@
 
 enum { PLACE_WAIT_MS = 5000 };
 
-/* What is read again is not newer than what was settled, and yet in order. */
+/* In another life of the WAL: what is read again is not newer than what was settled, and yet in
+ * order. */
 static void lanes_begin_anew(const struct domain *domain)
 {
     for (size_t i = 0; i < LANES_COUNT; i++) {
@@ -22,14 +23,13 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
                             at->at.record == domain->next.at.record
                         ? domain->next.at.item
                         : 0;
-    if (domain->anchor == ANCHOR_MARK &&
-        domain->next.at.generation != waldir_generation(engine->dir)) {
+    if (domain->anchor == ANCHOR_MARK && domain->next.at.generation != at->at.generation) {
         lanes_begin_anew(domain);
         domain->destination->relaid = true; /* what was sent of the other WAL is not in this one */
     }
+    ASSERT(dir_of(engine, at->at.generation) != NULL);
     domain->next = *at;
     domain->next.at.item = item;
-    domain->next.at.generation = waldir_generation(engine->dir);
     domain->anchor = ANCHOR_PLACED;
     domain->doubting = true;
     engine->dirty = true;
@@ -290,4 +290,58 @@ bool places_found(const struct engine *engine)
         }
     }
     return true;
+}
+
+/* Nothing is left of its own life, but its segment is, in a later one: behind the record that
+ * proves the place. */
+static bool place_kept(const struct engine *engine, const struct mark *mark,
+                       const struct mark *here)
+{
+    const struct scan *scan = &engine->scan;
+    if (!segments_same(engine, mark->at.generation, here->at.generation, mark->at.segment)) {
+        return false;
+    }
+    return mark->at.record == 0 ||
+           (scan->has_last && scan->last_segment == mark->at.segment &&
+            scan->last_records == mark->at.record && scan->last_crc == mark->previous_crc);
+}
+
+/* It lies behind all that is kept there, in a segment that is still the one of then. */
+static bool place_beyond(const struct engine *engine, const struct past *past,
+                         const struct mark *mark)
+{
+    uint32_t number = mark->at.segment;
+    struct position at = {.generation = past->generation, .segment = number};
+    bool same = past_is(engine, mark->at.generation) || same_segment(engine, mark, number);
+    for (size_t i = 0; i < engine->pins.pasts_count; i++) {
+        const struct past *other = &engine->pins.pasts[i];
+        same = same || (other->generation > past->generation &&
+                        segments_same(engine, mark->at.generation, other->generation, number));
+    }
+    return same && !past_has(engine, &at);
+}
+
+void places_find_past(struct engine *engine, const struct mark *here, bool end)
+{
+    const struct past *past = &engine->pins.pasts[engine->scan.past];
+    for (size_t i = 0; i < engine->destinations_count && waldir_count(past->dir) > 0; i++) {
+        struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            struct domain *domain = destination->domains[k];
+            struct mark *mark = &domain->next;
+            struct position at = {past->generation, mark->at.segment, mark->at.record, 0};
+            if (domain->anchor != ANCHOR_MARK || mark->at.generation >= past->generation ||
+                (!end && position_before(&here->at, &at)) || place_beyond(engine, past, mark)) {
+                continue;
+            }
+            bool kept = place_kept(engine, mark, here);
+            struct mark found =
+                kept && at.record > 0 ? engine->scan.behind : (struct mark){.at = at};
+            if (!kept) {
+                found.at = past_nearest(engine, past, &mark->at);
+                mark->at.item = 0; /* of a record that is gone */
+            }
+            place(engine, domain, &found, kept ? "kept" : "its life is gone");
+        }
+    }
 }

@@ -112,6 +112,8 @@ void segments_take(struct engine *engine); /* up to now; before it is asked for 
 /* NULL: nothing was read of it, or nobody needs it any more. */
 const struct store_segment *segment_known(const struct engine *engine, uint32_t generation,
                                           uint32_t number);
+/* As far as their first records tell. */
+bool segments_same(const struct engine *engine, uint32_t before, uint32_t after, uint32_t number);
 void segments_forget(struct engine *engine, const struct position *before);
 /* How many of engine->segments are of this generation or an earlier one: the first so many. */
 size_t segments_up_to(const struct engine *engine, uint32_t generation);
@@ -127,6 +129,9 @@ void scan_run(struct engine *engine);
 /* places.c: domains whose place is before or at `here` get it; `end`: nothing follows. False: the
  * scan began again. */
 bool places_find(struct engine *engine, const struct mark *here, bool end);
+/* The same in the earlier generation that is scanned, for places in still earlier ones of which
+ * nothing is left. */
+void places_find_past(struct engine *engine, const struct mark *here, bool end);
 void places_anew(struct engine *engine);        /* all of them, in a new generation */
 bool places_found(const struct engine *engine); /* of all domains */
 

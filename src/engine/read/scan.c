@@ -28,6 +28,7 @@ static void scan_take(struct engine *engine, const struct tail_out *out, const s
 static void scan_live(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
+    scan->has_last = false;
     if (waldir_checkpoint(engine->dir, &scan->checkpoint)) {
         scan->state = SCAN_CHECKPOINT;
         scan_tail(engine, tail_new_checkpoint(engine->dir, scan->checkpoint));
@@ -44,6 +45,7 @@ static void scan_past(struct engine *engine)
     struct scan *scan = &engine->scan;
     if (scan->past < engine->pins.pasts_count) {
         scan->state = SCAN_PAST;
+        scan->has_last = false;
         scan_tail(engine, tail_new(engine->pins.pasts[scan->past].dir));
     } else {
         scan_live(engine);
@@ -146,7 +148,6 @@ static bool scan_places(struct engine *engine)
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->domains_count; k++) {
             past_oldest(engine, destination->domains[k]);
-            past_resume(engine, destination->domains[k]);
             scan_place_past(engine, destination->domains[k]);
         }
     }
@@ -257,6 +258,42 @@ static void checkpoint_step(struct engine *engine, enum tail_status status,
     }
 }
 
+/* Where the tail was before it gave this. */
+static struct mark scan_mark(const struct scan *scan, enum tail_status status,
+                             const struct tail_out *out)
+{
+    struct mark here = {out->at, out->offset, out->previous_crc};
+    if (status == TAIL_WAIT) {
+        tail_mark(scan->tail, &here.at, &here.offset, &here.previous_crc);
+    }
+    return here;
+}
+
+static void scan_passed(struct scan *scan, const struct tail_out *out)
+{
+    scan->has_last = true;
+    scan->last_segment = out->at.segment;
+    scan->last_records = out->at.record + 1;
+    scan->last_crc = out->crc;
+    tail_mark(scan->tail, &scan->behind.at, &scan->behind.offset, &scan->behind.previous_crc);
+}
+
+static void scan_past_step(struct engine *engine, enum tail_status status,
+                           const struct tail_out *out)
+{
+    struct scan *scan = &engine->scan;
+    if (status == TAIL_RECORD || status == TAIL_WAIT) {
+        struct mark here = scan_mark(scan, status, out);
+        places_find_past(engine, &here, status == TAIL_WAIT);
+    }
+    if (scan_take_old(engine, status, out, &out->at)) {
+        scan->past++;
+        scan_past(engine);
+    } else if (status == TAIL_RECORD) {
+        scan_passed(scan, out);
+    }
+}
+
 /* One record. False: over for this turn. */
 static bool scan_step(struct engine *engine)
 {
@@ -280,10 +317,7 @@ static bool scan_step(struct engine *engine)
         return true;
     }
     if (scan->state == SCAN_PAST) {
-        if (scan_take_old(engine, status, &out, &out.at)) {
-            scan->past++;
-            scan_past(engine);
-        }
+        scan_past_step(engine, status, &out);
         return true;
     }
     if (scan->state == SCAN_CHECKPOINT) {
@@ -301,10 +335,7 @@ static bool scan_step(struct engine *engine)
     if (status != TAIL_RECORD && status != TAIL_WAIT) {
         return true; /* gaps are told when a cursor meets them, as damage is */
     }
-    struct mark here = {out.at, out.offset, out.previous_crc};
-    if (status == TAIL_WAIT) {
-        tail_mark(scan->tail, &here.at, &here.offset, &here.previous_crc);
-    }
+    struct mark here = scan_mark(scan, status, &out);
     if (!places_find(engine, &here, status == TAIL_WAIT)) {
         return true;
     }
@@ -318,11 +349,7 @@ static bool scan_step(struct engine *engine)
         scan->retry_at_ms = engine->now_ms + SCAN_RETRY_MS;
         return false;
     }
-    scan->has_last = true;
-    scan->last_segment = out.at.segment;
-    scan->last_records = out.at.record + 1;
-    scan->last_crc = out.crc;
-    tail_mark(scan->tail, &scan->behind.at, &scan->behind.offset, &scan->behind.previous_crc);
+    scan_passed(scan, &out);
     scan_take(engine, &out, &out.at);
     return true;
 }
