@@ -94,14 +94,15 @@ static uint32_t leader(const struct oracle *oracle, const struct fake_request *r
 }
 
 /* To be read again from other domains' places, and its bytes were damaged meanwhile, or are gone
- * where no spool keeps them. */
+ * with a power loss, or where no spool keeps them. */
 static bool unreadable(const struct oracle *oracle, const struct oracle_destination *destination,
                        uint32_t number)
 {
     const struct oracle_item *item = &oracle->items[number];
     bool damaged = oracle->damaged && item->segment >= oracle->damaged_from &&
                    item->segment <= oracle->damaged_to;
-    return destination->rewound && (damaged || (item->removed && !item->kept));
+    bool gone = item->state == ITEM_LOST || (item->removed && !item->kept);
+    return destination->rewound && (damaged || gone);
 }
 
 /* It may be too old now, or given up with its segment. */
