@@ -67,6 +67,26 @@ static bool prove_next(struct engine *engine, const struct past *past)
     return true;
 }
 
+/* A step towards that each has all that is left of it. From the last one on, for what is adopted
+ * may be handed down. False: they have. */
+static bool complete_next(struct engine *engine)
+{
+    struct scan *scan = &engine->scan;
+    for (; scan->complete < engine->pins.pasts_count; scan->complete++) {
+        size_t last = engine->pins.pasts_count - 1;
+        struct past *past = &engine->pins.pasts[last - scan->complete];
+        if (!past->has_fork && prove_next(engine, past)) {
+            return true;
+        }
+        scan->proven = 0;
+        if (!past->has_fork && !past_complete(engine, past)) {
+            scan->retry_at_ms = engine->now_ms + RETRY_IO_MS;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A step towards the next earlier generation whose fork is not known to the record; false: there is
  * none. */
 static bool fork_next(struct engine *engine)
@@ -75,10 +95,6 @@ static bool fork_next(struct engine *engine)
     for (; scan->past < engine->pins.pasts_count; scan->past++) {
         uint32_t crc;
         struct past *past = &engine->pins.pasts[scan->past];
-        if (!past->has_fork && prove_next(engine, past)) {
-            return true;
-        }
-        scan->proven = 0;
         struct position next = past_next(engine, past->generation, &crc);
         bool both = segment_of(engine, past->generation, past->fork) != NULL &&
                     segment_of(engine, next.generation, past->fork) != NULL;
@@ -153,7 +169,7 @@ bool fork_step(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
     if (scan->tail == NULL) {
-        return fork_next(engine);
+        return complete_next(engine) || fork_next(engine);
     }
     struct past *past = &engine->pins.pasts[scan->past];
     enum tail_status status = TAIL_RECORD;

@@ -112,6 +112,34 @@ static bool done_in(const struct engine *engine, uint32_t generation, uint32_t n
            (past != NULL && waldir_find(past->dir, number) != NULL);
 }
 
+/* What an earlier life of walship only held open is not in the spool. What of it the next
+ * generation still has belongs to this one first: else what was kept above it would be read before
+ * it. False: for now it can't be told. */
+bool past_complete(struct engine *engine, struct past *past)
+{
+    uint32_t generation = past->generation;
+    uint32_t after = past_after(engine, generation);
+    const struct waldir *next = dir_of(engine, after);
+    size_t count = waldir_count(past->dir);
+    uint32_t top = count == 0 ? 0 : waldir_at(past->dir, count - 1)->number;
+    bool adopted = false;
+    ASSERT(next != NULL && !past->has_fork);
+    for (size_t i = 0; i < waldir_count(next) && waldir_at(next, i)->number < top; i++) {
+        const struct waldir_segment *segment = waldir_at(next, i);
+        bool missing = waldir_find(past->dir, segment->number) == NULL &&
+                       pins_find(&engine->pins, generation, segment->number) == NULL;
+        if (!missing || settled_in(engine, generation, segment->number) ||
+            !known_in(engine, generation, segment)) {
+            continue;
+        }
+        if (!pin_adopt(engine, generation, after, segment)) {
+            return false;
+        }
+        adopted = true;
+    }
+    return !adopted || past_look(past);
+}
+
 /* Behind the highest segment that is common, as far as the old generation is read: what lies below
  * it is as well, though not all has what tells it. Where nothing is, the first. */
 static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next)

@@ -38,7 +38,7 @@ struct reader {
 
 enum scan_state {
     SCAN_DONE,
-    SCAN_PLACES,
+    SCAN_LOOK,
     SCAN_FORK,
     SCAN_SERIES,
     SCAN_PAST,
@@ -52,9 +52,10 @@ struct scan {
     enum scan_state state;
     struct tail *tail;
     struct tail *other; /* SCAN_FORK: in the next generation */
-    uint32_t proven;    /* segments below it can prove no more by their content */
-    bool has_other;     /* a record of it waits to be compared */
-    bool other_ended;   /* its segment has no more; `ended`: nor has the one before */
+    size_t complete; /* SCAN_FORK: so many earlier generations, from the last, have all of theirs */
+    uint32_t proven; /* segments below it can prove no more by their content */
+    bool has_other;  /* a record of it waits to be compared */
+    bool other_ended; /* its segment has no more; `ended`: nor has the one before */
     bool ended;
     uint32_t other_crc;
     size_t series; /* SCAN_SERIES: index of the file */

@@ -59,8 +59,9 @@ static void scan_begin(struct engine *engine)
     scan->has_damage = false;
     fork_end(engine);
     scan->past = 0;
+    scan->complete = 0;
     scan->proven = 0;
-    scan->state = SCAN_PLACES;
+    scan->state = SCAN_LOOK;
 }
 
 /* What was kept of series, file by file; only at the start, since then the table has it. */
@@ -134,7 +135,7 @@ static void scan_place_past(struct engine *engine, struct domain *domain)
 
 /* False: what there is can't be told for now. Whoever looked for his place in a part of it would
  * take the rest for deleted. */
-static bool scan_places(struct engine *engine)
+static bool scan_looks(struct engine *engine)
 {
     if (!engine->looked) {
         engine->scan.retry_at_ms = engine->refresh_at_ms;
@@ -144,6 +145,13 @@ static bool scan_places(struct engine *engine)
         engine->scan.retry_at_ms = engine->now_ms + RETRY_IO_MS;
         return false;
     }
+    engine->scan.state = SCAN_FORK;
+    return true;
+}
+
+/* Once it is known what is left of earlier generations. */
+static void scan_places_past(struct engine *engine)
+{
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->domains_count; k++) {
@@ -151,8 +159,6 @@ static bool scan_places(struct engine *engine)
             scan_place_past(engine, destination->domains[k]);
         }
     }
-    engine->scan.state = SCAN_FORK;
-    return true;
 }
 
 void scan_start(struct engine *engine)
@@ -376,7 +382,7 @@ void scan_run(struct engine *engine)
     if (scan->state == SCAN_DONE || engine->now_ms < scan->retry_at_ms) {
         return;
     }
-    if (scan->state == SCAN_PLACES && !scan_places(engine)) {
+    if (scan->state == SCAN_LOOK && !scan_looks(engine)) {
         return;
     }
     if (scan->state == SCAN_FORK) {
@@ -389,6 +395,7 @@ void scan_run(struct engine *engine)
             return;
         }
         scan->past = 0;
+        scan_places_past(engine);
         scan_until(engine);
         scan_series(engine);
     }

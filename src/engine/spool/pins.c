@@ -72,16 +72,22 @@ void pins_remove(struct engine *engine, struct pin *pin)
 
 /* ---- what the directories are told ---- */
 
-void pin_show(struct engine *engine, const struct pin *pin)
+char *pin_path(const struct engine *engine, const struct pin *pin)
 {
     char name[SPOOL_NAME_BYTES];
+    ASSERT(pin->state == PIN_KEPT || pin->fd >= 0);
+    return pin->state == PIN_KEPT
+               ? mem_format("%s/%s", engine->pins.directory, pin_name(pin, pin->copy, name))
+               : mem_format("/proc/self/fd/%d", pin->fd);
+}
+
+void pin_show(struct engine *engine, const struct pin *pin)
+{
     struct waldir *dir = dir_of(engine, pin->generation);
     if (dir == NULL || pin->over || (pin->state != PIN_KEPT && pin->fd < 0)) {
         return;
     }
-    char *path = pin->state == PIN_KEPT
-                     ? mem_format("%s/%s", engine->pins.directory, pin_name(pin, pin->copy, name))
-                     : mem_format("/proc/self/fd/%d", pin->fd);
+    char *path = pin_path(engine, pin);
     struct waldir_pin shown = {pin->number, pin->device, pin->inode, path};
     waldir_pin(dir, &shown);
     mem_free(path);

@@ -91,13 +91,18 @@ void pins_show(struct engine *engine); /* to the directories, after the generati
 void pins_release(struct engine *engine);
 struct pin *pins_find(struct pins *pins, uint32_t generation, uint32_t number);
 struct pin *pins_add(struct pins *pins, uint32_t generation, uint32_t number);
-void pins_remove(struct engine *engine, struct pin *pin);          /* moves those behind it */
-const char *pin_name(const struct pin *pin, bool copy, char *out); /* SPOOL_NAME_BYTES */
+void pins_remove(struct engine *engine, struct pin *pin);           /* moves those behind it */
+const char *pin_name(const struct pin *pin, bool copy, char *out);  /* SPOOL_NAME_BYTES */
+char *pin_path(const struct engine *engine, const struct pin *pin); /* owned by the caller */
 void pin_show(struct engine *engine, const struct pin *pin);
 void pin_hide(struct engine *engine, const struct pin *pin);
 
 /* ---- pins_run.c ---- */
 void pins_run(struct engine *engine);
+/* Keeps a segment that generation `from` has for an earlier one, too. False: not known yet whether
+ * it can be. */
+MUST_USE bool pin_adopt(struct engine *engine, uint32_t generation, uint32_t from,
+                        const struct waldir_segment *segment);
 /* Prometheus no longer has this segment: what is to be kept of it can't wait. */
 bool pins_only_here(const struct engine *engine, const struct position *at);
 int64_t pins_deadline(const struct engine *engine);
@@ -121,7 +126,8 @@ struct waldir *dir_of(struct engine *engine, uint32_t generation); /* NULL: noth
 bool past_is(const struct engine *engine, uint32_t generation);
 /* The WAL has another life: what is pinned of the one before stays readable. */
 void past_begin(struct engine *engine, uint32_t generation);
-void pasts_run(struct engine *engine); /* lets go what has no pins */
+void pasts_run(struct engine *engine);                        /* lets go what has no pins */
+bool past_complete(struct engine *engine, struct past *past); /* false: try again later */
 /* Whether this segment was one of that generation only its first records can tell, and they are not
  * read yet. */
 bool past_unproven(struct engine *engine, uint32_t generation,

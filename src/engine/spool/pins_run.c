@@ -58,18 +58,44 @@ static void pin_drop(struct engine *engine, struct pin *pin)
     }
 }
 
-/* False: the segment is no longer there, or another file. */
-static bool pin_hold(struct engine *engine, struct pin *pin)
+static void pin_held(struct engine *engine, struct pin *pin, int fd)
+{
+    ASSERT(pin->fd < 0 && fd >= 0);
+    pin->fd = fd;
+    pin->state = PIN_HELD;
+    engine->pins.held++;
+    pin_show(engine, pin);
+    trace_line(engine, "pin %u/%u: held", pin->generation, pin->number);
+}
+
+/* The directory's own file of that number, if it is still the one of `device` and `inode`: -ENOENT
+ * when it is not. */
+static int live_open(const struct engine *engine, uint32_t number, uint64_t device, uint64_t inode)
 {
     struct os *os = engine->os;
     struct os_stat stat;
+    char *path = mem_format("%s/%08u", waldir_path(engine->dir), number);
+    int fd = os->open(os, path);
+    mem_free(path);
+    if (fd < 0) {
+        return fd;
+    }
+    int status = os->stat_fd(os, fd, &stat);
+    if (status != 0 || stat.device != device || stat.inode != inode) {
+        os->close(os, fd);
+        return -ENOENT;
+    }
+    return fd;
+}
+
+/* False: the segment is no longer there, or another file. */
+static bool pin_hold(struct engine *engine, struct pin *pin)
+{
     if (engine->pins.held >= PINS_HELD_MAX) {
         pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
         return true;
     }
-    char *path = mem_format("%s/%08u", waldir_path(engine->dir), pin->number);
-    int fd = os->open(os, path);
-    mem_free(path);
+    int fd = live_open(engine, pin->number, pin->device, pin->inode);
     if (fd == -ENOENT) {
         return false;
     }
@@ -77,16 +103,43 @@ static bool pin_hold(struct engine *engine, struct pin *pin)
         pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
         return true;
     }
-    int status = os->stat_fd(os, fd, &stat);
-    if (status != 0 || stat.device != pin->device || stat.inode != pin->inode) {
-        os->close(os, fd);
-        return false;
+    pin_held(engine, pin, fd);
+    return true;
+}
+
+static int kept_open(struct engine *engine, uint32_t generation, uint32_t number)
+{
+    const struct pin *pin = pins_find(&engine->pins, generation, number);
+    if (pin == NULL || (pin->state != PIN_KEPT && pin->fd < 0)) {
+        return -ENOENT;
     }
-    pin->fd = fd;
-    pin->state = PIN_HELD;
-    engine->pins.held++;
-    pin_show(engine, pin);
-    trace_line(engine, "pin %u/%u: held", pin->generation, pin->number);
+    char *path = pin_path(engine, pin);
+    int fd = engine->os->open(engine->os, path);
+    mem_free(path);
+    return fd;
+}
+
+bool pin_adopt(struct engine *engine, uint32_t generation, uint32_t from,
+               const struct waldir_segment *segment)
+{
+    struct pins *pins = &engine->pins;
+    ASSERT(generation < from && pins_find(pins, generation, segment->number) == NULL);
+    if (pins->held >= PINS_HELD_MAX || pins->count >= PINS_MAX) {
+        return true; /* it can't be */
+    }
+    int fd = segment->pinned ? kept_open(engine, from, segment->number)
+                             : live_open(engine, segment->number, segment->device, segment->inode);
+    if (fd < 0) {
+        return fd == -ENOENT;
+    }
+    struct pin *pin = pins_add(pins, generation, segment->number);
+    pin->device = segment->device;
+    pin->inode = segment->inode;
+    pin->bytes = segment->bytes;
+    pin->closed = true;
+    pin->closed_ms = engine->now_ms;
+    pin_held(engine, pin, fd);
+    pins->look = true;
     return true;
 }
 
