@@ -124,6 +124,9 @@ cp -r "$dir/state.plain" "$dir/state.corrupt"
 cp -r "$dir/state.plain" "$dir/state.newer"
 cp -r "$dir/state.plain" "$dir/state.other"
 cp -r "$dir/state.plain" "$dir/state.readonly"
+rm -rf "$dir"/state.{lost,corrupt,other}/spool # a link may be left or not; it is no link any more
+mkdir "$dir/state.lost/spool"
+cp "$dir/a/wal/00000005" "$dir/state.lost/spool/1-00000005.wal" # the WAL still has what this holds
 
 configure lost "$dir/a/wal" "$dir/state.lost"
 rm -f "$dir"/state.lost/walship.db*

@@ -66,16 +66,10 @@ static bool same_file(const struct waldir_segment *segment, uint64_t device, uin
     return segment->device == device && segment->inode == inode;
 }
 
-/* The file itself is kept, so no other one can have its inode number. */
-static bool keeps_inode(const struct pin *pin)
-{
-    return pin->fd >= 0 || (pin->state == PIN_KEPT && !pin->copy);
-}
-
 bool past_unproven(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
 {
     const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    return !segment->has_identity && (pin == NULL || !keeps_inode(pin)) &&
+    return !segment->has_identity && (pin == NULL || !pin_keeps_inode(pin)) &&
            segment_known(engine, generation, segment->number) != NULL;
 }
 
@@ -98,7 +92,7 @@ static bool known_in(struct engine *engine, uint32_t generation,
     if (content && settled_in(engine, generation, segment->number)) {
         return true;
     }
-    if (pin != NULL && (keeps_inode(pin) || !same_file(segment, pin->device, pin->inode))) {
+    if (pin != NULL && (pin_keeps_inode(pin) || !same_file(segment, pin->device, pin->inode))) {
         return same_file(segment, pin->device, pin->inode);
     }
     return content && same_file(segment, saved->device, saved->inode);
@@ -167,21 +161,17 @@ static bool readable(const struct pin *pin)
     return !pin->over && (pin->state == PIN_KEPT || pin->fd >= 0);
 }
 
-/* The highest pin of a file that the directory itself no longer has. */
+/* The highest pin of what the directory itself no longer has. */
 static const struct pin *lost_top(struct engine *engine, uint32_t generation)
 {
     const struct pins *pins = &engine->pins;
-    const struct pin *top = NULL;
-    for (size_t i = 0; i < pins->count; i++) {
-        const struct pin *pin = &pins->pins[i];
-        const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
-        bool there =
-            segment != NULL && !segment->pinned && same_file(segment, pin->device, pin->inode);
-        if (pin->generation == generation && readable(pin) && !there) {
-            top = pin;
+    for (size_t i = pins->count; i > 0; i--) {
+        const struct pin *pin = &pins->pins[i - 1];
+        if (pin->generation == generation && readable(pin) && !pin_is_there(engine, pin)) {
+            return pin;
         }
     }
-    return top;
+    return NULL;
 }
 
 /* What the directory has of the newest generation before is read there, and pinned anew: it may

@@ -119,6 +119,12 @@ void budget_run(struct engine *engine);  /* lets it go */
 /* What the spool takes of the disk that Prometheus itself does not. */
 uint64_t budget_used(const struct engine *engine);
 
+/* ---- there.c ---- */
+/* The file itself is kept, so no other one can have its inode number. */
+bool pin_keeps_inode(const struct pin *pin);
+/* The directory itself has what this one keeps; false where it can't be told. */
+bool pin_is_there(struct engine *engine, const struct pin *pin);
+
 /* ---- past.c ---- */
 void pasts_load(struct engine *engine);
 bool pasts_look(struct engine *engine); /* false: not all could be; what was known stays */
