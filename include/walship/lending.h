@@ -31,7 +31,8 @@ enum lending_state {
 
 struct lending_view {
     bool able;      /* a request would be let through: open, with a token */
-    bool strained;  /* something failed or was throttled since the last look */
+    bool failed;    /* a request did, since the last look */
+    bool strained;  /* its own quota is, or nearly, used up: less of an illness than a failure */
     bool proven;    /* something was accepted since the last look */
     bool idle;      /* a request would go out, as a probe at least, and there is none to make */
     int64_t age_ms; /* of its oldest pending item, since it was read; 0: none */
@@ -45,7 +46,9 @@ struct lending {
     int64_t since_ms;    /* able, or unable, since then */
     int64_t busy_ms;     /* last seen not idle */
     int64_t state_ms;    /* `state` since then */
-    int64_t strained_ms; /* last seen strained; INT64_MIN: never */
+    bool strained;       /* at the last look */
+    int64_t strained_ms; /* last seen strained or failing; INT64_MIN: never */
+    int64_t failed_ms;   /* last seen failing; INT64_MIN: never */
     int64_t well_ms;     /* became well at; INT64_MIN: was so from the start */
     int64_t patience_ms; /* of the next recovery */
     int64_t age_ms;

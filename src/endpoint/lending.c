@@ -19,6 +19,7 @@ void lending_init(struct lending *lending, int64_t now_ms)
                                 .since_ms = now_ms,
                                 .busy_ms = now_ms,
                                 .strained_ms = INT64_MIN,
+                                .failed_ms = INT64_MIN,
                                 .well_ms = INT64_MIN,
                                 .patience_ms = LENDING_PATIENCE_MS_MIN};
 }
@@ -70,22 +71,24 @@ static void note(struct lending *lending, const struct lending_view *view, int64
         lending->proven = false;
     }
     lending->proven = lending->proven || trusted || (view->able && view->proven);
-    if (view->strained || !able) {
-        lending->strained_ms = now_ms;
-    }
+    bool failed = view->failed || !able;
+    lending->failed_ms = failed ? now_ms : lending->failed_ms;
+    lending->strained_ms = failed || view->strained ? now_ms : lending->strained_ms;
+    lending->strained = view->strained;
     lending->draining = view->age_ms < lending->age_ms;
     lending->age_ms = view->age_ms;
 }
 
-/* Undisturbed for as long as patience asks; or for much longer with a failure now and then, as some
- * endpoints never do without. */
+/* Without a failure for as long as patience asks; or for much longer with one now and then, as some
+ * endpoints never do without. A quota that is tight at times is no illness: but shards come home
+ * while there is room. */
 static bool has_recovered(const struct lending *lending, int64_t now_ms)
 {
     int64_t last_ms = lending->since_ms;
-    if (lending->strained_ms > last_ms) {
-        last_ms = lending->strained_ms;
+    if (lending->failed_ms > last_ms) {
+        last_ms = lending->failed_ms;
     }
-    bool quiet = now_ms - last_ms >= lending->patience_ms;
+    bool quiet = now_ms - last_ms >= lending->patience_ms && !lending->strained;
     bool good_enough = now_ms - lending->state_ms >= lending->patience_ms * 3;
     return lending->proven && lending->age_ms < LENDING_ROOMY_AGE_MS && (quiet || good_enough);
 }

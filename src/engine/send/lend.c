@@ -79,12 +79,13 @@ static void look(struct engine *engine, struct destination *destination)
     bool items = has_items(destination);
     for (size_t i = 0; i < destination->senders_count; i++) {
         struct sender *sender = &destination->senders[i];
-        struct lending_view view = {
-            .able = sender_able(engine, sender) || sender->samples != sender->samples_seen,
-            .strained = sender->failures != sender->failures_seen || !quota_has_room(sender),
-            .proven = sender->samples != sender->samples_seen,
-            .idle = !items && sender_may_send(engine, sender),
-            .age_ms = age_ms[i]};
+        struct lending_view view = {.able = sender_able(engine, sender) ||
+                                            sender->samples != sender->samples_seen,
+                                    .failed = sender->failures != sender->failures_seen,
+                                    .strained = !quota_has_room(sender),
+                                    .proven = sender->samples != sender->samples_seen,
+                                    .idle = !items && sender_may_send(engine, sender),
+                                    .age_ms = age_ms[i]};
         sender->failures_seen = sender->failures;
         sender->samples_seen = sender->samples;
         if (lending_look(&sender->lending, &view, engine->now_ms)) {

@@ -26,7 +26,8 @@ struct quota_account {
     bool clean_taken;
     int64_t saved_ms; /* when the last row was taken; INT64_MIN: never */
     int64_t waited_ms;
-    bool waiting; /* something is due and waits for it */
+    bool waiting;     /* of an endpoint: something is due and waits, for it or for one it shares */
+    bool short_of_it; /* for it */
 };
 
 /* ---- accounts ---- */
@@ -218,13 +219,17 @@ int64_t quota_ready(const struct engine *engine, const struct destination *desti
     return own_ms > shared_ms ? own_ms : shared_ms;
 }
 
-void quota_waits(const struct engine *engine, const struct sender *sender, int64_t until_ms)
+void quota_waits(const struct engine *engine, const struct sender *sender,
+                 const struct batch *batch, int64_t until_ms)
 {
+    struct quota_amount cost = cost_of(batch);
     if (until_ms != 0 && !sender->quota->waiting) {
         trace_line(engine, "%s: waits for its quota until %lld", sender->conf->shown,
                    (long long)until_ms);
     }
     sender->quota->waiting = until_ms != 0;
+    sender->quota->short_of_it = until_ms != 0 && quota_ready_at(&sender->quota->quota, &cost,
+                                                                 engine->now_ms) > engine->now_ms;
 }
 
 void quota_posted(const struct engine *engine, const struct destination *destination,
@@ -232,6 +237,7 @@ void quota_posted(const struct engine *engine, const struct destination *destina
 {
     struct quota_amount cost = cost_of(batch);
     sender->quota->waiting = false;
+    sender->quota->short_of_it = false;
     sender->quota->dirty = true;
     quota_spend(&sender->quota->quota, &cost, engine->now_ms);
     if (destination->quota != NULL) {
@@ -316,7 +322,7 @@ bool quotas_shared(const struct engine *engine)
 
 bool quota_has_room(const struct sender *sender)
 {
-    return !sender->quota->waiting && most_used(sender->quota) < ROOM_PERCENT;
+    return !sender->quota->short_of_it && most_used(sender->quota) < ROOM_PERCENT;
 }
 
 /* Samples that fill so many bytes, as far as its past requests tell. */

@@ -386,7 +386,7 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
     bool refused = at_ms > engine->now_ms;
     bool due =
         batch != NULL || (refused && pack_deadline(engine, destination, sender) <= engine->now_ms);
-    quota_waits(engine, sender, refused && due ? at_ms : 0);
+    quota_waits(engine, sender, batch, refused && due ? at_ms : 0);
     return refused ? NULL : batch;
 }
 

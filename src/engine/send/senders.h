@@ -158,15 +158,18 @@ void quotas_run(struct engine *engine); /* first in a turn */
 /* When this batch (NULL: any) may go, by time alone; <= now: at once; INT64_MAX: not by time. */
 int64_t quota_ready(const struct engine *engine, const struct destination *destination,
                     const struct sender *sender, const struct batch *batch);
-/* Something is due and its quota refuses it until then; 0: nothing of the kind. */
-void quota_waits(const struct engine *engine, const struct sender *sender, int64_t until_ms);
+/* Something is due (this batch; NULL: any) and a quota refuses it until then; 0: nothing of the
+ * kind. */
+void quota_waits(const struct engine *engine, const struct sender *sender,
+                 const struct batch *batch, int64_t until_ms);
 void quota_posted(const struct engine *engine, const struct destination *destination,
                   const struct sender *sender, const struct batch *batch);
 void quota_answered(const struct engine *engine, const struct destination *destination,
                     const struct sender *sender, const struct batch *batch,
                     const struct http_result *result);
 bool quotas_shared(const struct engine *engine); /* any of them */
-/* Its own quota lets more through than it sends now: it may take over shards. */
+/* Its own quota lets more through than it sends now: it may take over shards. One that it shares
+ * with its siblings is as tight for them. */
 bool quota_has_room(const struct sender *sender);
 /* The longest that an item waits for its batch to fill: what waited so long is due. */
 int64_t quota_patience_ms(const struct destination *destination);

@@ -157,6 +157,20 @@ START_TEST(a_failure_now_and_then_does_not_keep_it_from_its_shards_for_ever)
     ck_assert_int_ge(now_ms, 3 * LENDING_PATIENCE_MS_MIN);
 }
 
+START_TEST(a_tight_quota_does_not_keep_it_from_its_shards)
+{
+    struct lending lending;
+    const struct lending_view tight = {.able = true, .proven = true, .strained = true};
+    int64_t now_ms = LENDING_DOWN_MS + LENDING_STEP_MS;
+    int64_t until_ms = now_ms + LENDING_PATIENCE_MS_MIN;
+    lending_init(&lending, 0);
+    pass(&lending, &unable, 0, LENDING_DOWN_MS);
+    pass(&lending, &tight, now_ms, until_ms);
+    expect(&lending, LENDING_RECOVERING); /* not while there is no room */
+    pass(&lending, &good, until_ms + LENDING_STEP_MS, until_ms + LENDING_STEP_MS);
+    expect(&lending, LENDING_WELL);
+}
+
 Suite *suite_lending(void);
 Suite *suite_lending(void)
 {
@@ -171,6 +185,7 @@ Suite *suite_lending(void)
     tcase_add_test(tcase, only_slow_is_no_reason_to_lend);
     tcase_add_test(tcase, old_items_under_a_strain_are_one_until_they_get_younger);
     tcase_add_test(tcase, a_failure_now_and_then_does_not_keep_it_from_its_shards_for_ever);
+    tcase_add_test(tcase, a_tight_quota_does_not_keep_it_from_its_shards);
     suite_add_tcase(suite, tcase);
     return suite;
 }
