@@ -142,7 +142,7 @@ bool checkpoint_delete_one(struct prometheus *prom)
     char path[PATH_BYTES];
     if (prom->first_segment <= prom->checkpoint) {
         disk_path(prom, path, sizeof path, "%08u", prom->first_segment);
-        lives_segment_goes(prom, prom->first_segment);
+        lives_segment_deleted(prom, prom->first_segment);
         fake_os_unlink(prom->os, path);
         report_line(prom->report, "prometheus: deletes segment %u", prom->first_segment);
         prom->first_segment++;

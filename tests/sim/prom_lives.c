@@ -67,6 +67,7 @@ struct kept {
     const char *path; /* of the segment */
     uint32_t segment, generation;
     bool whole, defined;
+    bool told; /* what was defined in it */
 };
 
 static bool same_bytes(const struct fake_os *os, const char *a, const char *b)
@@ -86,16 +87,31 @@ static bool kept_look(void *context, const char *name)
         return true;
     }
     snprintf(path, sizeof path, "/spool/%s", name);
-    if (strstr(name, ".series") != NULL) {
-        kept->defined |= segment <= kept->segment;
-    } else if (strstr(name, ".delta") == NULL) {
+    bool full = strstr(name, ".series") != NULL;
+    if (full || strstr(name, ".delta") != NULL) {
+        kept->defined |= full && segment <= kept->segment;
+        kept->told |= segment > kept->segment;
+    } else {
         kept->whole |= generation >= kept->generation && segment == kept->segment &&
                        same_bytes(kept->prom->os, kept->path, path);
     }
     return true;
 }
 
-void lives_segment_goes(struct prometheus *prom, uint32_t number)
+/* What is neither in the newest checkpoint nor anywhere in the spool is defined nowhere, though
+ * items of it may be kept, or Prometheus may not come to delete theirs. */
+static void definitions_go(struct prometheus *prom, uint32_t segment)
+{
+    for (uint32_t i = 0; i < prom->series_count; i++) {
+        const struct prom_series *series = &prom->series[i];
+        if (series->defined && series->dropped && series->defined_segment == segment) {
+            oracle_source_orphan(prom->oracle, i);
+        }
+    }
+}
+
+/* False: nothing in the spool says what was defined in it. */
+static bool segment_goes(struct prometheus *prom, uint32_t number)
 {
     char path[PATH_BYTES];
     segment_path(prom, path, number);
@@ -106,6 +122,14 @@ void lives_segment_goes(struct prometheus *prom, uint32_t number)
     fake_os_names(prom->os, "/spool", kept_look, &kept);
     if (kept.whole) {
         oracle_segment_kept(prom->oracle, number, kept.defined);
+    }
+    return kept.whole || kept.told;
+}
+
+void lives_segment_deleted(struct prometheus *prom, uint32_t number)
+{
+    if (!segment_goes(prom, number)) {
+        definitions_go(prom, number);
     }
 }
 
@@ -126,7 +150,7 @@ static void series_forget(struct prometheus *prom, uint32_t segment, uint32_t re
 void lives_going(struct prometheus *prom, uint32_t segment)
 {
     for (uint32_t i = segment; i <= prom->segment; i++) {
-        lives_segment_goes(prom, i);
+        (void)segment_goes(prom, i);
     }
     prom->lives++;
     /* or parked items would get the labels of others */

@@ -214,7 +214,7 @@ void lives_going(struct prometheus *prom, uint32_t segment);
 /* A record can't be read: true, and from there on all is to be repaired away. */
 bool lives_rot(struct prometheus *prom);
 /* Before its file goes: whether the spool has it is told. */
-void lives_segment_goes(struct prometheus *prom, uint32_t number);
+void lives_segment_deleted(struct prometheus *prom, uint32_t number);
 void lives_release(struct prometheus *prom);
 
 /* ---- prom_backup.c ---- */

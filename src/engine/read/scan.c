@@ -99,13 +99,27 @@ static bool scan_take_old(struct engine *engine, enum tail_status status,
     return status == TAIL_WAIT;
 }
 
+/* Is there a gap between the segment before which all series are kept and the first one left of its
+ * generation? */
+static bool gap_below(struct engine *engine, uint32_t *first)
+{
+    const struct snapshots *snapshots = &engine->snapshots;
+    const struct waldir *dir = dir_of(engine, snapshots->covered.generation);
+    if (!snapshots->has_base || dir == NULL || waldir_count(dir) == 0) {
+        return false;
+    }
+    *first = waldir_at(dir, 0)->number;
+    return snapshots->covered.segment < *first;
+}
+
 /* Where the definitions of the checkpoint belong: as early as can be, unless there are older ones
  * that they must not hide or replace. Behind a gap nobody else has those that were made in it. */
-static struct position checkpoint_place(const struct engine *engine)
+static struct position checkpoint_place(struct engine *engine)
 {
     const struct pins *pins = &engine->pins;
     uint32_t now = waldir_generation(engine->dir);
     uint32_t oldest = pins->pasts_count > 0 ? pins->pasts[0].generation : now;
+    uint32_t first;
     struct position at = {now, engine->scan.checkpoint, UINT32_MAX, 0};
     at = past_common(engine, &at);
     if (!engine->snapshots.has_base && at.generation == oldest) {
@@ -115,6 +129,9 @@ static struct position checkpoint_place(const struct engine *engine)
         uint32_t before = waldir_at(engine->dir, i - 2)->number;
         uint32_t number = waldir_at(engine->dir, i - 1)->number;
         at.segment = number != before + 1 && before < at.segment ? before : at.segment;
+    }
+    if (at.generation == engine->snapshots.covered.generation && gap_below(engine, &first)) {
+        at.segment = first - 1 < at.segment ? first - 1 : at.segment;
     }
     return at;
 }
