@@ -23,6 +23,6 @@ wait_for 60 answers "http://127.0.0.1:$port/stats" || die "the emulator did not 
 for step in tokens refusals certificate federated imds arc app_service pairs quotas workspace script tls; do
     python3 tests/e2e/emulator_azure.py "$step" "$dir" "$port" "$tls_port" || die "step $step"
 done
-stop "$emulator" TERM 5 || die "the emulator did not end cleanly"
+stop "$emulator" TERM 60 || die "the emulator did not end cleanly"
 python3 tests/e2e/emulator_azure.py rows "$dir" "$port" "$tls_port" || die "step rows"
 echo "emulator_azure: all as expected"

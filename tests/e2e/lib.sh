@@ -113,21 +113,33 @@ drain() {
 # dump DIRECTORY FILE: `promtool tsdb dump`.
 dump() { "$promtool" tsdb dump "$1" >"$2" 2>"$dir/promtool.log" || die "promtool: $dir/promtool.log"; }
 
-# side_by_side FUNCTION PART...: FUNCTION PART in a subshell for each part, all at once; their output one after the other. What a
-# part started ends with it. False when one failed. To be called by itself, not in a condition: there `set -e` would not
-# hold in the parts.
+# ports_of INDEX COUNT: that part of the ports that free_ports may choose from. What is free is not yet bound: parts side by side that chose
+# from one range would now and then choose the same.
+ports_of() {
+    local first last each
+    read -r first last <<<"${WALSHIP_PORTS:-10000 32767}"
+    each=$(((last - first + 1) / $2))
+    echo "$((first + $1 * each)) $((first + ($1 + 1) * each - 1))"
+}
+
+# side_by_side FUNCTION PART...: FUNCTION PART in a subshell for each part, all at once, each with ports of its own; their output one
+# after the other. What a part started ends with it. False when one failed. To be called by itself, not in a condition: there
+# `set -e` would not hold in the parts.
 side_by_side() {
-    local function=$1 part code failed=0
+    local function=$1 part code failed=0 index=0
     local -A running=()
     shift
     for part in "$@"; do
         (
             # shellcheck disable=SC2030,SC2031 # each part has its own
             STARTED=()
+            WALSHIP_PORTS=$(ports_of "$index" "$#")
+            export WALSHIP_PORTS
             trap stop_all EXIT
             "$function" "$part"
         ) >"$top/$part.log" 2>&1 &
         running[$part]=$!
+        index=$((index + 1))
         # shellcheck disable=SC2031
         STARTED+=("$!")
     done
