@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The mixin's three remote-write alerts over walship's own pages. One live Prometheus, one walship for each situation; each
-walship's /metrics is read twice a second, and `promtool test rules` takes a page for a minute: 20 of them are 20 minutes. What
+walship's /metrics is read again and again, and `promtool test rules` takes a page for a minute: 20 of them are 20 minutes. What
 each alert compares is either a ratio of rates or two gauges, so stretching the time changes nothing but the waiting.
+
+A page is read once more has arrived and more was refused, so that a busy machine makes the minutes longer and nothing else.
 
   good        nothing fires
   dead        its receiver never answers: PrometheusRemoteWriteBehind
@@ -77,6 +79,11 @@ def metric(port, name):
     return 0
 
 
+def moved(ports):
+    """What grows as long as each situation lasts."""
+    return metric(ports["refusing"], "samples_failed_total"), metric(ports["good"], "samples_total"), metric(ports["slow"], "samples_total")
+
+
 def series_of(page):
     """The lines of one page, less the timestamps they don't have."""
     return dict(line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("prometheus_remote_storage_"))
@@ -132,16 +139,16 @@ def main():
         walship(name, port)
     for name, port in ports.items():
         wait_until(f"walship {name}", lambda port=port: ask(f"http://127.0.0.1:{port}/-/healthy"), 30)
-    time.sleep(5)
+    wait_until("the refusing one to take something", lambda: metric(ports["refusing"], "samples_total") > 0, SETTLE_S)
     Poison.wanted = True
     wait_until("a series that is refused to be given up", lambda: metric(ports["refusing"], "samples_failed_total") > 5, SETTLE_S)
     wait_until("the slow one to want more", lambda: metric(ports["slow"], "shards_desired") > 1, SETTLE_S)
     pages = {name: [] for name in SITUATIONS}
-    begun = time.monotonic()
-    for i in range(PAGES):
+    for _ in range(PAGES):
+        before = moved(ports)
         for name, port in ports.items():
             pages[name].append(ask(f"http://127.0.0.1:{port}/metrics"))
-        time.sleep(max(0, begun + (i + 1) / 2 - time.monotonic()))
+        wait_until("a minute to pass", lambda before=before: all(now > then for now, then in zip(moved(ports), before)), SETTLE_S)
     done = subprocess.run([PROMTOOL, "test", "rules", test_file(pages)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"FAIL alerts: {done.stdout}{done.stderr}")

@@ -72,6 +72,12 @@ received() {
         python3 -c 'import json, sys; print(sum(e["samples"] for e in json.load(sys.stdin)["endpoints"] if e["name"] == sys.argv[1]))' "$1"
 }
 
+# asked NAME: the receiver has had a request
+asked() {
+    curl -fsS --noproxy '*' "http://127.0.0.1:$port/stats" |
+        python3 -c 'import json, sys; sys.exit(not any(e["requests"] for e in json.load(sys.stdin)["endpoints"] if e["name"] == sys.argv[1]))' "$1"
+}
+
 says() { # NAME TEXT: the last output holds it
     if grep -qF -- "$2" "$dir/out"; then verdict "$1" ok; else verdict "$1" "not said: $2"; fi
 }
@@ -159,14 +165,17 @@ if mount -t tmpfs -o size=300k tmpfs "$full" 2>/dev/null; then
     sed -i 's/start_at: now/start_at: oldest/' "$dir/full.yml"
     mkdir "$full/state"
     dd if=/dev/zero of="$full/ballast" bs=1k count=140 status=none
+    # the state is there, nothing is accepted yet: what is accepted can't be saved
+    curl -fsS -m 20 --noproxy '*' -X POST "http://127.0.0.1:$port/fault?endpoint=full&status=503" >/dev/null
     start "$dir/full.log" "$walship" run --config "$dir/full.yml"
     pid=$STARTED_PID
-    sleep 0.3
+    wait_for 30 asked full || verdict "full state disk: requests come" "none came: $dir/full.log"
     dd if=/dev/zero of="$full/ballast2" bs=1k status=none 2>/dev/null || true
+    curl -fsS -m 20 --noproxy '*' -X DELETE "http://127.0.0.1:$port/fault?endpoint=full" >/dev/null
     all_there() { [ "$(received full)" -ge "$samples_a" ]; }
     if wait_for 30 all_there; then verdict "full state disk: shipping goes on" ok; else verdict "full state disk: shipping goes on" "$(received full) of $samples_a"; fi
     rm -f "$full"/ballast*
-    if stop "$pid" TERM 15; then verdict "and it stops cleanly when there is room again" ok; else verdict "and it stops cleanly when there is room again" "exit $?"; fi
+    if stop "$pid" TERM 60; then verdict "and it stops cleanly when there is room again" ok; else verdict "and it stops cleanly when there is room again" "exit $?"; fi
     before=$(received full)
     arrives "and nothing is sent again" full "$before"
 else

@@ -110,6 +110,14 @@ def metric(page, name, *parts):
     return None
 
 
+def is_caught_up(port):
+    """Whether the walship with its page at that port has read and settled all that is in the WAL. Before a page is answered the directory
+    is looked at; what a search or a series record to come holds back counts."""
+    page = ask(f"http://127.0.0.1:{port}/metrics").splitlines()
+    rows = [line for line in page if line.startswith(("walship_behind_bytes{", "walship_items_pending{", "walship_items_parked{"))]
+    return bool(rows) and all(line.endswith("} 0") for line in rows)
+
+
 @contextlib.contextmanager
 def database(path):
     """The emulator's, or walship's: read beside its owner, changed never."""

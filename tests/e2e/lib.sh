@@ -104,6 +104,12 @@ walship_kill() {
     stop "$walship" KILL || true
 }
 
+# caught_up PORT: the walship with its page there has read and settled all that is in the WAL (is_caught_up of lib.py).
+caught_up() {
+    curl -fsS -m 5 --noproxy '*' "http://127.0.0.1:$1/metrics" |
+        awk '/^walship_(behind_bytes|items_pending|items_parked)\{/ {rows++; waits += $NF} END {exit !(rows && !waits)}'
+}
+
 # drain: what is left, by a run that says itself whether all is settled.
 drain() {
     "$bin/walship" run --once --timeout 120s --config "$dir/walship.yml" >>"$dir/walship.log" 2>&1 ||
