@@ -184,7 +184,7 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
             domain->late_open--;
         }
         item_give(domain, item);
-        bool sent = item->end == ITEM_GOES || item->end >= ITEM_REJECTED;
+        bool sent = item_end_sent((enum item_end)item->end);
         if (sent && item->kind != ITEM_EXEMPLAR && item->t_ms > lane->newest_ms) {
             lane->newest_ms = item->t_ms;
         }

@@ -267,7 +267,7 @@ void folded_release(struct destination *destination);
 
 /* judge.c: what the destination would drop is not sent */
 struct ended_items { /* settled together */
-    uint64_t out_of_order, there;
+    uint64_t out_of_order, there, acked;
     struct engine_kinds stale; /* out of order */
     struct loss old, ahead, unsupported, rejected;
 };

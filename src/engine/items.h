@@ -76,8 +76,15 @@ enum item_end {
     ITEM_TOO_FAR_AHEAD,
     ITEM_UNSUPPORTED, /* by the protocol that is spoken */
     ITEM_REJECTED,    /* sent, but not among what the receiver says it wrote */
-    ITEM_THERE        /* the same, and maybe since it was there before */
+    ITEM_THERE,       /* the same, and maybe since it was there before; or so a search found */
+    ITEM_ACKED /* in a piece of a batch that was undone; earlier ones of its lane wait still */
 };
+
+/* The receiver has seen it, or will. */
+static inline bool item_end_sent(enum item_end end)
+{
+    return end == ITEM_GOES || end >= ITEM_REJECTED;
+}
 
 /* An item on its way. 32 bytes: there may be PENDING_ITEMS_MAX of them in a domain. */
 struct item {

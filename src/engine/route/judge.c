@@ -138,15 +138,15 @@ void judge_front(struct engine *engine, struct destination *destination,
                  const struct sender *sender, struct lane *lane)
 {
     ASSERT(lane->in_flight == 0);
-    if (!has_rules(destination)) {
-        return;
-    }
+    bool rules = has_rules(destination);
     uint32_t ended = 0;
     struct lane_walk walk;
     lane_walk_start(&walk, lane);
     while (ended < lane->count) {
         struct item *item = lane_walk_edit(&walk);
-        judge_item(engine, destination, sender, item);
+        if (rules) {
+            judge_item(engine, destination, sender, item);
+        }
         if (item->end == ITEM_GOES) {
             break;
         }
@@ -244,6 +244,9 @@ void judge_ended(struct ended_items *ended, const struct item *item, const struc
     case ITEM_THERE:
         ended->there++;
         return;
+    case ITEM_ACKED:
+        ended->acked++;
+        return;
     }
 }
 
@@ -285,6 +288,7 @@ void judge_account(struct engine *engine, struct destination *destination,
     destination->out_of_order += ended->out_of_order;
     kinds_sum(&destination->kinds.stale, &ended->stale);
     destination->counts[STORE_ALREADY_THERE] += ended->there;
+    destination->counts[STORE_ACKED] += ended->acked;
     account_loss(engine, destination, LOSS_UNSUPPORTED, &ended->unsupported);
     account_loss(engine, destination, LOSS_REJECTED, &ended->rejected);
     account_loss(engine, destination, LOSS_TOO_OLD, &ended->old);

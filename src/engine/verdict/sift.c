@@ -61,7 +61,8 @@ static struct stretch stretch_fill(struct sift *sift, const struct destination *
         sift->open[place] = place;
         sift->sets[place] = item->set;
         sift->fates[place] = goes ? FATE_OPEN : FATE_JUDGED;
-        sift->times[place] = goes && item->kind != ITEM_EXEMPLAR ? item->t_ms : TIMELESS;
+        bool sent = item_end_sent((enum item_end)item->end);
+        sift->times[place] = sent && item->kind != ITEM_EXEMPLAR ? item->t_ms : TIMELESS;
         sift->late[place] = item->late;
         struct position at = ring_of(&domain->ring, item->record)->at;
         sift->enters[place] =

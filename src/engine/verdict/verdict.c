@@ -489,7 +489,8 @@ bool verdict_smaller(struct engine *engine, struct destination *destination, str
     return true;
 }
 
-/* The fronts of its lanes whose end is known to be good. */
+/* What has a good end keeps it: at once in front of its lane, else when all before it have theirs.
+ */
 void verdict_leave(struct engine *engine, struct destination *destination, struct sender *sender,
                    struct batch *batch)
 {
@@ -498,27 +499,23 @@ void verdict_leave(struct engine *engine, struct destination *destination, struc
     for (size_t i = 0; i < batch->parts_count; i++) {
         struct batch_part *part = &batch->parts[i];
         struct lane *lane = &destination->lanes[part->lane];
-        uint32_t acked = 0, there = 0, judged = 0;
-        for (uint32_t k = 0; k < part->count; k++) {
-            enum fate fate = (enum fate)sift->fates[place + k];
-            if (fate != FATE_ACKED && fate != FATE_THERE && fate != FATE_JUDGED) {
-                break;
+        uint32_t ended = 0;
+        struct lane_walk walk;
+        lane_walk_start(&walk, lane);
+        for (uint32_t k = 0; k < part->count; k++, place++) {
+            struct item *item = lane_walk_edit(&walk);
+            enum fate fate = (enum fate)sift->fates[place];
+            if (fate == FATE_ACKED || fate == FATE_THERE) {
+                item->end = fate == FATE_ACKED ? ITEM_ACKED : ITEM_THERE;
+                sender->samples += fate == FATE_ACKED;
             }
-            acked += fate == FATE_ACKED;
-            there += fate == FATE_THERE;
-            judged += fate == FATE_JUDGED;
-        }
-        place += part->count;
-        uint32_t ended = acked + there + judged;
-        if (ended == 0) {
-            continue;
+            ended += ended == k && item->end != ITEM_GOES;
         }
         part->count -= ended;
         lane->in_flight = part->count;
-        domain_settle(engine, destination->domains[lane->domain], lane, ended);
-        destination->counts[STORE_ACKED] += acked;
-        destination->counts[STORE_ALREADY_THERE] += there;
-        sender->samples += acked;
+        if (ended > 0) {
+            domain_settle(engine, destination->domains[lane->domain], lane, ended);
+        }
     }
     sift_free(batch->sift);
     batch->sift = NULL;

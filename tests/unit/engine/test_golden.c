@@ -43,6 +43,7 @@ static const char *const refusals[] = {"poison",
                                        "cut_off",
                                        "partly_taken",
                                        "stumbles",
+                                       "stumbles_moved",
                                        "refuses_all",
                                        "given_up",
                                        "redirects"};
