@@ -161,7 +161,7 @@ static void drain_step(struct world *world)
 
 /* A receiver that takes samples in order only is asked for one item at a time how much it has, as
  * slowly as the quota of its endpoint goes, or what 429s have taught of one: there the time counts
- * from the last item that got its end. */
+ * from the last item that got its end, for the homes as well: what is searched holds its shards. */
 static void search_look(struct world *world)
 {
     bool orderly = false;
@@ -175,7 +175,8 @@ static void search_look(struct world *world)
         ended += stats.counts[STORE_ACKED] + stats.counts[STORE_ALREADY_THERE] +
                  stats.counts[STORE_DROPPED] + stats.counts[STORE_LOST];
     }
-    bool search = world->phase == PHASE_DRAIN || world->phase == PHASE_STOP;
+    bool search =
+        world->phase == PHASE_HEAL || world->phase == PHASE_DRAIN || world->phase == PHASE_STOP;
     if (orderly && search && ended != world->ended && world->phase_ms != INT64_MAX) {
         int64_t last_ms = world->healed_ms + SEARCH_MS;
         world->phase_ms = earlier(world->now_ms + LIVENESS_MS, last_ms);
