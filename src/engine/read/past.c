@@ -23,7 +23,7 @@ bool past_is(const struct engine *engine, uint32_t generation)
     return past_of(engine, generation) != NULL;
 }
 
-struct waldir *dir_of(struct engine *engine, uint32_t generation)
+struct waldir *dir_of(const struct engine *engine, uint32_t generation)
 {
     const struct past *past = past_of(engine, generation);
     if (past != NULL) {

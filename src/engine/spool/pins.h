@@ -128,7 +128,8 @@ bool pin_is_there(struct engine *engine, const struct pin *pin);
 /* ---- past.c ---- */
 void pasts_load(struct engine *engine);
 bool pasts_look(struct engine *engine); /* false: not all could be; what was known stays */
-struct waldir *dir_of(struct engine *engine, uint32_t generation); /* NULL: nothing is left of it */
+/* NULL: nothing is left of it */
+struct waldir *dir_of(const struct engine *engine, uint32_t generation);
 bool past_is(const struct engine *engine, uint32_t generation);
 /* The WAL has another life: what is pinned of the one before stays readable. */
 void past_begin(struct engine *engine, uint32_t generation);

@@ -347,11 +347,14 @@ static struct position low_segment(const struct engine *engine)
 static struct position wanted_segment(const struct engine *engine)
 {
     struct position wanted = low_segment(engine);
-    bool here = wanted.generation == waldir_generation(engine->dir);
-    for (size_t i = 1; here && engine->snapshots.has_base && i < waldir_count(engine->dir); i++) {
-        uint32_t number = waldir_at(engine->dir, i)->number;
-        bool gap = number != waldir_at(engine->dir, i - 1)->number + 1;
-        wanted.segment = gap && number > wanted.segment ? number : wanted.segment;
+    const struct waldir *dir = dir_of(engine, wanted.generation);
+    size_t count = engine->snapshots.has_base && dir != NULL ? waldir_count(dir) : 0;
+    uint32_t before = wanted.segment; /* that of the low place may be gone itself */
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = waldir_at(dir, i)->number;
+        wanted.segment =
+            number > before + 1 || (i == 0 && number > before) ? number : wanted.segment;
+        before = number;
     }
     return wanted;
 }
