@@ -278,16 +278,24 @@ static size_t reader_step(struct engine *engine, struct reader *reader)
     return done;
 }
 
-/* Readers between records at the same place become one. */
+/* Between records, at this very place. Its ordinal alone does not tell: records that one reader has
+ * seen may be damaged by the time that another one counts. */
+static bool stands_at(const struct reader *reader, const struct mark *mark)
+{
+    struct mark here = reader_mark(reader);
+    return !reader->has_record && position_compare(&here.at, &mark->at) == 0 &&
+           here.offset == mark->offset;
+}
+
+/* Readers at the same place become one. */
 static void readers_merge(struct engine *engine)
 {
     for (size_t i = 0; i < engine->readers_count; i++) {
         struct reader *reader = engine->readers[i];
-        struct position at = tail_position(reader->tail);
+        struct mark here = reader_mark(reader);
         for (size_t k = engine->readers_count; !reader->has_record && k > i + 1; k--) {
             struct reader *other = engine->readers[k - 1];
-            struct position there = tail_position(other->tail);
-            if (other->has_record || position_compare(&at, &there) != 0) {
+            if (!stands_at(other, &here)) {
                 continue;
             }
             while (other->domains_count > 0) {
@@ -296,7 +304,8 @@ static void readers_merge(struct engine *engine)
                 reader_attach(reader, domain);
             }
             reader_free(engine, other);
-            trace_line(engine, "readers meet at segment %u record %u", at.segment, at.record);
+            trace_line(engine, "readers meet at segment %u record %u", here.at.segment,
+                       here.at.record);
         }
     }
 }
@@ -357,10 +366,8 @@ void readers_run(struct engine *engine)
 static void domain_place(struct engine *engine, struct domain *domain)
 {
     for (size_t i = 0; i < engine->readers_count; i++) {
-        struct reader *reader = engine->readers[i];
-        struct position at = tail_position(reader->tail);
-        if (!reader->has_record && position_compare(&at, &domain->next.at) == 0) {
-            reader_attach(reader, domain);
+        if (stands_at(engine->readers[i], &domain->next)) {
+            reader_attach(engine->readers[i], domain);
             return;
         }
     }
