@@ -45,7 +45,7 @@ static const char apart[] =
     "\n## Refused (400, 409, 422)\n\n"
     "What is refused is taken apart by halves from the front; a piece that is taken is settled, so "
     "nothing is sent in another order than before. What is refused alone is asked for again after "
-    "the endpoint took something else that was sent later; refused once more, it is quarantined: "
+    "the endpoint took something else that was sent later, and since it was ill last; refused once more, it is quarantined: "
     "`rejected` in the "
     "ledger, with labels and the receiver's words. One such item costs log2(batch) + 4 further "
     "requests at most. When the rest of its series in that batch is refused too, or the series "

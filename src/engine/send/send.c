@@ -116,6 +116,7 @@ static void batch_failed(struct engine *engine, struct destination *destination,
     sender->failures++;
     struct engine_kinds kinds = batch_kinds(batch);
     kinds_sum(&sender->kinds.retried, &kinds);
+    verdict_disturbed(engine, sender, batch);
     if (verdict == VERDICT_FAILED) {
         verdict_failed(engine, destination, sender, batch);
         if (batch->state == BATCH_READY) {

@@ -123,6 +123,9 @@ struct refusal_seen {
     bool sure; /* need not be asked again */
 };
 void sift_refused(struct sift *sift, const struct refusal_seen *seen);
+/* No verdict on the present piece: the endpoint is ill. What it took before then shows no more that
+ * the next refusal is the piece's own. */
+void sift_disturbed(struct sift *sift, const struct progress *progress);
 /* True: another piece is to be chosen; false: the same again. */
 bool sift_failed(struct sift *sift, const struct progress *progress);
 

@@ -175,6 +175,14 @@ static void culprit(struct sift *sift, const struct refusal_seen *seen)
     }
 }
 
+void sift_disturbed(struct sift *sift, const struct progress *progress)
+{
+    uint32_t index;
+    if (sift->wanted_count > 0 && is_alone(sift, sift_first_wanted(sift), &index)) {
+        sift->alone[index].posted = progress->posted;
+    }
+}
+
 /* For their times each may be refused for a reason of its own: not the rest of the series again,
  * but its first item. */
 static void series_part(struct sift *sift)

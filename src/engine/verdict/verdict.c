@@ -403,6 +403,15 @@ void verdict_refused(struct engine *engine, struct destination *destination, str
     go_on(engine, destination, sender, batch);
 }
 
+/* Neither taken nor refused, but as the endpoint is now. */
+void verdict_disturbed(struct engine *engine, const struct sender *sender, struct batch *batch)
+{
+    if (batch->sift != NULL) {
+        struct progress progress = progress_of(engine, sender);
+        sift_disturbed(batch->sift, &progress);
+    }
+}
+
 void verdict_unsure(struct batch *batch)
 {
     batch->maybe = true;

@@ -45,6 +45,7 @@ static const char *const refusals[] = {"poison",
                                        "stumbles",
                                        "stumbles_moved",
                                        "refuses_all",
+                                       "refused_ill",
                                        "given_up",
                                        "redirects"};
 
