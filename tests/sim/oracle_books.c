@@ -432,7 +432,7 @@ static void item_count(struct oracle *oracle, const struct oracle_destination *d
                      given_up(oracle, destination, number);
     totals->blurred += excuse == EXCUSE_GONE || excuse == EXCUSE_START || excuse == EXCUSE_JUDGED;
     /* of what nobody sends it is not seen here whether it was read before it went */
-    bool silent = oracle_takes(destination, item) != ORACLE_TAKES;
+    bool silent = excuse == EXCUSE_DROPPED || oracle_takes(destination, item) != ORACLE_TAKES;
     totals->blurred += silent && (item->removed || oracle->damaged || oracle->forgetful);
     if (excuse == EXCUSE_NONE) {
         report_violation(oracle->report, "%s: %s never arrived and is on no account",

@@ -167,7 +167,9 @@ static void stats_check(struct world *world)
                              (unsigned long long)fates);
         }
         const struct conf_destination *conf = &world->scenario.conf->destinations[i];
-        bool calm = world->scenario.calm[i] && conf->queue.max_samples_per_send >= 300;
+        bool narrow = conf->queue.max_samples_per_send < 300 || /* as slow as its requests are */
+                      conf->queue.max_bytes_per_send < 1 << 20;
+        bool calm = world->scenario.calm[i] && !narrow;
         if (calm && !world->stopping && !world->scenario.suspends &&
             stats.lag_ms > conf->queue.batch_send_deadline_ms + LAG_MS_MAX) {
             report_violation(world->report, "%s: an item waits for %lld ms without cause",
