@@ -434,5 +434,8 @@ void oracle_state_lost(struct oracle *oracle)
         destination->committed = false;
         destination->capped = true;
     }
+    for (uint32_t k = 0; k < oracle->items_count; k++) {
+        oracle->items[k].spent = oracle->items[k].spent || oracle->items[k].removed;
+    }
     oracle->state_lost = true;
 }

@@ -64,6 +64,7 @@ struct oracle_item {
     bool removed;   /* its segment was deleted */
     bool kept;      /* and the spool had it then: no excuse */
     bool defined;   /* and all series known before it */
+    bool spent;     /* as the state was lost: what had settled it need not have kept it */
     bool gone;      /* with an earlier life of the WAL: no file of its name has it any more */
     bool copied;    /* the copy of the directory has it */
     bool back;      /* it was gone, and came back with the copy */

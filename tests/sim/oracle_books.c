@@ -128,6 +128,21 @@ static bool given_up(const struct oracle *oracle, const struct oracle_destinatio
            lost_as(oracle, destination, &oracle->items[number], LOSS_BUDGET);
 }
 
+/* To be sent only since the state was lost: it lies before the start that was saved. */
+static enum excuse skipped_out(const struct oracle_destination *destination,
+                               const struct oracle_item *item, uint32_t number)
+{
+    if (number >= destination->skipped && item->t_ms >= destination->skipped_ms) {
+        return EXCUSE_NONE;
+    }
+    if (item->spent && item->removed) {
+        return EXCUSE_START; /* it was settled, and so the spool need not have had it any more */
+    }
+    /* a receiver has newer ones of the series: whether it had this one, too, nobody can know */
+    bool newer = destination->lanes[item->series].newest > number + 1;
+    return destination->judge.order != FAKE_ORDER_ANY && newer ? EXCUSE_REFUSED : EXCUSE_NONE;
+}
+
 /* Why an item that did not arrive is no loss, or one that is on the books. */
 static enum excuse excuse_of(const struct oracle *oracle,
                              const struct oracle_destination *destination,
@@ -156,12 +171,9 @@ static enum excuse excuse_of(const struct oracle *oracle,
          lost_as(oracle, destination, item, LOSS_SERVER_ERROR))) {
         return EXCUSE_REFUSED;
     }
-    /* sent only since the state was lost, to a receiver that has newer ones of the series: whether
-     * it had this one, too, nobody can know any more */
-    if ((number < destination->skipped || item->t_ms < destination->skipped_ms) &&
-        destination->judge.order != FAKE_ORDER_ANY &&
-        destination->lanes[item->series].newest > number + 1) {
-        return EXCUSE_REFUSED;
+    enum excuse skipped = skipped_out(destination, item, number);
+    if (skipped != EXCUSE_NONE) {
+        return skipped;
     }
     /* the state was lost, and with it that earlier lives had other lanes: what they sent is
      * searched for as if it had left in the order of these */
