@@ -8,16 +8,13 @@
 #include "state.h"
 #include "walscan.h"
 
-#include <getopt.h>
 #include <inttypes.h>
-#include <walship/conf_yaml.h>
 #include <walship/mem.h>
 
 enum { OUT_BYTES_MAX = 1 << 30 }; /* one series in all destinations, then it is printed */
 
 struct command {
-    const char *file, *text, *http_config;
-    bool json;
+    struct read_args args;
     struct conf_page *page; /* how it is asked for; NULL: as nobody */
     struct conf *conf;
     struct selector *selector;
@@ -29,61 +26,22 @@ struct command {
     struct buf out;
 };
 
-static int usage(const char *text, const char *value)
-{
-    (void)fprintf(stderr, "walship explain: %s%s; see walship --help\n", text, value);
-    return 2;
-}
-
 static int failed(const char *text)
 {
     (void)fprintf(stderr, "walship explain: %s\n", text);
     return 1;
 }
 
-/* 0, or the exit code of a usage error. */
-static int args_parse(struct command *command, int argc, char **argv)
-{
-    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-                                          {"http-config", required_argument, NULL, 'h'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {NULL, 0, NULL, 0}};
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        if (option == 'c') {
-            command->file = optarg;
-        } else if (option == 'h') {
-            command->http_config = optarg;
-        } else if (option == 'j') {
-            command->json = true;
-        } else {
-            return usage("unknown option or missing value: ", argv[optind - 1]);
-        }
-    }
-    if (optind + 1 != argc) {
-        return optind == argc ? usage("no selector given", "")
-                              : usage("one selector only, not also ", argv[optind + 1]);
-    }
-    command->text = argv[optind];
-    return command->file == NULL ? usage("--config F is missing", "") : 0;
-}
-
 static int inputs_open(struct command *command)
 {
     struct err err = {0};
-    struct conf_problems problems;
-    command->selector = selector_new(command->text, &err);
+    command->selector = selector_new(command->args.text, &err);
     if (command->selector == NULL) {
-        return usage(err.text, "");
+        return read_args_usage(&command->args, err.text, "");
     }
-    conf_problems_init(&problems);
-    bool good = conf_yaml_load(command->file, &problems, &command->conf);
-    if (!good) {
-        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
-    }
-    conf_problems_release(&problems);
-    return good && live_page(command->http_config, &command->page) ? 0 : 1;
+    command->conf = read_args_conf(&command->args);
+    bool good = command->conf != NULL && live_page(command->args.http_config, &command->page);
+    return good ? 0 : 1;
 }
 
 /* Every series of the WAL, the checkpoint's too; damage is passed over: `wal stat` says it. */
@@ -193,7 +151,7 @@ static int run(struct command *command)
     explain_init(&explain, command->conf, &command->out);
     explain.live = command->shards.count > 0 ? &command->shards : NULL;
     bool good =
-        command->json ? json_report(command, &explain, &json) : text_report(command, &explain);
+        command->args.json ? json_report(command, &explain, &json) : text_report(command, &explain);
     explain_release(&explain);
     return good ? 0 : 1;
 }
@@ -202,7 +160,7 @@ int cmd_explain(int argc, char **argv)
 {
     struct command command = {0};
     ASSERT(argc >= 1 && argv != NULL);
-    int code = args_parse(&command, argc, argv);
+    int code = read_args_parse(&command.args, argc, argv, "a selector");
     if (code != 0) {
         return code;
     }

@@ -170,18 +170,18 @@ static void report(const struct state *state, struct buf *out)
     const struct store_image *image = &state->look.image;
     struct json json;
     json_init(&json, out);
-    if (state->json) {
+    if (state->args.json) {
         json_open(&json, NULL, '{');
         json_open(&json, "destinations", '[');
     }
     for (size_t i = 0; i < image->destinations_count; i++) {
-        if (state->json) {
+        if (state->args.json) {
             json_destination(&json, &state->look, &image->destinations[i]);
         } else {
             text_destination(out, &state->look, &image->destinations[i]);
         }
     }
-    if (state->json) {
+    if (state->args.json) {
         json_close(&json, ']');
         json_close(&json, '}');
         state_text(out, "\n");

@@ -181,7 +181,7 @@ int cmd_status(int argc, char **argv)
     buf_init(&view.live, HTTP_RESPONSE_BYTES_MAX);
     struct conf_page *page = NULL;
     int code = state_open(&view.state, argc, argv, true);
-    if (code == 0 && !live_page(view.state.http_config, &page)) {
+    if (code == 0 && !live_page(view.state.args.http_config, &page)) {
         code = 1;
     }
     if (code == 0) {
@@ -191,7 +191,7 @@ int cmd_status(int argc, char **argv)
             struct live_ask ask = {view.state.conf, page, view.url, HTTP_RESPONSE_BYTES_MAX};
             (void)live_fetch(&ask, &view.live, &view.why);
         }
-        if (view.state.json) {
+        if (view.state.args.json) {
             json_report(&out, &view);
         } else {
             text_report(&out, &view);

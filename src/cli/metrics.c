@@ -31,23 +31,27 @@ void metrics_release(struct metrics_view *view)
     *view = (struct metrics_view){0};
 }
 
-bool metrics_next(const struct metrics_view *view, struct metrics_walk *walk,
-                  const struct engine_destination_stats **destination,
-                  const struct engine_endpoint_stats **endpoint)
+bool metrics_next(const struct metrics_view *view, struct metrics_walk *walk)
 {
-    while (walk->destination < view->engine.destinations_count &&
-           walk->endpoint >= view->destinations[walk->destination].endpoints_count) {
-        walk->destination++;
-        walk->endpoint = 0;
+    while (walk->destination == NULL || walk->at == walk->destination->endpoints_count) {
+        if (walk->next == view->engine.destinations_count) {
+            return false;
+        }
+        walk->destination = &view->destinations[walk->next++];
+        walk->at = 0;
     }
-    if (walk->destination >= view->engine.destinations_count) {
-        return false;
-    }
-    ASSERT(walk->index < view->endpoints_count);
-    *destination = &view->destinations[walk->destination];
-    *endpoint = &view->endpoints[walk->index++];
-    walk->endpoint++;
+    ASSERT(walk->all < view->endpoints_count);
+    walk->endpoint = &view->endpoints[walk->all++];
+    walk->at++;
+    walk->labels[0] = (struct expo_label){"remote_name", walk->destination->name};
+    walk->labels[1] = (struct expo_label){"url", walk->endpoint->url};
     return true;
+}
+
+bool metrics_here(const struct metrics_walk *walk, const struct expo_metric *metric,
+                  struct buf *out, double value)
+{
+    return expo_value(out, metric, walk->labels, 2, value);
 }
 
 static double value_of(const struct metric *row, const void *from)
@@ -96,13 +100,9 @@ static bool by_destination(const struct metrics_view *view, const struct metric 
 static bool by_endpoint(const struct metrics_view *view, const struct metric *row, struct buf *out)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (ok && metrics_next(view, &walk, &destination, &endpoint)) {
-        const struct expo_label labels[] = {{"remote_name", destination->name},
-                                            {"url", endpoint->url}};
-        ok = expo_value(out, &row->head, labels, ARRAY_COUNT(labels), value_of(row, endpoint));
+    while (ok && metrics_next(view, &walk)) {
+        ok = metrics_here(&walk, &row->head, out, value_of(row, walk.endpoint));
     }
     return ok;
 }

@@ -72,12 +72,18 @@ void metrics_release(struct metrics_view *view);
 MUST_USE bool metrics_page(const struct metrics_view *view, struct buf *out);
 MUST_USE bool metrics_document(struct buf *out); /* docs/METRICS.md */
 
-/* Endpoint by endpoint with its destination, for rows of their own. */
+/* Endpoint by endpoint with its destination, for rows of their own: from {0}. */
 struct metrics_walk {
-    size_t destination, endpoint, index;
+    const struct engine_destination_stats *destination;
+    const struct engine_endpoint_stats *endpoint;
+    struct expo_label labels[3]; /* remote_name, url, and room for one more */
+    size_t at, all;              /* endpoints so far: of this destination, of all */
+    size_t next;                 /* destination behind this one */
 };
-bool metrics_next(const struct metrics_view *view, struct metrics_walk *walk,
-                  const struct engine_destination_stats **destination,
-                  const struct engine_endpoint_stats **endpoint);
+/* False: there is none more. */
+bool metrics_next(const struct metrics_view *view, struct metrics_walk *walk);
+/* One line with remote_name and url. */
+bool metrics_here(const struct metrics_walk *walk, const struct expo_metric *metric,
+                  struct buf *out, double value);
 
 #endif

@@ -129,14 +129,10 @@ static bool failed_write(const struct metrics_view *view, const struct expo_metr
                          struct buf *out, kind_fn *kind)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (ok && metrics_next(view, &walk, &destination, &endpoint)) {
-        const struct expo_label labels[] = {{"remote_name", destination->name},
-                                            {"url", endpoint->url}};
-        ok = expo_value(out, metric, labels, ARRAY_COUNT(labels),
-                        (double)failed_of(destination, endpoint, walk.endpoint == 1, kind));
+    while (ok && metrics_next(view, &walk)) {
+        uint64_t failed = failed_of(walk.destination, walk.endpoint, walk.at == 1, kind);
+        ok = metrics_here(&walk, metric, out, (double)failed);
     }
     return ok;
 }

@@ -41,12 +41,9 @@ static bool by_endpoint(const struct metrics_view *view, const struct expo_metri
                         quota_value_fn *value, struct buf *out)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (ok && metrics_next(view, &walk, &destination, &endpoint)) {
-        struct expo_label labels[3] = {{"remote_name", destination->name}, {"url", endpoint->url}};
-        ok = dimensions_write(metric, &endpoint->quota, labels, value, out);
+    while (ok && metrics_next(view, &walk)) {
+        ok = dimensions_write(metric, &walk.endpoint->quota, walk.labels, value, out);
     }
     return ok;
 }

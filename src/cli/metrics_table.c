@@ -57,30 +57,21 @@ static bool highest(const struct metrics_view *view, const struct expo_metric *m
     return expo_value(out, metric, NULL, 0, (double)whole_seconds(newest_ms));
 }
 
-typedef double endpoint_value_fn(const struct engine_destination_stats *destination,
-                                 const struct engine_endpoint_stats *endpoint, bool first);
+typedef double endpoint_value_fn(const struct engine_endpoint_stats *endpoint);
 
 static bool each_endpoint(const struct metrics_view *view, const struct expo_metric *metric,
                           struct buf *out, endpoint_value_fn *value)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (ok && metrics_next(view, &walk, &destination, &endpoint)) {
-        const struct expo_label labels[] = {{"remote_name", destination->name},
-                                            {"url", endpoint->url}};
-        ok = expo_value(out, metric, labels, ARRAY_COUNT(labels),
-                        value(destination, endpoint, walk.endpoint == 1));
+    while (ok && metrics_next(view, &walk)) {
+        ok = metrics_here(&walk, metric, out, value(walk.endpoint));
     }
     return ok;
 }
 
-static double due_of(const struct engine_destination_stats *destination,
-                     const struct engine_endpoint_stats *endpoint, bool first)
+static double due_of(const struct engine_endpoint_stats *endpoint)
 {
-    (void)destination;
-    (void)first;
     return (double)whole_seconds(endpoint->newest_due_ms);
 }
 
@@ -90,11 +81,8 @@ static bool queue_highest(const struct metrics_view *view, const struct expo_met
     return each_endpoint(view, metric, out, due_of);
 }
 
-static double done_of(const struct engine_destination_stats *destination,
-                      const struct engine_endpoint_stats *endpoint, bool first)
+static double done_of(const struct engine_endpoint_stats *endpoint)
 {
-    (void)destination;
-    (void)first;
     return (double)whole_seconds(endpoint->newest_done_ms);
 }
 
@@ -108,26 +96,20 @@ static bool durations(const struct metrics_view *view, const struct expo_metric 
                       struct buf *out)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (ok && metrics_next(view, &walk, &destination, &endpoint)) {
-        const struct expo_label labels[] = {{"remote_name", destination->name},
-                                            {"url", endpoint->url}};
+    while (ok && metrics_next(view, &walk)) {
+        const struct engine_endpoint_stats *endpoint = walk.endpoint;
         const struct expo_histogram histogram = {engine_duration_bounds, endpoint->durations.counts,
                                                  ENGINE_DURATION_BOUNDS,
                                                  endpoint->durations.sum_seconds};
-        ok = expo_histogram(out, metric, labels, ARRAY_COUNT(labels), &histogram);
+        ok = expo_histogram(out, metric, walk.labels, 2, &histogram);
     }
     return ok;
 }
 
-static double one(const struct engine_destination_stats *destination,
-                  const struct engine_endpoint_stats *endpoint, bool first)
+static double one(const struct engine_endpoint_stats *endpoint)
 {
-    (void)destination;
     (void)endpoint;
-    (void)first;
     return 1;
 }
 
@@ -137,11 +119,8 @@ static bool one_shard_at_least(const struct metrics_view *view, const struct exp
     return each_endpoint(view, metric, out, one);
 }
 
-static double capacity_of(const struct engine_destination_stats *destination,
-                          const struct engine_endpoint_stats *endpoint, bool first)
+static double capacity_of(const struct engine_endpoint_stats *endpoint)
 {
-    (void)destination;
-    (void)first;
     return endpoint->slots > 0 ? (double)PENDING_ITEMS_MAX / endpoint->slots : 0;
 }
 
@@ -187,17 +166,12 @@ static bool endpoint_states(const struct metrics_view *view, const struct expo_m
                             struct buf *out)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (metrics_next(view, &walk, &destination, &endpoint)) {
+    while (metrics_next(view, &walk)) {
         for (unsigned state = 0; ok && state < ENDPOINT_STATES; state++) {
-            const struct expo_label labels[] = {
-                {"remote_name", destination->name},
-                {"url", endpoint->url},
-                {"state", endpoint_state_name((enum endpoint_state)state)}};
-            ok = expo_value(out, metric, labels, ARRAY_COUNT(labels),
-                            (unsigned)endpoint->state == state);
+            walk.labels[2] =
+                (struct expo_label){"state", endpoint_state_name((enum endpoint_state)state)};
+            ok = expo_value(out, metric, walk.labels, 3, (unsigned)walk.endpoint->state == state);
         }
     }
     return ok;
@@ -208,18 +182,15 @@ static bool each_token(const struct metrics_view *view, const struct expo_metric
                        struct buf *out, bool expiry)
 {
     struct metrics_walk walk = {0};
-    const struct engine_destination_stats *destination;
-    const struct engine_endpoint_stats *endpoint;
     bool ok = true;
-    while (ok && metrics_next(view, &walk, &destination, &endpoint)) {
-        const struct expo_label labels[] = {{"remote_name", destination->name},
-                                            {"url", endpoint->url}};
+    while (ok && metrics_next(view, &walk)) {
+        const struct engine_endpoint_stats *endpoint = walk.endpoint;
         bool never = expiry && endpoint->token_expires_in_ms == INT64_MAX;
         if (!endpoint->has_identity || never) {
             continue;
         }
         int64_t ms = expiry ? endpoint->token_expires_in_ms : endpoint->token_age_ms;
-        ok = expo_value(out, metric, labels, ARRAY_COUNT(labels), (double)ms / 1000);
+        ok = metrics_here(&walk, metric, out, (double)ms / 1000);
     }
     return ok;
 }

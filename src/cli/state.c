@@ -2,70 +2,33 @@
 #include "state.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
-#include <walship/conf_yaml.h>
 #include <walship/mem.h>
-
-static int usage(const char *command, const char *text, const char *value)
-{
-    (void)fprintf(stderr, "walship %s: %s%s; see walship --help\n", command, text, value);
-    return 2;
-}
-
-/* 0, or the exit code of a usage error. */
-static int args_parse(struct state *state, int argc, char **argv, const char **file)
-{
-    static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-                                          {"http-config", required_argument, NULL, 'h'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {NULL, 0, NULL, 0}};
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        if (option == 'c') {
-            *file = optarg;
-        } else if (option == 'h') {
-            state->http_config = optarg;
-        } else if (option == 'j') {
-            state->json = true;
-        } else {
-            return usage(argv[0], "unknown option or missing value: ", argv[optind - 1]);
-        }
-    }
-    if (optind < argc) {
-        return usage(argv[0], "unexpected argument ", argv[optind]);
-    }
-    return *file == NULL ? usage(argv[0], "--config F is missing", "") : 0;
-}
 
 int state_open(struct state *state, int argc, char **argv, bool asks)
 {
-    struct conf_problems problems;
     struct err err = {0};
-    const char *file = NULL;
-    ASSERT(argc >= 1 && argv != NULL);
     *state = (struct state){0};
-    int code = args_parse(state, argc, argv, &file);
-    if (code == 0 && state->http_config != NULL && !asks) {
-        code = usage(argv[0], "it asks nobody, so there is no use for --http-config ",
-                     state->http_config);
+    struct read_args *args = &state->args;
+    int code = read_args_parse(args, argc, argv, NULL);
+    if (code == 0 && args->http_config != NULL && !asks) {
+        code = read_args_usage(args, "it asks nobody, so there is no use for --http-config ",
+                               args->http_config);
     }
     if (code != 0) {
         return code;
     }
-    conf_problems_init(&problems);
-    if (!conf_yaml_load(file, &problems, &state->conf)) {
-        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
-        code = 1;
-    } else if (!store_look(state->conf->state_dir, &state->look, &err)) {
-        (void)fprintf(stderr, "walship %s: %s\n", argv[0], err.text);
-        code = 1;
+    state->conf = read_args_conf(args);
+    if (state->conf == NULL) {
+        return 1;
     }
-    conf_problems_release(&problems);
-    return code;
+    if (!store_look(state->conf->state_dir, &state->look, &err)) {
+        (void)fprintf(stderr, "walship %s: %s\n", args->command, err.text);
+        return 1;
+    }
+    return 0;
 }
 
 void state_release(struct state *state)

@@ -3,17 +3,17 @@
 #ifndef CLI_STATE_H
 #define CLI_STATE_H
 
+#include "read_args.h"
+
 #include <walship/buf.h>
-#include <walship/conf.h>
 #include <walship/store_sqlite_look.h>
 
 enum { STATE_TEXT_BYTES_MAX = 256 << 20 };
 
 struct state {
+    struct read_args args;
     struct conf *conf;
     struct store_look look;
-    bool json;
-    const char *http_config; /* of a command that asks the page; NULL: none */
 };
 
 /* asks: whether --http-config makes sense. 0, or the exit code; what was wrong was said. Release in
