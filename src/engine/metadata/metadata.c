@@ -79,26 +79,28 @@ static struct rw_text name_of(const struct label *labels, size_t count)
 }
 
 /* Over 2.0 what is told of a series goes with it, whatever rules make of its name: Prometheus has
- * it by ref. Here it is known by names, so by the one that it gets too. */
-static void renamed_note(struct engine *engine, uint32_t set, struct rw_text name,
-                         const struct rw_metadata *metadata)
+ * it by ref. Here it is known by names, so by the one that it gets too. Whatever the destination
+ * speaks now: that may change while its routes stay. */
+void metadata_rename(struct engine *engine, const struct destination *destination, uint32_t set,
+                     const struct route *route)
 {
-    for (size_t i = 0; i < engine->destinations_count; i++) {
-        struct destination *destination = &engine->destinations[i];
-        if (destination->version != RW_2 || destination->rules->relabel_count == 0) {
-            continue;
-        }
-        const struct route *route = route_of(engine, destination, set);
-        if (route->end != ROUTE_GOES || route->set == set) {
-            continue;
-        }
-        size_t count = labels_get(engine->labels, route->set, engine->label_room, LABELS_FINAL_MAX);
-        struct rw_metadata made = *metadata;
-        made.family = name_of(engine->label_room, count);
-        if (made.family.count != name.count ||
-            memcmp(made.family.bytes, name.bytes, name.count) != 0) {
-            (void)families_put(engine->metadata.renamed, &made);
-        }
+    struct metadata *metadata = &engine->metadata;
+    struct rw_metadata known;
+    ASSERT(metadata->families != NULL && metadata->renamed != NULL);
+    if (destination->rules->relabel_count == 0 || route->end != ROUTE_GOES || route->set == set ||
+        families_count(metadata->families) == 0) {
+        return;
+    }
+    size_t count = labels_get(engine->labels, set, engine->label_room, LABELS_COUNT_MAX);
+    struct rw_text name = name_of(engine->label_room, count);
+    if (!families_find(metadata->families, name, &known)) {
+        return;
+    }
+    count = labels_get(engine->labels, route->set, engine->label_room, LABELS_FINAL_MAX);
+    known.family = name_of(engine->label_room, count);
+    if (known.family.count != name.count ||
+        memcmp(known.family.bytes, name.bytes, name.count) != 0) {
+        (void)families_put(metadata->renamed, &known);
     }
 }
 
@@ -123,7 +125,10 @@ void metadata_record(struct engine *engine, struct view record, const struct pos
                                        .help = {(const char *)item.help.at, view_left(&item.help)},
                                        .unit = {(const char *)item.unit.at, view_left(&item.unit)}};
         (void)families_put(engine->metadata.families, &metadata);
-        renamed_note(engine, set, name, &metadata);
+        for (size_t i = 0; i < engine->destinations_count; i++) {
+            struct destination *destination = &engine->destinations[i];
+            metadata_rename(engine, destination, set, route_of(engine, destination, set));
+        }
     }
 }
 

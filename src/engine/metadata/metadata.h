@@ -8,6 +8,8 @@
 #include <walship/http.h>
 #include <walship/view.h>
 
+struct route;
+
 /* The engine's: what is known, and the asking. */
 struct metadata {
     struct families *families;
@@ -42,6 +44,9 @@ void metadata_free(struct engine *engine);
 /* Another configuration: before its endpoints change, and after. */
 void metadata_recall(struct engine *engine, struct destination *destination);
 void metadata_reconfigure(struct engine *engine);
+/* A series has got its route, or something was told of it. */
+void metadata_rename(struct engine *engine, const struct destination *destination, uint32_t set,
+                     const struct route *route);
 void metadata_record(struct engine *engine, struct view record, const struct position *at);
 bool metadata_of(const struct engine *engine, const struct label *labels, size_t count,
                  struct rw_metadata *out);

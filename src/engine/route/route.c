@@ -65,6 +65,7 @@ const struct route *route_of(struct engine *engine, struct destination *destinat
         *route = route_compute(engine, destination, set);
         if (route->end == ROUTE_GOES) {
             folded_note(engine, destination, route->set);
+            metadata_rename(engine, destination, set, route);
         }
     }
     return route;

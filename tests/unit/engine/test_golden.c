@@ -25,7 +25,7 @@ static const char *const traces[] = {"steady",       "retry",        "ambiguous"
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",
-                                      "reload_pinned"};
+                                      "reload_pinned", "reload_metadata"};
 
 /* other items than floats, and remote write 2.0 */
 static const char *const kinds[] = {"metadata",        "written",     "fallback",

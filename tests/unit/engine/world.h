@@ -53,7 +53,7 @@
  *     stats                               the account of each destination
  *     kinds                               the same by kind: samples/histograms/exemplars
  *     next NAME URL[,URL] [...]           a destination of the configuration to come
- *     next_external N V | next_wal_dir D  its other parts
+ *     next_relabel ... | next_external N V | next_wal_dir D   its other parts
  *     reload                              it takes the present one's place
  *     confs                               how many are still needed
  *     endpoints                           state and shards of each endpoint

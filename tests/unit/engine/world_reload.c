@@ -1,5 +1,5 @@
 /* world_reload.c - configurations that take each other's place while the engine runs. */
-#include "world.h"
+#include "world_rules.h"
 
 #include <check.h>
 #include <walship/mem.h>
@@ -18,6 +18,7 @@ static struct world_conf *next_of(struct world *world)
 static void conf_release(struct world_conf *one)
 {
     for (size_t i = 0; i < one->conf.destinations_count; i++) {
+        world_relabel_release(&one->destinations[i]);
         world_destination_release(&one->destinations[i]);
     }
     mem_free((void *)(uintptr_t)one->external.name);
@@ -84,6 +85,10 @@ bool world_reload_step(struct world *world, const char *verb, char *line)
     if (strcmp(verb, "next") == 0) {
         struct world_conf *one = next_of(world);
         world_destination(world, &one->destinations[one->conf.destinations_count++], line);
+    } else if (strcmp(verb, "next_relabel") == 0) {
+        struct world_conf *one = next_of(world);
+        ck_assert_uint_gt(one->conf.destinations_count, 0);
+        world_relabel(&one->destinations[one->conf.destinations_count - 1], line);
     } else if (strcmp(verb, "next_external") == 0) {
         struct world_conf *one = next_of(world);
         size_t name = strcspn(line, " ");

@@ -40,15 +40,19 @@ void world_relabel(struct conf_destination *destination, char *line)
     destination->relabel[destination->relabel_count++] = (struct conf_relabel){.rule = rule};
 }
 
+void world_relabel_release(struct conf_destination *destination)
+{
+    for (size_t i = 0; i < destination->relabel_count; i++) {
+        relabel_rule_free(destination->relabel[i].rule);
+    }
+    mem_free(destination->relabel);
+}
+
 void world_rules_release(struct world *world)
 {
     mem_free((void *)(uintptr_t)world->external.name);
     mem_free((void *)(uintptr_t)world->external.value);
     for (size_t i = 0; i < world->conf.destinations_count; i++) {
-        struct conf_destination *destination = &world->destinations[i];
-        for (size_t k = 0; k < destination->relabel_count; k++) {
-            relabel_rule_free(destination->relabel[k].rule);
-        }
-        mem_free(destination->relabel);
+        world_relabel_release(&world->destinations[i]);
     }
 }
