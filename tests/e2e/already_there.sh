@@ -43,10 +43,16 @@ receive() {
     fi
 }
 
+# posts: how many requests the proxy has had.
+posts() { grep -c '' "$dir/proxy.log"; }
+more_posts() { [ "$(posts)" -gt "$1" ]; }
+
 storm() {
-    local i
+    local i before
     for ((i = 0; i < kills; i++)); do
+        before=$(posts || true)
         walship_start
+        wait_for 60 more_posts "$before" || die "walship sends nothing: $dir/walship.log"
         sleep "$((RANDOM % 2 + 1)).$((RANDOM % 10))"
         walship_kill
     done

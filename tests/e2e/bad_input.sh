@@ -175,7 +175,7 @@ if mount -t tmpfs -o size=300k tmpfs "$full" 2>/dev/null; then
     all_there() { [ "$(received full)" -ge "$samples_a" ]; }
     if wait_for 30 all_there; then verdict "full state disk: shipping goes on" ok; else verdict "full state disk: shipping goes on" "$(received full) of $samples_a"; fi
     rm -f "$full"/ballast*
-    if stop "$pid" TERM 60; then verdict "and it stops cleanly when there is room again" ok; else verdict "and it stops cleanly when there is room again" "exit $?"; fi
+    if stop "$pid" TERM; then verdict "and it stops cleanly when there is room again" ok; else verdict "and it stops cleanly when there is room again" "exit $?"; fi
     before=$(received full)
     arrives "and nothing is sent again" full "$before"
 else

@@ -41,7 +41,7 @@ before=$(lost)
 walship_start
 wait_for "$wait_s" more_lost "$before" || die "after the restart the budget was not exceeded again"
 emulator_start "$emulator_port"
-wait_for 30 drained || die "the spool was not drained: $(find "$dir/state/spool" -type f | tr '\n' ' ')"
+wait_for 120 drained || die "the spool was not drained: $(find "$dir/state/spool" -type f | tr '\n' ' ')"
 prometheus_stop
 walship_stop
 drain

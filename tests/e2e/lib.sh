@@ -95,7 +95,7 @@ walship_start() {
     walship=$STARTED_PID
 }
 
-walship_stop() { stop "$walship" TERM 10 || die "walship did not stop cleanly: $dir/walship.log"; }
+walship_stop() { stop "$walship" TERM || die "walship did not stop cleanly: $dir/walship.log"; }
 
 # walship_kill: SIGKILL; when, in Unix milliseconds, goes to $dir/kills. A walship that ended before is a failure.
 walship_kill() {

@@ -17,9 +17,9 @@ trap stop_all EXIT
 # shellcheck disable=SC2317 # start runs it
 weather() {
     local faults=("status=429&retry_after=1" "status=503" "cut=before" "delay=300ms") names=(a b c)
-    while curl -fsS -m 5 --noproxy '*' -o /dev/null -X POST \
-        "http://127.0.0.1:$emulator_port/fault?endpoint=${names[RANDOM % 3]}&${faults[RANDOM % 4]}&for=1s"; do
-        echo fault >>"$dir/faults"
+    while :; do
+        ! curl -fsS -m 5 --noproxy '*' -o /dev/null -X POST \
+            "http://127.0.0.1:$emulator_port/fault?endpoint=${names[RANDOM % 3]}&${faults[RANDOM % 4]}&for=1s" || echo fault >>"$dir/faults"
         sleep 1.5
     done
 }

@@ -26,8 +26,8 @@ remote_write:
 - {name: closed, url: "http://127.0.0.1:$closed_port/write"}
 YAML
 
-page() { curl -sS -m 5 --noproxy '*' "http://127.0.0.1:$status_port$1"; }
-code() { curl -sS -m 5 --noproxy '*' -o /dev/null -w '%{http_code}' "http://127.0.0.1:$status_port$1"; }
+page() { curl -sS -m 20 --noproxy '*' "http://127.0.0.1:$status_port$1"; }
+code() { curl -sS -m 20 --noproxy '*' -o /dev/null -w '%{http_code}' "http://127.0.0.1:$status_port$1"; }
 has() { page "$1" | grep -q "$2"; }
 expect() { [ "$2" = "$3" ] || die "$1: got $2, wanted $3"; }
 

@@ -198,12 +198,12 @@ done
 for name in "${sources[@]}"; do stop "${pid[$name]}" TERM 60 || die "Prometheus did not stop cleanly"; done
 for one in "${cases[@]}"; do launch_emulator "$one"; done
 for one in "${cases[@]}"; do
-    wait_for 20 drained "$one" || {
+    wait_for 60 drained "$one" || {
         echo "FAIL $one: the spool has $(left "$one" | tr '\n' ' ')"
         failed=1
     }
     rss_kb=$(rss_max "${pid[$one]}")
-    stop "${pid[$one]}" TERM 10 || die "walship did not stop cleanly: $log/$one.log"
+    stop "${pid[$one]}" TERM || die "walship did not stop cleanly: $log/$one.log"
     # shellcheck disable=SC2046  # words
     $(as "${user[$one]:-}") "$top/walship" run --once --timeout 60s --config "$top/$one.walship.yml" >>"$log/$one.log" 2>&1 ||
         die "walship could not drain: $log/$one.log"

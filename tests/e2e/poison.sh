@@ -63,15 +63,16 @@ series() {
     local from count
     prepare series '{batch_send_deadline: 100ms}'
     fault 'status=400&body=label+value+not+allowed'
-    start "$dir/writer.log" tests/e2e/poison.py write "$dir/data/wal" --series 300 --rounds $((watch * 3 + 60)) \
+    start "$dir/writer.log" tests/e2e/poison.py write "$dir/data/wal" --series 300 --rounds $((watch * 3 + 400)) \
         --poison "$label" --every-round --pause 0.33
     writer=$STARTED_PID
     walship_start
-    wait_for 30 grep -q 'refused again and again' "$dir/walship.log" || die "the series was not quarantined: $dir/walship.log"
+    wait_for 60 grep -q 'refused again and again' "$dir/walship.log" || die "the series was not quarantined: $dir/walship.log"
     from=$(date +%s%3N)
     sleep "$watch"
     count=$(refused "$from")
     echo "$count requests refused in $watch s, three scrapes a second, after the series was quarantined"
+    is_running "$writer" || die "the writer ended before: nothing was tested"
     [ "$count" -le $((watch / 60)) ] || die "a returning poison series costs $count requests in $watch s"
     walship_stop
     stop "$writer" || true
@@ -86,7 +87,7 @@ body() {
     walship_start
     wait "$writer" || die "the writer failed: $dir/writer.log"
     forget "$writer"
-    wait_for 30 grep -q 'refused for good' "$dir/walship.log" || die "the culprit was not found: $dir/walship.log"
+    wait_for 60 grep -q 'refused for good' "$dir/walship.log" || die "the culprit was not found: $dir/walship.log"
     walship_stop
     drain
     settle server_error 1

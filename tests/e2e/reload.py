@@ -61,7 +61,7 @@ def storm(walship):
             walship.send_signal(signal.SIGHUP)
             done = (lambda: metric("prometheus_config_last_reload_successful") == 0) if bad else (
                 lambda: metric("prometheus_config_last_reload_success_timestamp_seconds") > before)
-            if not wait_until(f"reload {turn} by SIGHUP", done, 10):
+            if not wait_until(f"reload {turn} by SIGHUP", done, 60):
                 wrong.append((turn, "SIGHUP"))
         if walship.poll() is not None:
             return [("walship ended", walship.returncode)], 0, 0

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 
 top=$PWD/build/e2e/repair
 base=$top/base
-scrapes=6 # seconds: a target's first scrape comes up to 5 s after the start
+samples=2000 # that Prometheus takes before it is stopped again: ten scrapes
 trap stop_all EXIT
 
 need_prometheus_3 repair
@@ -46,17 +46,30 @@ base_make() {
         [ "$i" -lt 4 ] || options=(--storage.tsdb.min-block-duration=8s --storage.tsdb.max-block-duration=8s)
         prometheus_start "$prometheus_3" "$prometheus_port" ${options[@]+"${options[@]}"}
         [ "$i" -ne 1 ] || walship_start
-        sleep "$scrapes"
+        scrape_some
+        [ "$i" -lt 4 ] || wait_for 60 checkpointed || die "Prometheus wrote no checkpoint"
         prometheus_stop
     done
-    sleep 1
     walship_stop
     drain
     emulator_stop
-    compgen -G "$dir/data/wal/checkpoint.*" >/dev/null || die "Prometheus wrote no checkpoint"
     [ "$(segments | wc -l)" -ge 3 ] || die "too few segments: $(segments | tr '\n' ' ')"
     dump "$dir/data" "$dir/before.txt"
 }
+
+checkpointed() { compgen -G "$dir/data/wal/checkpoint.*[0-9]"; }
+
+# scrape_some: until Prometheus has taken so many samples more.
+scrape_some() {
+    local before
+    before=$(scraped)
+    wait_for 60 scraped_more $((before + samples)) || die "Prometheus scrapes nothing: $dir/prometheus.log"
+}
+scraped() {
+    curl -fsS -m 5 --noproxy '*' "http://127.0.0.1:$prometheus_port/metrics" |
+        awk '/^prometheus_tsdb_head_samples_appended_total/ {n += $NF} END {printf "%d", n}'
+}
+scraped_more() { [ "$(scraped)" -ge "$1" ]; }
 
 segments() { find "$dir/data/wal" -maxdepth 1 -name '0*' -size +0 | sort; }
 
@@ -110,13 +123,16 @@ stop_prometheus() {
     stop "$prometheus" "$signal" 60 || [ "$signal" = KILL ] || die "Prometheus did not stop cleanly"
 }
 
-# All that Prometheus has is shipped; a dead walship has it saved.
+# All that a stopped Prometheus has is shipped; a dead walship has it saved.
 shipped() {
-    sleep 1.5 # the deadline of a batch is a second
-    [ "$1" = dead ] || return 0
-    walship_stop
-    drain
+    if [ "$1" = dead ]; then
+        walship_stop
+        drain
+    else
+        caught_up_at_last
+    fi
 }
+caught_up_at_last() { wait_for 60 caught_up "$status_port" || die "not all was shipped: $dir/walship.log"; }
 
 # The lost items that the ledger knows of.
 lost() {
@@ -149,9 +165,9 @@ run_one() {
     configure
     prometheus_start "$prometheus_3" "$prometheus_port"
     walship_start
-    sleep "$scrapes"
+    scrape_some
     if [ "$case" = checkpoint ]; then # Prometheus runs on: it does not look at it again
-        shipped "$mode"
+        [ "$mode" = alive ] || shipped "$mode"
         break_it "$case"
     else
         stop_prometheus "$case"
@@ -162,9 +178,9 @@ run_one() {
         prometheus_start "$prometheus_3" "$prometheus_port"
     fi
     [ "$mode" = alive ] || walship_start
-    sleep "$scrapes"
+    scrape_some
     prometheus_stop
-    sleep 11.5 # items without a series record are waited for
+    caught_up_at_last # items without a series record, too, which are waited for
     walship_stop
     [ "$case" = checkpoint ] || drain
     emulator_stop
@@ -182,8 +198,8 @@ run_one() {
 
 rm -rf "$top"
 mkdir -p "$top"
-read -r exporter_port < <(free_ports 1)
-read -r -a all_ports < <(free_ports 45)
+read -r exporter_port all_ports < <(free_ports 46)
+read -r -a all_ports <<<"$all_ports"
 start "$top/exporter.log" scripts/exporter --port "$exporter_port" --series 200 --churn 2
 base_make
 side_by_side run_one "${parts[@]}"

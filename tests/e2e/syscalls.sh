@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # syscalls.sh - walship on a disk that fails: system calls on the state file and on the WAL get ENOSPC, EIO, EINTR, give
-# and take only a few bytes, or wait five seconds (tests/shim/faults.c, preloaded); the state file is deleted under it
+# and take only a few bytes, or wait ten seconds (tests/shim/faults.c, preloaded); the state file is deleted under it
 # and cannot be opened. All the while samples go out, nothing ends the process, and after a kill -9 in the middle nothing
 # is missing and nothing out of order.
 set -euo pipefail
@@ -23,21 +23,22 @@ rules() {
 
 walship_prefix=(env "LD_PRELOAD=$bin/libwalship_faults.so" "WALSHIP_FAULTS=$dir/rules")
 
-# during NAME SECONDS [LOG LINE]: with the rules from the standard input samples go on arriving (twice, each within 4 s), the
-# log says so where it must, and the process lives.
+# during NAME SECONDS [LOG LINE]: with the rules from the standard input samples go on arriving (twice), the log says so where it
+# must, and the process lives.
+patience=30 # seconds
 during() {
     local name=$1 seconds=$2 line=${3:-} lines end
     lines=$(wc -l <"$dir/walship.log")
     rules
     end=$((SECONDS + seconds))
     for _ in 1 2; do
-        wait_for 4 arrived_more "$emulator_port" "$(arrived "$emulator_port")" || die "$name: nothing arrives any more"
+        wait_for "$patience" arrived_more "$emulator_port" "$(arrived "$emulator_port")" || die "$name: nothing arrives any more"
     done
     while [ "$SECONDS" -lt "$end" ]; do sleep 0.2; done
     is_running "$walship" || die "$name: walship ended: $dir/walship.log"
-    [ -z "$line" ] || wait_for 15 says "$((lines + 1))" "$line" || die "$name: the log does not say \"$line\""
+    [ -z "$line" ] || wait_for 30 says "$((lines + 1))" "$line" || die "$name: the log does not say \"$line\""
     rules </dev/null
-    wait_for 10 arrived_more "$emulator_port" "$(arrived "$emulator_port")" || die "$name: nothing arrives afterwards"
+    wait_for 30 arrived_more "$emulator_port" "$(arrived "$emulator_port")" || die "$name: nothing arrives afterwards"
     echo "ok $name"
 }
 
@@ -56,10 +57,12 @@ walship_start
 wait_for 30 arrived_more "$emulator_port" 0 || die "nothing arrives: $dir/walship.log"
 
 during "the state's disk is full" 3 "the state can't be saved" <<<"pwrite /state/ ENOSPC 1"
-wait_for 10 saves 1 || die "the state is not saved again"
+wait_for 30 saves 1 || die "the state is not saved again"
 during "writing the state fails now and then" 3 "the state can't be saved" <<<"pwrite /state/ EIO 5"
 during "syncing the state fails" 3 "the state can't be saved" <<<"fsync /state/ EIO 1"
-during "syncing the state takes five seconds" 7 <<<"fsync /state/ 5000 1"
+patience=8 # this is about time: between two syncs something arrives anyway, during one it must, too
+during "syncing the state takes ten seconds" 12 <<<"fsync /state/ 10000 1"
+patience=30
 during "the state's calls are interrupted and short" 3 <<'RULES'
 pwrite /state/ EINTR 3
 pread /state/ EINTR 3
