@@ -79,12 +79,12 @@ static void note(struct lending *lending, const struct lending_view *view, int64
     lending->age_ms = view->age_ms;
 }
 
-/* Without a failure for as long as patience asks; or for much longer with one now and then, as some
- * endpoints never do without. A quota that is tight at times is no illness: but shards come home
- * while there is room. */
+/* Recovering without a failure for as long as patience asks; or for much longer with one now and
+ * then, as some endpoints never do without. A quota that is tight at times is no illness: but
+ * shards come home while there is room. */
 static bool has_recovered(const struct lending *lending, int64_t now_ms)
 {
-    int64_t last_ms = lending->since_ms;
+    int64_t last_ms = lending->state_ms;
     if (lending->failed_ms > last_ms) {
         last_ms = lending->failed_ms;
     }

@@ -159,29 +159,41 @@ static void drain_step(struct world *world)
     }
 }
 
+/* So far. While scrapes go on, what is refused tells of a search; then what had its end. */
+static uint64_t search_progress(const struct world *world, size_t destination)
+{
+    const struct fake_judge *judge = &world->scenario.judges[destination];
+    const struct oracle_destination *wire = &world->oracle.destinations[destination];
+    struct engine_destination_stats stats;
+    if (world->phase == PHASE_HEAL) {
+        return judge->order != FAKE_ORDER_ANY ? judge->refusals : 0;
+    }
+    engine_destination_stats(world->engine, destination, &stats);
+    /* a batch that is sifted is on the books when all of it has its end */
+    return wire->arrivals - wire->doubled + stats.counts[STORE_ACKED] +
+           stats.counts[STORE_ALREADY_THERE] + stats.counts[STORE_DROPPED] +
+           stats.counts[STORE_LOST];
+}
+
 /* A receiver that takes samples in order only is asked for one item at a time how much it has, as
  * slowly as the quota of its endpoint goes, or what 429s have taught of one: there the time counts
- * from the last item that got its end, for the homes as well: what is searched holds its shards. */
+ * from the last item that got its end. So long the endpoint has no room for all of its shards: till
+ * they are home it counts from the last request of a search. */
 static void search_look(struct world *world)
 {
     bool orderly = false;
-    uint64_t ended = 0;
+    uint64_t progress = 0;
     for (size_t i = 0; i < world->scenario.conf->destinations_count && world->engine != NULL; i++) {
-        struct engine_destination_stats stats;
-        engine_destination_stats(world->engine, i, &stats);
         orderly = orderly || world->scenario.judges[i].order != FAKE_ORDER_ANY;
-        /* a batch that is sifted is on the books when all of it has its end */
-        ended += world->oracle.destinations[i].arrivals - world->oracle.destinations[i].doubled;
-        ended += stats.counts[STORE_ACKED] + stats.counts[STORE_ALREADY_THERE] +
-                 stats.counts[STORE_DROPPED] + stats.counts[STORE_LOST];
+        progress += search_progress(world, i);
     }
     bool search =
         world->phase == PHASE_HEAL || world->phase == PHASE_DRAIN || world->phase == PHASE_STOP;
-    if (orderly && search && ended != world->ended && world->phase_ms != INT64_MAX) {
+    if (orderly && search && progress != world->progress && world->phase_ms != INT64_MAX) {
         int64_t last_ms = world->healed_ms + SEARCH_MS;
         world->phase_ms = earlier(world->now_ms + LIVENESS_MS, last_ms);
     }
-    world->ended = ended;
+    world->progress = progress;
 }
 
 static void phase_step(struct world *world)

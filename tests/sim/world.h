@@ -56,7 +56,7 @@ struct world {
     int64_t phase_ms;   /* when it ends, or must have */
     int64_t settled_ms; /* since when; -1 */
     int64_t healed_ms;  /* when the faults ended */
-    uint64_t ended;     /* items that have their end, at the last look */
+    uint64_t progress;  /* of searches, at the last look: search_progress */
     int64_t jump_ms;    /* of the wall clock */
     int64_t suspend_ms; /* when the machine is, next */
     int64_t lag_ms;     /* since when segments wait in a sound spool for somebody to settle them */

@@ -137,6 +137,7 @@ struct sift *sift_part(const struct sift *from, const struct destination *destin
 /* sift_there.c */
 /* The present piece was refused for its time, and may have been delivered before. */
 void there_begin(struct sift *sift, enum there there);
+bool there_unasked(const struct sift *sift); /* of the present piece */
 bool there_choose(struct sift *sift);  /* false: the search has come to its end */
 void there_taken(struct sift *sift);   /* what was asked for: not all is there */
 void there_refused(struct sift *sift); /* what was asked for is there, some of it */

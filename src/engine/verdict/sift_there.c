@@ -93,6 +93,17 @@ void there_begin(struct sift *sift, enum there there)
     }
 }
 
+/* It was not asked yet how much of this piece is there. */
+bool there_unasked(const struct sift *sift)
+{
+    for (uint32_t i = 0; i < sift->items; i++) {
+        if (sift->wanted[i] && (!sift->asked || !sift->region[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* It would be refused if all of the region were there. */
 static bool is_telling(const struct sift *sift, uint32_t place)
 {

@@ -361,7 +361,7 @@ static void too_late(const struct destination *destination, const struct progres
     bool by_lane = lanes_doubtful(destination, batch);
     bool whole = sift->maybe || (sift->whole && !sift->disproved);
     bool doubtful = by_lane || whole || batch->maybe || rest_taken;
-    bool ask = sift->piece == PIECE_FRONT && (!sift->asked || sift->maybe);
+    bool ask = sift->piece == PIECE_FRONT && (there_unasked(sift) || sift->maybe);
     enum there there = rest_taken ? THERE_REST : by_lane || !whole ? THERE_LANE : THERE_WHOLE;
     struct refusal_seen seen = {FATE_LATE, *progress, .sure = true};
     if (sift->asking) {

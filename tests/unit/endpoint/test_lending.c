@@ -171,6 +171,20 @@ START_TEST(a_tight_quota_does_not_keep_it_from_its_shards)
     expect(&lending, LENDING_WELL);
 }
 
+START_TEST(what_ailed_by_its_quota_alone_recovers_with_patience_too)
+{
+    struct lending lending;
+    const struct lending_view late = {
+        .able = true, .proven = true, .strained = true, .age_ms = LENDING_AGE_MS};
+    lending_init(&lending, 0);
+    pass(&lending, &late, 0, 60000);
+    expect(&lending, LENDING_AILING);
+    pass(&lending, &working, 60250, 60000 + LENDING_PATIENCE_MS_MIN);
+    expect(&lending, LENDING_RECOVERING);
+    pass(&lending, &working, 65250, 65250);
+    expect(&lending, LENDING_WELL);
+}
+
 Suite *suite_lending(void);
 Suite *suite_lending(void)
 {
@@ -186,6 +200,7 @@ Suite *suite_lending(void)
     tcase_add_test(tcase, old_items_under_a_strain_are_one_until_they_get_younger);
     tcase_add_test(tcase, a_failure_now_and_then_does_not_keep_it_from_its_shards_for_ever);
     tcase_add_test(tcase, a_tight_quota_does_not_keep_it_from_its_shards);
+    tcase_add_test(tcase, what_ailed_by_its_quota_alone_recovers_with_patience_too);
     suite_add_tcase(suite, tcase);
     return suite;
 }
