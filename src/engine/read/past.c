@@ -70,14 +70,20 @@ bool past_unproven(struct engine *engine, uint32_t generation, const struct wald
 {
     const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
     return !segment->has_identity && (pin == NULL || !pin_keeps_inode(pin)) &&
-           segment_known(engine, generation, segment->number) != NULL;
+           segment_last_known(engine, generation, segment->number) != NULL;
 }
 
-/* Nobody needs anything of it: neither there nor, as far as it is the same, in a later one. */
+/* Nobody needs anything of it: neither there nor, as far as it is the same, in an earlier or a
+ * later one. */
 static bool settled_in(const struct engine *engine, uint32_t generation, uint32_t number)
 {
     const struct pins *pins = &engine->pins;
     struct position behind = {.generation = generation, .segment = number + 1};
+    if (pins->has_low && pins->low.generation < generation && number < pins->low.segment) {
+        const struct store_segment *was = segment_known(engine, pins->low.generation, number);
+        return was != NULL &&
+               was->first_crc == segment_last_known(engine, generation, number)->first_crc;
+    }
     return pins->has_low && !position_before(&pins->low, &behind);
 }
 
@@ -87,7 +93,7 @@ static bool known_in(struct engine *engine, uint32_t generation,
                      const struct waldir_segment *segment)
 {
     const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    const struct store_segment *saved = segment_known(engine, generation, segment->number);
+    const struct store_segment *saved = segment_last_known(engine, generation, segment->number);
     bool content = saved != NULL && segment->has_identity && segment->identity == saved->first_crc;
     if (content && settled_in(engine, generation, segment->number)) {
         return true;
@@ -129,6 +135,7 @@ bool past_complete(struct engine *engine, struct past *past)
         if (!pin_adopt(engine, generation, after, segment)) {
             return false;
         }
+        segment_adopted(engine, generation, segment);
         adopted = true;
     }
     return !adopted || past_look(past);

@@ -113,6 +113,13 @@ void segments_take(struct engine *engine); /* up to now; before it is asked for 
 /* NULL: nothing was read of it, or nobody needs it any more. */
 const struct store_segment *segment_known(const struct engine *engine, uint32_t generation,
                                           uint32_t number);
+/* In that generation, or in the last one before it that says something of this number: a file that
+ * an earlier and a later life of the WAL have was there in between. */
+const struct store_segment *segment_last_known(const struct engine *engine, uint32_t generation,
+                                               uint32_t number);
+/* A later one has it, and it was that generation's, too. */
+void segment_adopted(struct engine *engine, uint32_t generation,
+                     const struct waldir_segment *segment);
 /* As far as their first records tell. */
 bool segments_same(const struct engine *engine, uint32_t before, uint32_t after, uint32_t number);
 void segments_forget(struct engine *engine, const struct position *before);

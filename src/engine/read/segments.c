@@ -72,6 +72,26 @@ const struct store_segment *segment_known(const struct engine *engine, uint32_t 
     return is_at(engine, place, &at) ? &engine->segments[place] : NULL;
 }
 
+const struct store_segment *segment_last_known(const struct engine *engine, uint32_t generation,
+                                               uint32_t number)
+{
+    for (size_t i = segments_up_to(engine, generation); i > 0; i--) {
+        if (engine->segments[i - 1].number == number) {
+            return &engine->segments[i - 1];
+        }
+    }
+    return NULL;
+}
+
+void segment_adopted(struct engine *engine, uint32_t generation,
+                     const struct waldir_segment *segment)
+{
+    if (segment->has_identity) {
+        put(engine, &(struct store_segment){generation, segment->number, segment->device,
+                                            segment->inode, segment->identity});
+    }
+}
+
 bool segments_same(const struct engine *engine, uint32_t before, uint32_t after, uint32_t number)
 {
     const struct store_segment *was = segment_known(engine, before, number);
