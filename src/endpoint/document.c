@@ -74,7 +74,7 @@ static const char apart[] =
     "was broken: a search for a culprit lets later items pass, and before the first of them leaves, "
     "that is saved (what would overtake waits while the state can't be saved). Nor after a change of "
     "the rules, until all that was sent by the old ones is settled; nor after a start that found no "
-    "state, until the end of the WAL of then is settled: a life that saved nothing may have sent; nor, as long, behind bytes or segments that can't be read any more, or in another "
+    "state, until the end of the WAL of then is settled: a life that saved nothing may have sent, and one whose state was lost may have begun by start_at; nor, as long, behind bytes or segments that can't be read any more, or in another "
     "WAL: what an earlier life sent of them is at the receiver only.\n\n"
     "So after a kill a shard of which something had been sent costs one request for each round of "
     "its series that is there, two more, and log2(batch) where series come and go; a batch of several "
