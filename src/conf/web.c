@@ -32,15 +32,21 @@ static void check_tls(struct binder *binder, const struct conf_node *node, void 
         bind_problem(binder, node,
                      "client CA's have been configured without a client_auth_type that uses them");
     } else if (needs_ca && web->client_ca_file == NULL) {
-        bind_problem(binder, node, "client_auth_type %s needs client_ca_file",
-                     client_choices[web->client_auth]);
+        bind_problem(
+            binder, node,
+            "client_auth_type %s needs client_ca_file: without it whoever has a certificate "
+            "of any public CA would be let in",
+            client_choices[web->client_auth]);
     }
 }
 
 static const struct option tls_options[] = {
     {PATH(cert_file), .meaning = "PEM of the certificate, its chain behind it; followed"},
     {PATH(key_file), .meaning = "PEM of its key; followed"},
-    {PATH(client_ca_file), .meaning = "PEM of the CAs that clients' certificates come from"},
+    {PATH(client_ca_file), .meaning = "PEM of the CAs that clients' certificates come from",
+     .differs =
+         "a client_auth_type that verifies needs it: Prometheus would take the system's CAs, "
+         "and so anybody's certificate"},
     {.key = "client_auth_type",
      .type = OPTION_CHOICE,
      .choices = client_choices,

@@ -46,8 +46,8 @@ base_make() {
         [ "$i" -lt 4 ] || options=(--storage.tsdb.min-block-duration=8s --storage.tsdb.max-block-duration=8s)
         prometheus_start "$prometheus_3" "$prometheus_port" ${options[@]+"${options[@]}"}
         [ "$i" -ne 1 ] || walship_start
-        scrape_some
         [ "$i" -lt 4 ] || wait_for 60 checkpointed || die "Prometheus wrote no checkpoint"
+        scrape_some # the segment that the checkpoint began is not to be empty: there would be nothing to damage
         prometheus_stop
     done
     walship_stop

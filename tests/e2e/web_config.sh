@@ -75,6 +75,7 @@ file TAKEN "basic_auth_users: {reader: $hash}"
 file TAKEN 'tls_server_config: {'"$pair"', min_version: TLS13}'
 file TAKEN 'tls_server_config: {'"$pair"', client_ca_file: ca.pem, client_auth_type: RequestClientCert}'
 file TAKEN 'tls_server_config: {'"$pair"', client_auth_type: RequireAnyClientCert}'
+# Prometheus would verify by the system's CAs: anybody's certificate of a public one
 file STRICTER 'tls_server_config: {'"$pair"', client_auth_type: RequireAndVerifyClientCert}'
 file REFUSED 'tls_server_config: {'"$pair"', client_ca_file: ca.pem}'
 file REFUSED 'tls_server_config: {'"$pair"', client_auth_type: Sometimes}'

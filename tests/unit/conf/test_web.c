@@ -18,7 +18,8 @@ static const struct {
      "/w/F:1:66: client_auth_type must be NoClientCert or RequestClientCert or RequireAnyClientCert or "
      "VerifyClientCertIfGiven or RequireAndVerifyClientCert, found \"Always\"\n"},
     {TLS "client_auth_type: RequireAndVerifyClientCert}",
-     "/w/F:1:20: client_auth_type RequireAndVerifyClientCert needs client_ca_file\n"},
+     "/w/F:1:20: client_auth_type RequireAndVerifyClientCert needs client_ca_file: without it whoever "
+     "has a certificate of any public CA would be let in\n"},
     {TLS "client_ca_file: ca}",
      "/w/F:1:20: client CA's have been configured without a client_auth_type that uses them\n"},
     {TLS "min_version: SSL3}", "/w/F:1:61: unknown TLS version: SSL3\n"},
