@@ -298,6 +298,9 @@ bool proof_holds(const struct engine *engine);
 /* past.c: the same record's place in the oldest generation that has it, too: there the items of all
  * of them find what it defines. */
 struct position past_common(const struct engine *engine, const struct position *at);
+/* What is settled in a later generation than the one that is read on is so in that one, as far as
+ * both have it. */
+void past_align(const struct engine *engine, struct destination *destination);
 /* Who starts at the oldest there is starts in the oldest generation that is kept. */
 void past_oldest(const struct engine *engine, struct domain *domain);
 /* And whose place is of a generation that nobody kept, here in the next one that is, unless the

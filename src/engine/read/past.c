@@ -279,7 +279,9 @@ struct position past_next(struct engine *engine, uint32_t generation, uint32_t *
     return at;
 }
 
-struct position past_common(const struct engine *engine, const struct position *at)
+/* In the oldest that has it, from generation `lowest` on. */
+static struct position common_from(const struct engine *engine, const struct position *at,
+                                   uint32_t lowest)
 {
     struct position common = *at;
     for (size_t i = engine->pins.pasts_count; i > 0; i--) {
@@ -290,12 +292,27 @@ struct position past_common(const struct engine *engine, const struct position *
         ASSERT(past->has_fork); /* that is the first thing of a scan */
         bool before = common.segment < past->fork ||
                       (common.segment == past->fork && common.record < past->fork_record);
-        if (!before) {
+        if (!before || past->generation < lowest) {
             break;
         }
         common.generation = past->generation;
     }
     return common;
+}
+
+struct position past_common(const struct engine *engine, const struct position *at)
+{
+    return common_from(engine, at, 0);
+}
+
+void past_align(const struct engine *engine, struct destination *destination)
+{
+    for (size_t i = 0; i < LANES_COUNT; i++) {
+        struct lane *lane = &destination->lanes[i];
+        uint32_t reads = destination->domains[lane->domain]->next.at.generation;
+        lane->settled = common_from(engine, &lane->settled, reads);
+        lane->resumed = common_from(engine, &lane->resumed, reads);
+    }
 }
 
 void past_oldest(const struct engine *engine, struct domain *domain)

@@ -175,7 +175,13 @@ static void scan_places_past(struct engine *engine)
             past_oldest(engine, destination->domains[k]);
             scan_place_past(engine, destination->domains[k]);
         }
+        past_align(engine, destination);
     }
+}
+
+bool scan_knows_lives(const struct engine *engine)
+{
+    return engine->scan.state != SCAN_LOOK && engine->scan.state != SCAN_FORK;
 }
 
 void scan_start(struct engine *engine)

@@ -19,6 +19,27 @@ static void later(struct position *at, const struct position *other)
     *at = position_before(at, other) ? *other : *at;
 }
 
+/* What two lives of the WAL have in common is read in the earlier one: only there it is known which
+ * of two places is the earlier. */
+static struct position earliest(const struct engine *engine, const struct position *at)
+{
+    return scan_knows_lives(engine) ? past_common(engine, at) : *at;
+}
+
+static struct mark mark_of(struct engine *engine, const struct domain *domain)
+{
+    struct mark mark;
+    domain_watermark(domain, &mark);
+    struct position at = earliest(engine, &mark.at);
+    const struct waldir *dir = dir_of(engine, at.generation);
+    bool there = dir != NULL && waldir_find(dir, at.segment) != NULL;
+    if (at.generation != mark.at.generation && there) {
+        mark.at = at;
+        mark.offset = TAIL_OFFSET_UNKNOWN;
+    }
+    return mark;
+}
+
 static void bases_take(struct engine *engine, const struct destination *destination,
                        struct bases *bases)
 {
@@ -26,8 +47,9 @@ static void bases_take(struct engine *engine, const struct destination *destinat
     for (size_t i = 0; i < destination->domains_count; i++) {
         struct domain *domain = destination->domains[i];
         ledger_release(engine, domain); /* what its place passes is not met again */
-        domain_watermark(domain, &bases->mark[i]);
+        bases->mark[i] = mark_of(engine, domain);
         bases->has_cap[i] = domain_cap(domain, &bases->cap[i]);
+        bases->cap[i] = earliest(engine, &bases->cap[i]);
         bases->anchor[i] = domain->anchor;
         bases->doubting = bases->doubting || domain->doubting;
         later(&bases->doubt_end, &domain->next.at);
@@ -46,10 +68,12 @@ static void domains_doubt(struct destination *destination, const struct bases *b
 }
 
 /* As save.c has it: not beyond what is parked, not before what an earlier life saved. */
-static void lane_settle(struct lane *lane, const struct bases *bases)
+static void lane_settle(const struct engine *engine, struct lane *lane, const struct bases *bases)
 {
     uint16_t domain = lane->domain;
     const struct position *base = &bases->mark[domain].at;
+    lane->settled = earliest(engine, &lane->settled);
+    lane->resumed = earliest(engine, &lane->resumed);
     if (bases->has_cap[domain] && position_before(&bases->cap[domain], &lane->settled)) {
         const struct position *cap = &bases->cap[domain];
         lane->settled = position_before(cap, &lane->resumed) ? lane->resumed : *cap;
@@ -111,7 +135,7 @@ void rewind_destination(struct engine *engine, struct destination *destination,
         lane->mixed_before = lane_mixed(before[lane->domain], lane);
         lane_clear(engine, lane);
         lane->endpoint = lane->home; /* nothing is lent any more */
-        lane_settle(lane, &bases);
+        lane_settle(engine, lane, &bases);
     }
     refit_senders(engine, destination, conf, all);
     domains_init(destination);
