@@ -66,13 +66,6 @@ static bool same_file(const struct waldir_segment *segment, uint64_t device, uin
     return segment->device == device && segment->inode == inode;
 }
 
-bool past_unproven(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
-{
-    const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    return !segment->has_identity && (pin == NULL || !pin_keeps_inode(pin)) &&
-           segment_last_known(engine, generation, segment->number) != NULL;
-}
-
 /* Nobody needs anything of it: neither there nor, as far as it is the same, in an earlier or a
  * later one. */
 static bool settled_in(const struct engine *engine, uint32_t generation, uint32_t number)
@@ -85,6 +78,18 @@ static bool settled_in(const struct engine *engine, uint32_t generation, uint32_
                was->first_crc == segment_last_known(engine, generation, number)->first_crc;
     }
     return pins->has_low && !position_before(&pins->low, &behind);
+}
+
+bool past_unproven(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
+{
+    const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
+    if (segment->has_identity || segment_last_known(engine, generation, segment->number) == NULL) {
+        return false;
+    }
+    bool told = pin != NULL && pin_keeps_inode(pin) && /* by its inode; but a repair changes that */
+                (same_file(segment, pin->device, pin->inode) ||
+                 !settled_in(engine, generation, segment->number));
+    return !told;
 }
 
 /* Was this a segment of that generation? An inode number alone tells nothing of a file that nobody
