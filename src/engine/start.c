@@ -203,9 +203,10 @@ static void destination_begin(struct engine *engine, struct destination *destina
     }
 }
 
+/* The newest; 0: nothing is saved. */
 static uint32_t image_generation(const struct store_image *image)
 {
-    uint32_t generation = 1;
+    uint32_t generation = 0;
     for (size_t i = 0; i < image->watermarks_count; i++) {
         if (image->watermarks[i].at.generation > generation) {
             generation = image->watermarks[i].at.generation;
@@ -266,7 +267,7 @@ bool start_load(struct engine *engine, struct err *err)
     uint32_t generation = image_generation(&image);
     bool ok = names_check(engine, &image, err) && pins_load(engine, &generation, err);
     if (ok) {
-        image_take(engine, &image, generation);
+        image_take(engine, &image, generation > 0 ? generation : 1);
     }
     image.release(&image);
     return ok;

@@ -179,11 +179,11 @@ bool pins_load(struct engine *engine, uint32_t *generation, struct err *err)
         return err_set(err, -status, "spool_dir %s can't be listed, and it may keep samples: %s",
                        pins->directory, strerror(-status));
     }
-    snapshots_sort(engine);
     for (size_t i = 0; i < pins->count; i++) {
         const struct pin *pin = &pins->pins[i];
         *generation = pin->generation > *generation ? pin->generation : *generation;
     }
+    snapshots_sort(engine, *generation);
     if (pins->count > 0) {
         LOG_INFO("segments are kept in the spool", LOG_U64("segments", pins->count),
                  LOG_U64("from", pins->pins[0].number));

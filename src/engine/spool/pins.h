@@ -85,7 +85,8 @@ struct guard {
 struct engine;
 
 /* ---- pins.c ---- */
-/* What an earlier life left. False: that can't be told, and so what it keeps would be lost. */
+/* What an earlier life left; generation: the newest that is known (0: none), and then of the pins.
+ * False: that can't be told, and so what it keeps would be lost. */
 bool pins_load(struct engine *engine, uint32_t *generation, struct err *err);
 void pins_show(struct engine *engine); /* to the directories, after the generation was set */
 void pins_release(struct engine *engine);

@@ -59,17 +59,21 @@ static int file_order(const void *left, const void *right)
     return order != 0 ? order : (int)b->full - (int)a->full;
 }
 
-void snapshots_sort(struct engine *engine)
+void snapshots_sort(struct engine *engine, uint32_t newest)
 {
     struct snapshots *snapshots = &engine->snapshots;
     if (snapshots->count > 1) {
         qsort(snapshots->files, snapshots->count, sizeof snapshots->files[0], file_order);
     }
     for (size_t i = 0; i < snapshots->count; i++) {
-        snapshots->has_base = snapshots->has_base || snapshots->files[i].full;
-        snapshots->covered = file_position(&snapshots->files[i]);
+        struct snapshot_file *file = &snapshots->files[i];
+        file->stray = file->generation > newest;
+        if (!file->stray) {
+            snapshots->has_base = snapshots->has_base || file->full;
+            snapshots->covered = file_position(file);
+            snapshots->loaded = i + 1;
+        }
     }
-    snapshots->loaded = snapshots->count;
 }
 
 bool snapshot_open(struct engine *engine, size_t index, struct waldir **out, struct position *at,
@@ -214,7 +218,8 @@ static void file_drop(struct engine *engine, struct snapshot_file *file)
     char name[SPOOL_NAME_BYTES];
     struct spool_job job = {
         .kind = SPOOL_DROP, .id = engine->pins.jobs + 1, .name = file_name(file, name)};
-    if (file->job == 0 && engine->pins.spool->submit(engine->pins.spool, &job)) {
+    bool now = file->job == 0 && engine->now_ms >= engine->snapshots.retry_ms;
+    if (now && engine->pins.spool->submit(engine->pins.spool, &job)) {
         file->job = ++engine->pins.jobs;
     }
 }
@@ -248,8 +253,9 @@ static void write_failed(struct engine *engine, const struct spool_result *resul
 }
 
 /* False: nothing of it is under this id. */
-static bool drop_result(struct snapshots *snapshots, const struct spool_result *result)
+static bool drop_result(struct engine *engine, const struct spool_result *result)
 {
+    struct snapshots *snapshots = &engine->snapshots;
     for (size_t i = 0; i < snapshots->count; i++) {
         struct snapshot_file *file = &snapshots->files[i];
         if (file->job != result->id) {
@@ -259,6 +265,8 @@ static bool drop_result(struct snapshots *snapshots, const struct spool_result *
         if (result->status == SPOOL_DONE) {
             snapshots->count--;
             memmove(file, file + 1, (snapshots->count - i) * sizeof *file);
+        } else {
+            snapshots->retry_ms = engine->now_ms + PIN_RETRY_MS;
         }
         return true;
     }
@@ -269,7 +277,7 @@ bool snapshot_result(struct engine *engine, const struct spool_result *result)
 {
     struct snapshots *snapshots = &engine->snapshots;
     if (result->id != snapshots->job) {
-        return drop_result(snapshots, result);
+        return drop_result(engine, result);
     }
     snapshots->job = 0;
     if (result->status != SPOOL_DONE) {
@@ -294,16 +302,28 @@ static bool is_lagging(const struct engine *engine)
             low->segment < waldir_at(engine->dir, count - 1)->number);
 }
 
-/* All that a full one made needless: what stands before the last full one. */
+static bool has_stray(const struct snapshots *snapshots)
+{
+    bool some = false;
+    for (size_t i = 0; i < snapshots->count; i++) {
+        some = some || snapshots->files[i].stray;
+    }
+    return some;
+}
+
+/* Strays; and all that a full one made needless: what stands before the last full one. */
 static void files_drop(struct engine *engine, bool all)
 {
     struct snapshots *snapshots = &engine->snapshots;
     size_t keep = all ? snapshots->count : 0;
     for (size_t i = snapshots->count; !all && i > 0 && keep == 0; i--) {
-        keep = snapshots->files[i - 1].full ? i - 1 : 0;
+        const struct snapshot_file *file = &snapshots->files[i - 1];
+        keep = file->full && !file->stray ? i - 1 : 0;
     }
-    for (size_t i = 0; i < keep; i++) {
-        file_drop(engine, &snapshots->files[i]);
+    for (size_t i = 0; i < snapshots->count; i++) {
+        if (i < keep || snapshots->files[i].stray) {
+            file_drop(engine, &snapshots->files[i]);
+        }
     }
 }
 
@@ -372,6 +392,9 @@ int64_t snapshots_deadline(const struct engine *engine)
     const struct snapshots *snapshots = &engine->snapshots;
     struct position target = wanted_segment(engine);
     bool covered = snapshots->has_base && !position_before(&snapshots->covered, &target);
+    if (has_stray(snapshots)) {
+        return snapshots->retry_ms > engine->now_ms ? snapshots->retry_ms : INT64_MAX;
+    }
     if (!is_placed(engine) || snapshots->writing || (!snapshots->lagging && !snapshots->has_base)) {
         return INT64_MAX;
     }
@@ -402,6 +425,10 @@ static void lag_look(struct engine *engine)
 void snapshots_run(struct engine *engine)
 {
     struct snapshots *snapshots = &engine->snapshots;
+    if (has_stray(snapshots)) {
+        files_drop(engine, false);
+        return;
+    }
     if (!is_placed(engine)) {
         return;
     }

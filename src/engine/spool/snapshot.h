@@ -17,6 +17,7 @@ enum {
 struct snapshot_file {
     uint32_t generation, segment;
     bool full;
+    bool stray; /* of a life that neither the saved state nor a pin knows: never used */
     uint64_t bytes;
     uint64_t job; /* it is being dropped; 0: not */
 };
@@ -48,7 +49,9 @@ struct snapshots {
 struct engine;
 
 bool snapshot_load(struct engine *engine, const struct spool_entry *entry); /* false: not one */
-void snapshots_sort(struct engine *engine);                                 /* after all loads */
+/* After all loads. A lost state leaves files of generations above the newest that is known; their
+ * numbers will be given again, so they go before anything else is written. */
+void snapshots_sort(struct engine *engine, uint32_t newest);
 /* What the scan is to read next (NULL: no more), and where its definitions belong. False: it can't
  * be looked at for now. */
 bool snapshot_open(struct engine *engine, size_t index, struct waldir **out, struct position *at,
