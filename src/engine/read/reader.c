@@ -107,6 +107,14 @@ static void reader_lost(struct engine *engine, struct reader *reader, enum loss_
     }
 }
 
+static void reader_gap(struct engine *engine, struct reader *reader)
+{
+    ASSERT(reader->out.gap_from <= reader->out.gap_to);
+    LOG_ERROR("segments were deleted before they were read", LOG_U64("from", reader->out.gap_from),
+              LOG_U64("to", reader->out.gap_to));
+    reader_lost(engine, reader, LOSS_TRUNCATED, 0);
+}
+
 void series_apply(struct engine *engine, const struct tail_out *out, const struct position *at,
                   struct reader *reader)
 {
@@ -203,9 +211,7 @@ static bool reader_fetch(struct engine *engine, struct reader *reader)
         }
         return false;
     case TAIL_GAP:
-        LOG_ERROR("segments were deleted before they were read",
-                  LOG_U64("from", reader->out.gap_from), LOG_U64("to", reader->out.gap_to));
-        reader_lost(engine, reader, LOSS_TRUNCATED, 0);
+        reader_gap(engine, reader);
         reader_boundary(engine, reader);
         scan_again(engine);
         return true;
@@ -310,11 +316,18 @@ static void readers_merge(struct engine *engine)
     }
 }
 
-/* All that is left of an earlier generation was read: on to the next one. */
+/* All that is left of an earlier generation was read: on to the next one. Numbers between the two
+ * are of segments that were deleted unread. */
 static void reader_leave_past(struct engine *engine, struct reader *reader)
 {
     struct mark next = {.offset = TAIL_OFFSET_UNKNOWN};
-    next.at = past_next(engine, tail_position(reader->tail).generation, &next.previous_crc);
+    struct position at = tail_position(reader->tail);
+    next.at = past_next(engine, at.generation, &next.previous_crc);
+    if (next.at.segment > at.segment + 1) {
+        uint32_t gap_to = next.at.segment - 1;
+        reader->out = (struct tail_out){.at = at, .gap_from = at.segment + 1, .gap_to = gap_to};
+        reader_gap(engine, reader);
+    }
     for (size_t i = 0; i < reader->domains_count; i++) {
         struct domain *domain = reader->domains[i];
         park_enter(engine, domain, &next.at);
