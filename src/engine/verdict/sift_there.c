@@ -79,6 +79,16 @@ static bool is_proof(const struct sift *sift, uint32_t place)
 
 /* ---- the search ---- */
 
+/* Some of it may be there, and not by what is sent from now on. */
+static void region_blur(struct sift *sift)
+{
+    for (uint32_t i = 0; i < sift->items; i++) {
+        if (sift->region[i]) {
+            sift->blurred[sift->heads[i]] = 1;
+        }
+    }
+}
+
 void there_begin(struct sift *sift, enum there there)
 {
     ASSERT(!sift->asking && sift->wanted_count > 0);
@@ -88,6 +98,9 @@ void there_begin(struct sift *sift, enum there there)
     sift->asked = true;
     sift->asking = true;
     sift->maybe = false; /* that is what is searched for now */
+    if (there != THERE_WHOLE) {
+        region_blur(sift); /* the search ends with what is taken, and tells nothing of the rest */
+    }
     if (sift->piece == PIECE_FRONT) {
         sift->suspect = sift->wanted_count;
     }
@@ -151,7 +164,9 @@ bool there_choose(struct sift *sift)
         way = way_to_telling(sift);
     }
     sift->asking = way > 0;
-    if (sift->asking) {
+    if (!sift->asking) {
+        region_blur(sift);
+    } else {
         bool large = sift->piece_max > 0 && way > sift->piece_max;
         sift_want(sift, PIECE_FRONT, large ? sift->piece_max : way);
     }
@@ -230,6 +245,7 @@ void there_refused(struct sift *sift)
         there_alone(sift, sift_first_wanted(sift));
     } else {
         ASSERT(sift->piece == PIECE_FRONT);
+        region_blur(sift);
         sift->asking = false; /* something is late for another reason: halves of it */
         sift->suspect = sift->wanted_count;
     }
