@@ -292,20 +292,6 @@ bool places_found(const struct engine *engine)
     return true;
 }
 
-/* Nothing is left of its own life, but its segment is, in a later one: behind the record that
- * proves the place. */
-static bool place_kept(const struct engine *engine, const struct mark *mark,
-                       const struct mark *here)
-{
-    const struct scan *scan = &engine->scan;
-    if (!segments_same(engine, mark->at.generation, here->at.generation, mark->at.segment)) {
-        return false;
-    }
-    return mark->at.record == 0 ||
-           (scan->has_last && scan->last_segment == mark->at.segment &&
-            scan->last_records == mark->at.record && scan->last_crc == mark->previous_crc);
-}
-
 /* It lies behind all that is kept there, in a segment that is still the one of then. */
 static bool place_beyond(const struct engine *engine, const struct past *past,
                          const struct mark *mark)
@@ -321,6 +307,30 @@ static bool place_beyond(const struct engine *engine, const struct past *past,
     return same && !past_has(engine, &at);
 }
 
+/* Nothing is left of the place's own life. If its segment is, in this later one: behind the record
+ * that proves it, or where a power loss cut it off; as among those of the WAL. */
+static void place_past(struct engine *engine, struct domain *domain, const struct past *past,
+                       const struct mark *here)
+{
+    const struct scan *scan = &engine->scan;
+    const struct mark *mark = &domain->next;
+    const struct waldir_segment *segment = waldir_find(past->dir, mark->at.segment);
+    bool same = segment != NULL &&
+                segments_same(engine, mark->at.generation, past->generation, mark->at.segment);
+    bool last_here = same && scan->has_last && scan->last_segment == mark->at.segment;
+    if (last_here && scan->last_records == mark->at.record &&
+        scan->last_crc == mark->previous_crc) {
+        place(engine, domain, &scan->behind, "kept");
+    } else if (last_here && scan->last_records < mark->at.record &&
+               !has_unread(engine, segment, mark, here)) {
+        place(engine, domain, here, "kept, but shortened");
+    } else {
+        struct mark at = {.at = past_nearest(engine, past, &mark->at)};
+        domain->next.at.item = same && mark->at.record == 0 ? mark->at.item : 0;
+        place(engine, domain, &at, "its life is gone");
+    }
+}
+
 void places_find_past(struct engine *engine, const struct mark *here, bool end)
 {
     const struct past *past = &engine->pins.pasts[engine->scan.past];
@@ -334,14 +344,7 @@ void places_find_past(struct engine *engine, const struct mark *here, bool end)
                 (!end && position_before(&here->at, &at)) || place_beyond(engine, past, mark)) {
                 continue;
             }
-            bool kept = place_kept(engine, mark, here);
-            struct mark found =
-                kept && at.record > 0 ? engine->scan.behind : (struct mark){.at = at};
-            if (!kept) {
-                found.at = past_nearest(engine, past, &mark->at);
-                mark->at.item = 0; /* of a record that is gone */
-            }
-            place(engine, domain, &found, kept ? "kept" : "its life is gone");
+            place_past(engine, domain, past, here);
         }
     }
 }

@@ -29,6 +29,7 @@ static void scan_live(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
     scan->has_last = false;
+    scan->has_damage = false;
     if (waldir_checkpoint(engine->dir, &scan->checkpoint)) {
         scan->state = SCAN_CHECKPOINT;
         scan_tail(engine, tail_new_checkpoint(engine->dir, scan->checkpoint));
@@ -46,6 +47,7 @@ static void scan_past(struct engine *engine)
     if (scan->past < engine->pins.pasts_count) {
         scan->state = SCAN_PAST;
         scan->has_last = false;
+        scan->has_damage = false;
         scan_tail(engine, tail_new(engine->pins.pasts[scan->past].dir));
     } else {
         scan_live(engine);
@@ -307,6 +309,12 @@ static void scan_passed(struct scan *scan, const struct tail_out *out)
     tail_mark(scan->tail, &scan->behind.at, &scan->behind.offset, &scan->behind.previous_crc);
 }
 
+static void scan_damaged(struct scan *scan, const struct position *at)
+{
+    scan->has_damage = true;
+    scan->damaged_segment = at->segment;
+}
+
 static void scan_past_step(struct engine *engine, enum tail_status status,
                            const struct tail_out *out)
 {
@@ -314,6 +322,9 @@ static void scan_past_step(struct engine *engine, enum tail_status status,
     if (status == TAIL_RECORD || status == TAIL_WAIT) {
         struct mark here = scan_mark(scan, status, out);
         places_find_past(engine, &here, status == TAIL_WAIT);
+    }
+    if (status == TAIL_DAMAGE) {
+        scan_damaged(scan, &out->at);
     }
     if (scan_take_old(engine, status, out, &out->at)) {
         scan->past++;
