@@ -59,12 +59,12 @@ stop_all() {
     done
 }
 
-# free_ports COUNT: that many ports below 32768 (where no client's own port can be) that nothing listens on. $WALSHIP_PORTS
-# ("FIRST LAST") narrows the choice, so that scripts side by side never choose the same.
+# free_ports COUNT: that many ports below 32768 (where no client's own port can be) that nothing listens on; those from 30000 on are
+# the unit tests'. $WALSHIP_PORTS ("FIRST LAST") narrows the choice, so that scripts side by side never choose the same.
 free_ports() {
     python3 - "$1" <<'PY'
 import os, random, socket, sys
-first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
+first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 29999").split())
 held = []
 while len(held) < int(sys.argv[1]):
     s = socket.socket()

@@ -52,7 +52,7 @@ def is_there(*programs):
 
 def free_ports(count):
     """As free_ports of scripts/lib.sh, which has the reasons."""
-    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 32767").split())
+    first, last = map(int, os.environ.get("WALSHIP_PORTS", "10000 29999").split())
     held = []
     while len(held) < count:
         one = socket.socket()

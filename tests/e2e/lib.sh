@@ -123,7 +123,7 @@ dump() { "$promtool" tsdb dump "$1" >"$2" 2>"$dir/promtool.log" || die "promtool
 # from one range would now and then choose the same.
 ports_of() {
     local first last each
-    read -r first last <<<"${WALSHIP_PORTS:-10000 32767}"
+    read -r first last <<<"${WALSHIP_PORTS:-10000 29999}"
     each=$(((last - first + 1) / $2))
     echo "$((first + $1 * each)) $((first + ($1 + 1) * each - 1))"
 }

@@ -26,7 +26,8 @@ unsigned http_peer_port(const struct http_peer *peer);
 uint64_t http_peer_requests(const struct http_peer *peer);    /* read whole */
 uint64_t http_peer_connections(const struct http_peer *peer); /* accepted */
 uint64_t http_peer_closed(const struct http_peer *peer); /* closed by us, FIN or RST delivered */
-/* A loopback port below 32768 where nobody listens. *fd keeps it so; close it afterwards. */
+/* A loopback port below 32768 where nobody listens. *fd, bound to it, keeps it so; close it
+ * afterwards. */
 unsigned http_peer_dead_port(int *fd);
 
 #endif

@@ -2,6 +2,7 @@
 #include "tls_peer.h"
 
 #include <arpa/inet.h>
+#include <http_peer.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -293,23 +294,11 @@ static void *accept_all(void *context)
     }
 }
 
-/* Below the ephemeral range, so that no client's port collides. */
 static void listen_low(struct tls_peer *peer)
 {
-    for (unsigned i = 0; i < 10000; i++) {
-        peer->port = 20000 + ((unsigned)getpid() * 13 + i * 7) % 12000;
-        struct sockaddr_in address = {.sin_family = AF_INET,
-                                      .sin_port = htons((uint16_t)peer->port),
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        ASSERT(peer->listener >= 0);
-        if (bind(peer->listener, (const struct sockaddr *)&address, sizeof address) == 0 &&
-            listen(peer->listener, 16) == 0) {
-            return;
-        }
-        (void)close(peer->listener);
-    }
-    ASSERT(false);
+    peer->port = http_peer_dead_port(&peer->listener);
+    int code = listen(peer->listener, 16);
+    ASSERT(code == 0);
 }
 
 static void start(struct tls_peer *peer)
