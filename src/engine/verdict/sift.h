@@ -138,9 +138,9 @@ struct sift *sift_part(const struct sift *from, const struct destination *destin
 /* The present piece was refused for its time, and may have been delivered before. */
 void there_begin(struct sift *sift, enum there there);
 bool there_unasked(const struct sift *sift); /* of the present piece */
-bool there_choose(struct sift *sift);  /* false: the search has come to its end */
-void there_taken(struct sift *sift);   /* what was asked for: not all is there */
-void there_refused(struct sift *sift); /* what was asked for is there, some of it */
+bool there_choose(struct sift *sift);        /* false: the search has come to its end */
+void there_taken(struct sift *sift);         /* what was asked for: not all is there */
+void there_refused(struct sift *sift);       /* what was asked for is there, some of it */
 /* The item was refused alone, and nothing before it in its lane is open. */
 void there_alone(struct sift *sift, uint32_t place);
 
