@@ -388,6 +388,10 @@ void oracle_started(struct oracle *oracle)
         if (oracle->life == 1 && oracle->conf->start_at == CONF_START_NOW) {
             destination->never_before = oracle->visible_count;
         }
+        if (!destination->committed && !oracle->state_lost &&
+            oracle->conf->start_at == CONF_START_NOW) {
+            destination->began = oracle->visible_count;
+        }
     }
 }
 
@@ -427,7 +431,9 @@ void oracle_state_lost(struct oracle *oracle)
             destination->fates[k].maybe_forgotten = false;
         }
         destination->unpassed = 0;
-        destination->skipped = destination->never_before;
+        bool now = oracle->conf->start_at == CONF_START_NOW;
+        destination->skipped =
+            now && destination->committed ? destination->start_item : destination->began;
         destination->skipped_ms = destination->start_from_ms;
         destination->start_item = 0;
         destination->never_before = 0;

@@ -137,9 +137,10 @@ struct oracle_destination {
     size_t unsure_count;
     uint32_t start_item;   /* items before it need not (start_at: now) */
     uint32_t never_before; /* items before it must not arrive */
-    uint32_t skipped;      /* that, until the state was lost */
+    uint32_t began;        /* items then, when a life last found no state and started at now */
+    uint32_t skipped;      /* what such lives left out, until the state was lost */
     int64_t start_from_ms; /* as it was saved: times before it are dropped */
-    int64_t skipped_ms;    /* that, until the state was lost */
+    int64_t skipped_ms;    /* start_from_ms, until the state was lost */
     bool committed;        /* a durable commit knows it */
     uint32_t unpassed;     /* items before it are all passed */
     uint32_t
