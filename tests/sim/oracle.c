@@ -284,6 +284,7 @@ void oracle_wal_restored(struct oracle *oracle)
         item->back = item->back || (item->copied && item->removed);
         item->gone = item->gone && !item->copied;
         item->removed = item->removed && !item->copied;
+        item->kept = item->kept && item->gone; /* what is there again is kept anew, or not */
     }
 }
 
