@@ -305,6 +305,36 @@ static struct position common_from(const struct engine *engine, const struct pos
     return common;
 }
 
+/* Is this segment of a later generation another one than that of its number here? */
+static bool differs(struct engine *engine, const struct past *past,
+                    const struct store_segment *later)
+{
+    const struct store_segment *known = segment_known(engine, past->generation, later->number);
+    const struct waldir_segment *here = waldir_find(past->dir, later->number);
+    if (known != NULL) {
+        return known->first_crc != later->first_crc;
+    }
+    return here == NULL || (here->has_identity && here->identity != later->first_crc);
+}
+
+bool past_gap(struct engine *engine, const struct position *end, const struct position *next,
+              uint32_t *from)
+{
+    const struct past *past = past_of(engine, end->generation);
+    const struct waldir *dir = dir_of(engine, next->generation);
+    ASSERT(past != NULL && dir != NULL && end->generation < next->generation);
+    bool first = waldir_count(dir) > 0 && waldir_at(dir, 0)->number == next->segment;
+    *from = end->segment + 1;
+    for (size_t i = 0; first && next->record == 0 && i < engine->segments_count; i++) {
+        const struct store_segment *later = &engine->segments[i];
+        if (later->generation == next->generation && later->number < *from &&
+            later->number < next->segment && differs(engine, past, later)) {
+            *from = later->number;
+        }
+    }
+    return *from < next->segment;
+}
+
 struct position past_common(const struct engine *engine, const struct position *at)
 {
     return common_from(engine, at, 0);

@@ -316,16 +316,16 @@ static void readers_merge(struct engine *engine)
     }
 }
 
-/* All that is left of an earlier generation was read: on to the next one. Numbers between the two
- * are of segments that were deleted unread. */
+/* All that is left of an earlier generation was read: on to the next one. */
 static void reader_leave_past(struct engine *engine, struct reader *reader)
 {
     struct mark next = {.offset = TAIL_OFFSET_UNKNOWN};
     struct position at = tail_position(reader->tail);
     next.at = past_next(engine, at.generation, &next.previous_crc);
-    if (next.at.segment > at.segment + 1) {
-        uint32_t gap_to = next.at.segment - 1;
-        reader->out = (struct tail_out){.at = at, .gap_from = at.segment + 1, .gap_to = gap_to};
+    uint32_t from;
+    if (past_gap(engine, &at, &next.at, &from)) {
+        reader->out = (struct tail_out){.at = at, .gap_from = from, .gap_to = next.at.segment - 1};
+        reader->out.at.generation = next.at.generation;
         reader_gap(engine, reader);
     }
     for (size_t i = 0; i < reader->domains_count; i++) {
