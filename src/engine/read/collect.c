@@ -61,6 +61,7 @@ static void collect_end(struct engine *engine)
     }
     sets_hold(engine);
     size_t removed = series_collect_end(engine->series, &before, NULL, NULL);
+    engine->snapshots.outdated = engine->snapshots.outdated || removed > 0;
     routes_sweep(engine);
     LOG_DEBUG("series collected", LOG_U64("checkpoint", engine->collect.checkpoint),
               LOG_U64("removed", removed), LOG_U64("left", series_refs(engine->series)));

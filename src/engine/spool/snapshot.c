@@ -151,6 +151,7 @@ static void write_begin(struct engine *engine, const struct position *target, bo
     snapshots->begun = false;
     snapshots->abandoned = false;
     snapshots->full = full;
+    snapshots->outdated = snapshots->outdated && !full;
     snapshots->target = *target;
     series_export(engine->series, full ? &lowest : &snapshots->covered, target, definition_take,
                   engine);
@@ -243,6 +244,7 @@ static void write_failed(struct engine *engine, const struct spool_result *resul
 {
     struct snapshots *snapshots = &engine->snapshots;
     snapshots->writing = false;
+    snapshots->outdated = snapshots->outdated || snapshots->full;
     snapshots->retry_ms = engine->now_ms + PIN_RETRY_MS;
     engine->pins.failures++;
     items_release(engine);
@@ -338,7 +340,8 @@ static bool wants_full(const struct snapshots *snapshots)
         delta_bytes = file->full ? 0 : delta_bytes + file->bytes;
         base_bytes = file->full ? file->bytes : base_bytes;
     }
-    return !snapshots->has_base || deltas >= SNAPSHOT_DELTAS_MAX || delta_bytes > 2 * base_bytes;
+    return !snapshots->has_base || snapshots->outdated || deltas >= SNAPSHOT_DELTAS_MAX ||
+           delta_bytes > 2 * base_bytes;
 }
 
 static void lag_over(struct engine *engine)

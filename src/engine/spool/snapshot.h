@@ -32,6 +32,7 @@ struct snapshots {
     size_t count;
     size_t loaded; /* how many of them an earlier life left, to be read by the scan */
     bool has_base;
+    bool outdated; /* they have series that were let go since: another life would know them again */
     struct position covered; /* what was defined before it is in the files */
     bool looked;             /* whether there is a lag */
     bool lagging;
