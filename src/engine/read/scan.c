@@ -14,15 +14,22 @@ static void scan_tail(struct engine *engine, struct tail *tail)
     engine->scan.tail = tail;
 }
 
-static void scan_take(struct engine *engine, const struct tail_out *out, const struct position *at)
+/* A record whose definitions belong there. */
+static void scan_define(struct engine *engine, const struct tail_out *out,
+                        const struct position *place)
 {
     uint64_t items;
     if (wal_record_type(out->record) == WAL_SERIES && wal_record_check(out->record, &items)) {
-        struct position common = past_common(engine, at);
-        series_apply(engine, out, &common, NULL);
+        series_apply(engine, out, place, NULL);
     } else if (wal_record_type(out->record) == WAL_METADATA) {
-        metadata_record(engine, out->record, at);
+        metadata_record(engine, out->record, place);
     }
+}
+
+static void scan_take(struct engine *engine, const struct tail_out *out, const struct position *at)
+{
+    struct position common = past_common(engine, at);
+    scan_define(engine, out, wal_record_type(out->record) == WAL_SERIES ? &common : at);
 }
 
 static void scan_live(struct engine *engine)
@@ -115,27 +122,33 @@ static bool gap_below(struct engine *engine, uint32_t *first)
 }
 
 /* Where the definitions of the checkpoint belong: as early as can be, unless there are older ones
- * that they must not hide or replace. Behind a gap nobody else has those that were made in it. */
+ * that they must not hide or replace. Behind a gap nobody else has those that were made in it; else
+ * what is kept needs none of them, and they may be another life's: that its segments were common is
+ * only told as long as they are there. */
 static struct position checkpoint_place(struct engine *engine)
 {
     const struct pins *pins = &engine->pins;
     uint32_t now = waldir_generation(engine->dir);
     uint32_t oldest = pins->pasts_count > 0 ? pins->pasts[0].generation : now;
     uint32_t first;
-    struct position at = {now, engine->scan.checkpoint, UINT32_MAX, 0};
-    at = past_common(engine, &at);
+    struct position own = {now, engine->scan.checkpoint, UINT32_MAX, 0};
+    struct position at = past_common(engine, &own);
+    bool gap = false;
     if (!engine->snapshots.has_base && at.generation == oldest) {
         return (struct position){0};
     }
     for (size_t i = waldir_count(engine->dir); i > 1; i--) {
         uint32_t before = waldir_at(engine->dir, i - 2)->number;
         uint32_t number = waldir_at(engine->dir, i - 1)->number;
-        at.segment = number != before + 1 && before < at.segment ? before : at.segment;
+        bool below = number != before + 1 && before < at.segment;
+        gap = gap || below;
+        at.segment = below ? before : at.segment;
     }
     if (at.generation == engine->snapshots.covered.generation && gap_below(engine, &first)) {
+        gap = true;
         at.segment = first - 1 < at.segment ? first - 1 : at.segment;
     }
-    return at;
+    return engine->snapshots.has_base && !gap ? own : at;
 }
 
 /* A place in an earlier generation needs no search: the pins are its own files. Its offset is kept,
@@ -279,7 +292,7 @@ static void checkpoint_step(struct engine *engine, enum tail_status status,
 {
     if (status == TAIL_RECORD) {
         struct position place = checkpoint_place(engine);
-        scan_take(engine, out, &place);
+        scan_define(engine, out, &place);
     } else if (status == TAIL_DAMAGE) {
         LOG_ERROR("damaged bytes in the checkpoint: items of series that only it has are lost",
                   LOG_U64("checkpoint", engine->scan.checkpoint),
