@@ -50,6 +50,16 @@ static bool same_segment(const struct engine *engine, const struct mark *mark, u
     return known != NULL && now != NULL && now->has_identity && known->first_crc == now->identity;
 }
 
+/* The record before a place is the same in two lives of a WAL where it carries no times; those that
+ * do tell the segments apart, as soon as one was read in both. Nothing is passed over before. */
+static bool other_segment(const struct engine *engine, const struct mark *mark)
+{
+    const struct store_segment *known =
+        segment_known(engine, mark->at.generation, mark->at.segment);
+    const struct waldir_segment *now = waldir_find(engine->dir, mark->at.segment);
+    return known != NULL && now != NULL && now->has_identity && known->first_crc != now->identity;
+}
+
 /* The start of a segment is proven by the nearest one before it that has an identity; where there
  * is none on disk, nothing can be passed over. */
 static bool start_fits(const struct engine *engine, const struct mark *mark)
@@ -64,6 +74,16 @@ static bool start_fits(const struct engine *engine, const struct mark *mark)
         }
     }
     return true;
+}
+
+/* The scan is at the place's record. */
+static bool place_fits(const struct engine *engine, const struct mark *mark,
+                       const struct mark *here)
+{
+    ASSERT(here->at.segment == mark->at.segment && here->at.record == mark->at.record);
+    return mark->at.record == 0
+               ? start_fits(engine, mark)
+               : here->previous_crc == mark->previous_crc && !other_segment(engine, mark);
 }
 
 static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
@@ -226,7 +246,7 @@ static void place_passed(struct engine *engine, struct domain *domain, const str
         struct mark start = mark_start_of(engine, mark->at.segment);
         place(engine, domain, &start, "empty segment");
     } else if (last_here && scan->last_records == mark->at.record &&
-               scan->last_crc == mark->previous_crc) {
+               scan->last_crc == mark->previous_crc && !other_segment(engine, mark)) {
         struct mark at = place_proven(engine, mark, segment->bytes);
         place(engine, domain, &at, "resumed");
     } else if (last_here && scan->last_records < mark->at.record && !damaged &&
@@ -261,8 +281,7 @@ bool places_find(struct engine *engine, const struct mark *here, bool end)
             } else if (domain->anchor != ANCHOR_MARK) {
                 continue;
             } else if (here->at.segment == mark->at.segment && here->at.record == mark->at.record) {
-                if (mark->at.record == 0 ? start_fits(engine, mark)
-                                         : here->previous_crc == mark->previous_crc) {
+                if (place_fits(engine, mark, here)) {
                     struct mark at = place_proven(engine, mark, here->offset);
                     place(engine, domain, &at, "resumed");
                 } else {
