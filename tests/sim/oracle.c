@@ -374,12 +374,26 @@ static void acks_forget(struct oracle *oracle, struct oracle_destination *destin
     }
 }
 
+/* What no file has any more by then, no walship was to read. Where the WAL had several lives that
+ * is not only what lies before the first item that is left: a copy brings older ones back. */
+static void starts_anew(const struct oracle *oracle, struct oracle_destination *destination)
+{
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        const struct oracle_item *item = &oracle->items[i];
+        struct fate *fate = &destination->fates[i];
+        fate->early = fate->early || (item->removed && !item->kept);
+    }
+}
+
 void oracle_started(struct oracle *oracle)
 {
     oracle->life++;
     for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
         struct oracle_destination *destination = &oracle->destinations[i];
         acks_forget(oracle, destination);
+        if (!destination->committed) {
+            starts_anew(oracle, destination);
+        }
         destination->unsure_count = 0;
         for (size_t k = 0; k < destination->lanes_count; k++) {
             destination->lanes[k].in_flight = 0;

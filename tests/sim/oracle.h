@@ -87,6 +87,7 @@ struct fate {
     uint32_t acked_event;
     bool arrived;
     bool durable;         /* an earlier ack was made durable, before the last one */
+    bool early;           /* deleted and not kept, when a life began for which nothing was saved */
     bool maybe_forgotten; /* acked, but a parked item may have held the positions back */
     bool passed; /* below a durable watermark and found well: need not be looked at again */
 };

@@ -152,7 +152,7 @@ static enum excuse excuse_of(const struct oracle *oracle,
     if (item->state == ITEM_TORN || item->state == ITEM_LOST) {
         return EXCUSE_TORN;
     }
-    if (number < destination->start_item) {
+    if (number < destination->start_item || destination->fates[number].early) {
         return EXCUSE_START;
     }
     enum oracle_take take = oracle_takes(destination, item);
