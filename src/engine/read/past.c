@@ -117,9 +117,22 @@ static bool done_in(const struct engine *engine, uint32_t generation, uint32_t n
            (past != NULL && waldir_find(past->dir, number) != NULL);
 }
 
-/* What an earlier life of walship only held open is not in the spool. What of it the next
- * generation still has belongs to this one first: else what was kept above it would be read before
- * it. False: for now it can't be told. */
+/* Up to the highest segment that both have as the same file nothing was written anew. 0: none. */
+static uint32_t same_up_to(struct engine *engine, uint32_t generation, const struct waldir *next)
+{
+    for (size_t i = waldir_count(next); i > 0; i--) {
+        const struct waldir_segment *segment = waldir_at(next, i - 1);
+        const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
+        if (pin != NULL && pin_keeps_inode(pin) && same_file(segment, pin->device, pin->inode)) {
+            return segment->number;
+        }
+    }
+    return 0;
+}
+
+/* What an earlier life of walship only held open, or let go before its state was lost, is not in
+ * the spool. What of it the next generation still has belongs to this one first: else what was kept
+ * above it would be read before it. False: for now it can't be told. */
 bool past_complete(struct engine *engine, struct past *past)
 {
     uint32_t generation = past->generation;
@@ -127,14 +140,15 @@ bool past_complete(struct engine *engine, struct past *past)
     const struct waldir *next = dir_of(engine, after);
     size_t count = waldir_count(past->dir);
     uint32_t top = count == 0 ? 0 : waldir_at(past->dir, count - 1)->number;
+    uint32_t same = same_up_to(engine, generation, next);
     bool adopted = false;
     ASSERT(next != NULL && !past->has_fork);
-    for (size_t i = 0; i < waldir_count(next) && waldir_at(next, i)->number < top; i++) {
-        const struct waldir_segment *segment = waldir_at(next, i);
-        bool missing = waldir_find(past->dir, segment->number) == NULL &&
+    for (size_t i = waldir_count(next); i > 0; i--) { /* no holes, should there be no more room */
+        const struct waldir_segment *segment = waldir_at(next, i - 1);
+        bool missing = segment->number < top && waldir_find(past->dir, segment->number) == NULL &&
                        pins_find(&engine->pins, generation, segment->number) == NULL;
         if (!missing || settled_in(engine, generation, segment->number) ||
-            !known_in(engine, generation, segment)) {
+            (segment->number >= same && !known_in(engine, generation, segment))) {
             continue;
         }
         if (!pin_adopt(engine, generation, after, segment)) {
