@@ -93,7 +93,8 @@ bool past_unproven(struct engine *engine, uint32_t generation, const struct wald
 }
 
 /* Was this a segment of that generation? An inode number alone tells nothing of a file that nobody
- * kept: the next one may have got it. What is settled may also have been cut, or copied. */
+ * kept: the next one may have got it. What is settled, or kept nowhere, may also have been cut, or
+ * copied: what is left of it is there. */
 static bool known_in(struct engine *engine, uint32_t generation,
                      const struct waldir_segment *segment)
 {
@@ -106,7 +107,7 @@ static bool known_in(struct engine *engine, uint32_t generation,
     if (pin != NULL && (pin_keeps_inode(pin) || !same_file(segment, pin->device, pin->inode))) {
         return same_file(segment, pin->device, pin->inode);
     }
-    return content && same_file(segment, saved->device, saved->inode);
+    return content && (pin == NULL || same_file(segment, saved->device, saved->inode));
 }
 
 /* Whoever reads that generation reads the segment there, or has settled it. */
