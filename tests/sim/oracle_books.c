@@ -143,6 +143,20 @@ static enum excuse skipped_out(const struct oracle_destination *destination,
     return destination->judge.order != FAKE_ORDER_ANY && newer ? EXCUSE_REFUSED : EXCUSE_NONE;
 }
 
+/* Its checkpoint lacks the living series, which went on under another ref: unknown to one life, it
+ * was parked while those went, for nobody can know whose it is; known to the next one, from files
+ * of before that checkpoint, it was refused for its time. What is refused so may as well be there.
+ */
+static bool overtaken_unknown(const struct oracle *oracle,
+                              const struct oracle_destination *destination, uint32_t number)
+{
+    const struct oracle_item *item = &oracle->items[number];
+    uint32_t newest = destination->lanes[item->series].newest;
+    return oracle->life > 1 && item->forgotten && newest > number + 1 &&
+           destination->judge.order != FAKE_ORDER_ANY &&
+           oracle->items[newest - 1].source != item->source;
+}
+
 /* Why an item that did not arrive is no loss, or one that is on the books. */
 static enum excuse excuse_of(const struct oracle *oracle,
                              const struct oracle_destination *destination,
@@ -174,6 +188,9 @@ static enum excuse excuse_of(const struct oracle *oracle,
     enum excuse skipped = skipped_out(destination, item, number);
     if (skipped != EXCUSE_NONE) {
         return skipped;
+    }
+    if (overtaken_unknown(oracle, destination, number)) {
+        return EXCUSE_REFUSED;
     }
     /* the state was lost, and with it that earlier lives had other lanes: what they sent is
      * searched for as if it had left in the order of these */
