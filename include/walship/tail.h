@@ -58,6 +58,9 @@ const struct waldir_segment *waldir_known_at(const struct waldir *dir, size_t in
 void waldir_known_forget(struct waldir *dir, uint32_t before);
 /* False: there is no checkpoint. */
 bool waldir_checkpoint(const struct waldir *dir, uint32_t *number);
+/* The next one below it: Prometheus deletes it last of all that the newest one replaces, and may
+ * be at it. False: there is none. */
+bool waldir_checkpoint_below(const struct waldir *dir, uint32_t *number);
 /* Freezes the end: what lies beyond the sizes last seen does not exist for any tail (--once); an
  * unfinished record there is waited for, never damage. */
 void waldir_freeze(struct waldir *dir);

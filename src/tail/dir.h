@@ -44,6 +44,8 @@ struct dir_list {
     bool has_checkpoint;
     uint32_t checkpoint;
     char checkpoint_name[DIR_NAME_BYTES + 16];
+    bool has_older; /* another checkpoint, below that: about to be deleted */
+    uint32_t older;
     bool repairing;  /* a segment that was moved aside for repair is there */
     bool has_others; /* names that belong to no WAL */
 };

@@ -230,6 +230,7 @@ static void checkpoint_look(struct waldir *dir)
     int status =
         dir->os->stat_path(dir->os, dir_join(path, dir->path, next->checkpoint_name), &stat);
     if (status != 0 || !stat.is_directory) {
+        next->has_older = false;
         next->has_checkpoint = dir->now.has_checkpoint;
         next->checkpoint = dir->now.checkpoint;
         memcpy(next->checkpoint_name, dir->now.checkpoint_name, sizeof next->checkpoint_name);
@@ -264,6 +265,7 @@ static bool look(struct waldir *dir, bool full, struct err *err)
     dir->looks++;
     dir->next.count = 0;
     dir->next.has_checkpoint = false;
+    dir->next.has_older = false;
     if ((!dir->past && !names_look(dir, full, err)) || !dir_pins_merge(dir, err)) {
         return false;
     }

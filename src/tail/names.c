@@ -73,6 +73,23 @@ static void list_add(struct dir_list *list, uint32_t number, const char *name)
     memcpy(segment->name, name, strlen(name) + 1);
 }
 
+/* The newest one counts, and the next below it. */
+static void list_checkpoint(struct dir_list *list, uint32_t number, const char *name)
+{
+    bool newest = !list->has_checkpoint || number > list->checkpoint;
+    uint32_t other = newest ? list->checkpoint : number;
+    if (list->has_checkpoint && (!list->has_older || other > list->older)) {
+        list->has_older = true;
+        list->older = other;
+    }
+    if (newest) {
+        list->has_checkpoint = true;
+        list->checkpoint = number;
+        ASSERT(strlen(name) < sizeof list->checkpoint_name);
+        memcpy(list->checkpoint_name, name, strlen(name) + 1);
+    }
+}
+
 static bool list_take(void *context, const char *name)
 {
     static const char checkpoint[] = "checkpoint.";
@@ -82,12 +99,7 @@ static bool list_take(void *context, const char *name)
         list_add(list, number, name);
     } else if (strncmp(name, checkpoint, sizeof checkpoint - 1) == 0 &&
                name_number(name + sizeof checkpoint - 1, &number)) {
-        if (!list->has_checkpoint || number > list->checkpoint) {
-            list->has_checkpoint = true;
-            list->checkpoint = number;
-            ASSERT(strlen(name) < sizeof list->checkpoint_name);
-            memcpy(list->checkpoint_name, name, strlen(name) + 1);
-        }
+        list_checkpoint(list, number, name);
     } else if (name_is_repair(name)) {
         list->repairing = true;
     } else if (!name_is_known(name)) {
@@ -116,6 +128,7 @@ bool dir_list_read(struct dir_list *list, struct os *os, const char *path, struc
 {
     list->count = 0;
     list->has_checkpoint = false;
+    list->has_older = false;
     list->repairing = false;
     list->has_others = false;
     int status = os->list(os, path, list_take, list);

@@ -221,6 +221,15 @@ bool waldir_checkpoint(const struct waldir *dir, uint32_t *number)
     return dir->now.has_checkpoint;
 }
 
+bool waldir_checkpoint_below(const struct waldir *dir, uint32_t *number)
+{
+    ASSERT(!dir->now.has_older || dir->now.older < dir->now.checkpoint);
+    if (dir->now.has_older) {
+        *number = dir->now.older;
+    }
+    return dir->now.has_older;
+}
+
 void waldir_freeze(struct waldir *dir)
 {
     ASSERT(dir->looked && !dir->complete);

@@ -64,6 +64,7 @@ struct scan {
     size_t past;           /* SCAN_PAST: index of the earlier generation */
     struct position until; /* series up to here are wanted, also when all domains have a place */
     uint32_t checkpoint;
+    bool below_gone; /* the checkpoint before the newest can't be read */
     uint32_t tries;
     bool again;    /* for the series only, while all have their places */
     bool second;   /* a mark did not fit: new generation, unfitting marks get a fallback */

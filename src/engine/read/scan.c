@@ -4,6 +4,8 @@
  * (repair, restore, emptied directory). */
 #include "internal.h"
 
+#include <errno.h>
+
 enum { SCAN_STEPS = 4096, SCAN_RETRY_MS = 100 };
 
 static void scan_tail(struct engine *engine, struct tail *tail)
@@ -32,14 +34,47 @@ static void scan_take(struct engine *engine, const struct tail_out *out, const s
     scan_define(engine, out, wal_record_type(out->record) == WAL_SERIES ? &common : at);
 }
 
+/* Does anybody go on before the end of what the checkpoint replaces? Then refs that it lacks were
+ * not collected (collect.c), and what it lacks may be needed. */
+static bool is_needed_below(const struct engine *engine, uint32_t checkpoint)
+{
+    struct position behind = {.generation = waldir_generation(engine->dir),
+                              .segment = checkpoint + 1};
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            const struct domain *domain = destination->domains[k];
+            bool placed = domain->anchor == ANCHOR_MARK || domain->anchor == ANCHOR_PLACED;
+            if (domain->anchor == ANCHOR_OLDEST ||
+                (placed && position_before(&domain->next.at, &behind))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void scan_checkpoint(struct engine *engine, uint32_t number)
+{
+    engine->scan.state = SCAN_CHECKPOINT;
+    engine->scan.checkpoint = number;
+    scan_tail(engine, tail_new_checkpoint(engine->dir, number));
+}
+
+/* While Prometheus deletes what a checkpoint replaces, the one before is there, too. It defines
+ * what the newer one lacks, and a place may lie behind items of that; where the spool has kept all
+ * of it already, nobody needs it. */
 static void scan_live(struct engine *engine)
 {
     struct scan *scan = &engine->scan;
+    uint32_t number;
+    uint32_t below;
     scan->has_last = false;
     scan->has_damage = false;
-    if (waldir_checkpoint(engine->dir, &scan->checkpoint)) {
-        scan->state = SCAN_CHECKPOINT;
-        scan_tail(engine, tail_new_checkpoint(engine->dir, scan->checkpoint));
+    if (waldir_checkpoint(engine->dir, &number)) {
+        bool both = waldir_checkpoint_below(engine->dir, &below) && !scan->below_gone &&
+                    !engine->snapshots.has_base && is_needed_below(engine, number);
+        scan_checkpoint(engine, both ? below : number);
     } else {
         scan->state = SCAN_SEGMENTS;
         scan_tail(engine, tail_new(engine->dir));
@@ -217,6 +252,7 @@ void scan_start(struct engine *engine)
         }
     }
     engine->scan.tries = 0;
+    engine->scan.below_gone = false;
     engine->scan.again = false;
     scan_begin(engine);
 }
@@ -226,6 +262,7 @@ void scan_again(struct engine *engine)
     ASSERT(engine->scan.state == SCAN_DONE);
     engine->scan.until = (struct position){0}; /* all have their places */
     engine->scan.tries = 0;
+    engine->scan.below_gone = false;
     engine->scan.again = true;
     engine->work_left = true;
     scan_begin(engine);
@@ -263,15 +300,26 @@ static void scan_finish(struct engine *engine)
     engine->work_left = true;
 }
 
+/* It is the one before the newest that is read. */
+static bool is_below(const struct engine *engine, uint32_t *newest)
+{
+    return waldir_checkpoint(engine->dir, newest) && engine->scan.checkpoint < *newest;
+}
+
 static void scan_failed(struct engine *engine, const struct err *err)
 {
     struct scan *scan = &engine->scan;
     bool changed;
     bool replaced;
     struct err ignored;
+    uint32_t newest;
     LOG_WARN("reading the series failed, trying again", LOG_STR("err", err->text),
              LOG_U64("tries", scan->tries));
+    bool is_checkpoint = scan->state == SCAN_CHECKPOINT;
     scan->tries++;
+    /* the one below is half deleted, perhaps, and so for as long as Prometheus is away */
+    scan->below_gone =
+        scan->below_gone || (is_checkpoint && is_below(engine, &newest) && err->code != EIO);
     scan->retry_at_ms = engine->now_ms + (scan->tries < SCAN_TRIES_MAX ? 10 : RETRY_IO_MS);
     /* a checkpoint that vanished has a successor: look again */
     if (waldir_refresh(engine->dir, &changed, &replaced, &ignored)) {
@@ -281,6 +329,11 @@ static void scan_failed(struct engine *engine, const struct err *err)
 
 static void checkpoint_end(struct engine *engine)
 {
+    uint32_t newest;
+    if (is_below(engine, &newest)) {
+        scan_checkpoint(engine, newest);
+        return;
+    }
     engine->collect.checkpoint = engine->scan.checkpoint;
     engine->collect.seen_any = true;
     engine->scan.state = SCAN_SEGMENTS;

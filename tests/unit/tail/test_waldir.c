@@ -58,6 +58,26 @@ START_TEST(the_newest_checkpoint_directory_counts)
     ck_assert_uint_eq(checkpoint, 11);
 }
 
+/* In whatever order they are listed. */
+START_TEST(the_checkpoint_before_the_newest_is_known)
+{
+    static const uint32_t orders[][3] = {{3, 7, 9}, {9, 7, 3}, {7, 9, 3}, {9, 3, 7}};
+    uint32_t checkpoint = 0;
+    lab_segment(&lab, 0, &ten);
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/wal/checkpoint.%08u", orders[_i][i]);
+        fake_os_mkdir(lab.fake, path);
+    }
+    lab_open(&lab);
+    ck_assert(waldir_checkpoint_below(lab.dir, &checkpoint));
+    ck_assert_uint_eq(checkpoint, 7);
+    fake_os_unlink(lab.fake, "/wal/checkpoint.00000003");
+    fake_os_unlink(lab.fake, "/wal/checkpoint.00000007");
+    lab_refresh(&lab);
+    ck_assert(!waldir_checkpoint_below(lab.dir, &checkpoint));
+}
+
 START_TEST(a_file_is_no_checkpoint)
 {
     uint32_t checkpoint;
@@ -445,6 +465,7 @@ Suite *suite_waldir(void)
     tcase_add_checked_fixture(looks, setup, teardown);
     tcase_add_test(looks, segments_are_sorted_by_number_and_other_names_ignored);
     tcase_add_test(looks, the_newest_checkpoint_directory_counts);
+    tcase_add_loop_test(looks, the_checkpoint_before_the_newest_is_known, 0, 4);
     tcase_add_test(looks, a_file_is_no_checkpoint);
     tcase_add_test(looks, the_data_directory_may_be_named);
     tcase_add_test(looks, an_empty_directory_is_a_wal_to_come);
