@@ -157,7 +157,7 @@ static bool fork_goes_on(struct engine *engine, struct past *past)
 {
     uint32_t next = past->fork + 1;
     bool both = segment_of(engine, past->generation, next) != NULL &&
-                segment_of(engine, past_after(engine, past->generation), next) != NULL;
+                segment_of(engine, past_successor(engine, past), next) != NULL;
     if (!engine->scan.ended || !both) {
         return false;
     }
@@ -178,7 +178,7 @@ bool fork_step(struct engine *engine)
     }
     if (status == TAIL_WAIT) {
         trace_line(engine, "generation %u: the first %u records of segment %u are the same",
-                   past_after(engine, past->generation), past->fork_record, past->fork);
+                   past_successor(engine, past), past->fork_record, past->fork);
         past->fork_known = !fork_goes_on(engine, past);
         fork_end(engine);
     }

@@ -283,20 +283,49 @@ uint32_t past_after(const struct engine *engine, uint32_t generation)
     return after;
 }
 
+uint32_t past_successor(const struct engine *engine, const struct past *past)
+{
+    uint32_t last = past->passes > past->generation ? past->passes : past->generation;
+    return past_after(engine, last);
+}
+
+/* All that is left of the next generation is also here, and more: the end of that one was in the
+ * directory, and belongs to the one after it. */
+static bool has_all_of(const struct past *past, const struct past *next)
+{
+    size_t count = waldir_count(next->dir);
+    ASSERT(past->generation < next->generation);
+    return count > 0 && past->fork > waldir_at(next->dir, count - 1)->number &&
+           waldir_find(past->dir, past->fork) != NULL;
+}
+
+static void past_fork(struct engine *engine, struct past *past)
+{
+    uint32_t after = past_after(engine, past->generation);
+    const struct past *next;
+    ASSERT(!past->has_fork);
+    past->has_fork = true;
+    past->fork = fork_of(engine, past->generation, dir_of(engine, after));
+    while ((next = past_of(engine, after)) != NULL && has_all_of(past, next)) {
+        past->passes = after;
+        after = past_after(engine, after);
+        past->fork = fork_of(engine, past->generation, dir_of(engine, after));
+    }
+    trace_line(engine, "generation %u: the next begins at segment %u", past->generation,
+               past->fork);
+}
+
 struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc)
 {
     struct past *past = past_of(engine, generation);
-    struct position at = {.generation = past_after(engine, generation)};
-    ASSERT(past != NULL && generation < at.generation);
+    ASSERT(past != NULL);
     if (!past->has_fork) {
-        past->has_fork = true;
-        past->fork = fork_of(engine, generation, dir_of(engine, at.generation));
-        trace_line(engine, "generation %u: the next begins at segment %u", generation, past->fork);
+        past_fork(engine, past);
     }
-    at.segment = past->fork;
-    at.record = past->fork_record;
     *previous_crc = past->fork_crc;
-    return at;
+    return (struct position){.generation = past_successor(engine, past),
+                             .segment = past->fork,
+                             .record = past->fork_record};
 }
 
 /* In the oldest that has it, from generation `lowest` on. */
@@ -306,16 +335,16 @@ static struct position common_from(const struct engine *engine, const struct pos
     struct position common = *at;
     for (size_t i = engine->pins.pasts_count; i > 0; i--) {
         const struct past *past = &engine->pins.pasts[i - 1];
-        if (past->generation >= common.generation) {
+        if (past->generation >= common.generation || past->generation < lowest) {
             continue;
         }
         ASSERT(past->has_fork); /* that is the first thing of a scan */
+        bool next = common.generation <= past_successor(engine, past);
         bool before = common.segment < past->fork ||
                       (common.segment == past->fork && common.record < past->fork_record);
-        if (!before || past->generation < lowest) {
-            break;
+        if (next && before) {
+            common.generation = past->generation;
         }
-        common.generation = past->generation;
     }
     return common;
 }

@@ -467,9 +467,11 @@ static void scan_until(struct engine *engine)
     const struct pins *pins = &engine->pins;
     struct position top;
     engine->scan.until = (struct position){0};
-    if (pins->pasts_count > 0) {
+    for (size_t i = 0; i < pins->pasts_count; i++) {
         uint32_t crc;
-        engine->scan.until = past_next(engine, pins->pasts[pins->pasts_count - 1].generation, &crc);
+        struct position next = past_next(engine, pins->pasts[i].generation, &crc);
+        engine->scan.until =
+            position_before(&engine->scan.until, &next) ? next : engine->scan.until;
     }
     if (proof_top(engine, &top) && position_before(&engine->scan.until, &top)) {
         engine->scan.until = top;

@@ -48,6 +48,7 @@ struct past {
     uint32_t generation;
     struct waldir *dir;
     bool has_fork;
+    uint32_t passes;      /* the newest generation of which this has all, and more; 0: none */
     uint32_t fork;        /* the segment of the next generation that is the first one not of this */
     uint32_t fork_record; /* so many of its records are the same */
     uint32_t fork_crc;    /* of the last of them */
@@ -141,6 +142,8 @@ bool past_complete(struct engine *engine, struct past *past); /* false: try agai
 bool past_unproven(struct engine *engine, uint32_t generation,
                    const struct waldir_segment *segment);
 uint32_t past_after(const struct engine *engine, uint32_t generation); /* the next generation */
+/* The next one that has something that this has not. */
+uint32_t past_successor(const struct engine *engine, const struct past *past);
 /* A domain read all of an earlier generation: where it goes on. */
 struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc);
 /* Behind `end`, the end of what is left of an earlier generation, and before `next`: were segments
