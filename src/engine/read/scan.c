@@ -143,47 +143,58 @@ static bool scan_take_old(struct engine *engine, enum tail_status status,
     return status == TAIL_WAIT;
 }
 
-/* Is there a gap between the segment before which all series are kept and the first one left of its
- * generation? */
-static bool gap_below(struct engine *engine, uint32_t *first)
+/* Do segments lack below this one, of whose definitions not all are kept? Below the first one that
+ * is left, of those that came behind what is kept. */
+static bool is_gap(const struct engine *engine, const struct waldir *dir, size_t index)
 {
     const struct snapshots *snapshots = &engine->snapshots;
-    const struct waldir *dir = dir_of(engine, snapshots->covered.generation);
-    if (!snapshots->has_base || dir == NULL || waldir_count(dir) == 0) {
+    const struct position *covered = &snapshots->covered;
+    struct position at = {.generation = waldir_generation(dir),
+                          .segment = waldir_at(dir, index)->number};
+    if (snapshots->has_base && !position_before(covered, &at)) {
         return false;
     }
-    *first = waldir_at(dir, 0)->number;
-    return snapshots->covered.segment < *first;
+    return index > 0 ? waldir_at(dir, index - 1)->number + 1 < at.segment
+                     : snapshots->has_base && covered->generation == at.generation;
+}
+
+/* The segment behind the lowest gap; 0: there is none. */
+static uint32_t gap_end(const struct engine *engine, const struct waldir *dir)
+{
+    for (size_t i = 0; dir != NULL && i < waldir_count(dir); i++) {
+        if (is_gap(engine, dir, i)) {
+            return waldir_at(dir, i)->number;
+        }
+    }
+    return 0;
 }
 
 /* Where the definitions of the checkpoint belong: as early as can be, unless there are older ones
  * that they must not hide or replace. Behind a gap nobody else has those that were made in it; else
  * what is kept needs none of them, and they may be another life's: that its segments were common is
- * only told as long as they are there. */
+ * only told as long as they are there. Never below what is kept: they would be taken for a part of
+ * it, and go with this life. */
 static struct position checkpoint_place(struct engine *engine)
 {
     const struct pins *pins = &engine->pins;
+    const struct snapshots *snapshots = &engine->snapshots;
     uint32_t now = waldir_generation(engine->dir);
     uint32_t oldest = pins->pasts_count > 0 ? pins->pasts[0].generation : now;
-    uint32_t first;
     struct position own = {now, engine->scan.checkpoint, UINT32_MAX, 0};
     struct position at = past_common(engine, &own);
-    bool gap = false;
-    if (!engine->snapshots.has_base && at.generation == oldest) {
+    uint32_t ends[] = {gap_end(engine, engine->dir),
+                       gap_end(engine, dir_of(engine, at.generation))};
+    if (!snapshots->has_base && at.generation == oldest) {
         return (struct position){0};
     }
-    for (size_t i = waldir_count(engine->dir); i > 1; i--) {
-        uint32_t before = waldir_at(engine->dir, i - 2)->number;
-        uint32_t number = waldir_at(engine->dir, i - 1)->number;
-        bool below = number != before + 1 && before < at.segment;
-        gap = gap || below;
-        at.segment = below ? before : at.segment;
+    if (snapshots->has_base && ends[0] == 0 && ends[1] == 0) {
+        return own;
     }
-    if (at.generation == engine->snapshots.covered.generation && gap_below(engine, &first)) {
-        gap = true;
-        at.segment = first - 1 < at.segment ? first - 1 : at.segment;
+    for (size_t i = 0; i < 2; i++) {
+        at.segment = ends[i] > 0 && ends[i] - 1 < at.segment ? ends[i] - 1 : at.segment;
     }
-    return engine->snapshots.has_base && !gap ? own : at;
+    return snapshots->has_base && position_before(&at, &snapshots->covered) ? snapshots->covered
+                                                                            : at;
 }
 
 /* A place in an earlier generation needs no search: the pins are its own files. Its offset is kept,
