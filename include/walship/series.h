@@ -18,6 +18,8 @@ struct series;
 
 struct series *series_new(struct labels *labels, uint64_t seed);
 void series_free(struct series *series);
+/* As it was when it was new. Caches by set id must forget what no other reference holds. */
+void series_clear(struct series *series);
 /* ref means this set from `at` on. Takes the caller's reference of the set. The same set again
  * costs at most one more definition (the first and the last of a row are kept); a definition at a
  * position already known is replaced; an older position than known ones is inserted in its place.

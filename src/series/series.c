@@ -29,6 +29,7 @@ _Static_assert(sizeof(struct definition) == 24, "the stated memory");
 
 struct series {
     struct labels *labels; /* borrowed */
+    uint64_t seed;
     struct refmap *newest; /* ref -> index of its newest definition */
     struct definition *definitions;
     uint8_t *marked; /* with the newest definition of a ref: alive for this collection */
@@ -38,14 +39,20 @@ struct series {
     uint32_t replaced; /* list of definitions whose sets wait to be let go */
 };
 
+static void series_begin(struct series *series, struct labels *labels, uint64_t seed)
+{
+    *series = (struct series){.labels = labels,
+                              .newest = refmap_new(seed),
+                              .seed = seed,
+                              .free = DEFINITION_NONE,
+                              .replaced = DEFINITION_NONE};
+}
+
 struct series *series_new(struct labels *labels, uint64_t seed)
 {
     ASSERT(labels != NULL);
     struct series *series = mem_new(1, sizeof *series);
-    series->labels = labels;
-    series->newest = refmap_new(seed);
-    series->free = DEFINITION_NONE;
-    series->replaced = DEFINITION_NONE;
+    series_begin(series, labels, seed);
     return series;
 }
 
@@ -62,11 +69,8 @@ static void release_chain(const struct series *series, uint32_t index)
     }
 }
 
-void series_free(struct series *series)
+static void series_end(struct series *series)
 {
-    if (series == NULL) {
-        return;
-    }
     size_t cursor = 0;
     uint64_t ref;
     uint32_t index;
@@ -77,7 +81,21 @@ void series_free(struct series *series)
     refmap_free(series->newest);
     mem_free(series->definitions);
     mem_free(series->marked);
-    mem_free(series);
+}
+
+void series_free(struct series *series)
+{
+    if (series != NULL) {
+        series_end(series);
+        mem_free(series);
+    }
+}
+
+void series_clear(struct series *series)
+{
+    ASSERT(series != NULL);
+    series_end(series);
+    series_begin(series, series->labels, series->seed);
 }
 
 static uint32_t take_entry(struct series *series)

@@ -118,9 +118,22 @@ size_t segments_up_to(const struct engine *engine, uint32_t generation)
     return place_of(engine, &behind);
 }
 
+/* Nothing of this generation is proven, and here is another one: what the scan took from the
+ * directory is not what its refs mean in this one. Nobody has read anything yet. */
+static void series_anew(struct engine *engine)
+{
+    ASSERT(!engine->generation_proven && engine->readers_count == 0);
+    series_clear(engine->series);
+    routes_sweep(engine);
+    engine->scan.series = 0; /* what was kept of series is read again */
+}
+
 void generation_begin(struct engine *engine)
 {
     uint32_t before = waldir_generation(engine->dir);
+    if (!engine->generation_proven) {
+        series_anew(engine);
+    }
     segments_take(engine);
     past_begin(engine, before);
     waldir_set_generation(engine->dir, before + 1);

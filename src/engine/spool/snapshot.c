@@ -313,17 +313,27 @@ static bool has_stray(const struct snapshots *snapshots)
     return some;
 }
 
-/* Strays; and all that a full one made needless: what stands before the last full one. */
+/* They come last: what the scan has still to read keeps its index. */
+static void strays_drop(struct engine *engine)
+{
+    struct snapshots *snapshots = &engine->snapshots;
+    for (size_t i = snapshots->loaded; i < snapshots->count; i++) {
+        ASSERT(snapshots->files[i].stray);
+        file_drop(engine, &snapshots->files[i]);
+    }
+}
+
+/* All that a full one made needless: what stands before the last full one. */
 static void files_drop(struct engine *engine, bool all)
 {
     struct snapshots *snapshots = &engine->snapshots;
     size_t keep = all ? snapshots->count : 0;
     for (size_t i = snapshots->count; !all && i > 0 && keep == 0; i--) {
         const struct snapshot_file *file = &snapshots->files[i - 1];
-        keep = file->full && !file->stray ? i - 1 : 0;
+        keep = file->full ? i - 1 : 0;
     }
     for (size_t i = 0; i < snapshots->count; i++) {
-        if (i < keep || snapshots->files[i].stray) {
+        if (i < keep) {
             file_drop(engine, &snapshots->files[i]);
         }
     }
@@ -429,7 +439,7 @@ void snapshots_run(struct engine *engine)
 {
     struct snapshots *snapshots = &engine->snapshots;
     if (has_stray(snapshots)) {
-        files_drop(engine, false);
+        strays_drop(engine);
         return;
     }
     if (!is_placed(engine)) {

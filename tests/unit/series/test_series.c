@@ -469,6 +469,20 @@ START_TEST(the_table_does_what_a_plain_list_does)
     mem_free(model);
 }
 
+START_TEST(a_table_that_is_cleared_knows_nothing_and_takes_all_anew)
+{
+    define(1, "a", 1);
+    define(1, "b", 2);
+    define(1, "c", 2); /* b waits to be let go */
+    series_clear(series);
+    EXPECT(series_refs(series) == 0 && labels_sets(labels) == 0);
+    check_resolves(1, 9, NULL);
+    define(1, "d", 3);
+    check_resolves(1, 2, NULL);
+    check_resolves(1, 3, "d");
+}
+END_TEST
+
 Suite *suite_series(void);
 Suite *suite_series(void)
 {
@@ -496,6 +510,7 @@ Suite *suite_series(void)
     tcase_add_test(tests, a_shared_set_goes_with_its_last_ref);
     tcase_add_test(tests, memory_is_what_the_header_states);
     tcase_add_test(tests, memory_of_removed_refs_is_used_again);
+    tcase_add_test(tests, a_table_that_is_cleared_knows_nothing_and_takes_all_anew);
     tcase_add_loop_test(tests, the_table_does_what_a_plain_list_does, 0, 12);
     suite_add_tcase(suite, tests);
     return suite;
