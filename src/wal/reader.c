@@ -5,14 +5,16 @@
  * before the next good record or the next WAIT or END; so ranges never overlap what was delivered.
  *
  * A header is not covered by its CRC. A wrong type or length is found by the rules on sequence and
- * page bounds, wrong compression bits by decompression. After any of it reading goes on at the next
- * page: pages are the only places where a fragment surely starts. */
+ * page bounds, wrong compression bits by decompression; bits that are gone by what the bytes are
+ * without them, and that record is whole. After any other reading goes on at the next page: pages
+ * are the only places where a fragment surely starts. */
 #include "decompress.h"
 
 #include <walship/crc32c.h>
 #include <walship/limits.h>
 #include <walship/mem.h>
 #include <walship/wal_reader.h>
+#include <walship/wal_record.h>
 
 enum { TYPE_PAD = 0, TYPE_FULL = 1, TYPE_FIRST = 2, TYPE_MIDDLE = 3, TYPE_LAST = 4 };
 enum { HEADER_TYPE = 0x07, HEADER_RESERVED = 0xE0 };
@@ -242,6 +244,24 @@ static enum wal_read pause_at_end(struct wal_reader *reader, const struct wal_wi
 
 enum taken { TAKEN_GO_ON, TAKEN_RECORD, TAKEN_LOST_BEFORE };
 
+/* Compressed bytes without the bit that says so have a good CRC and begin like a record of a type
+ * to come, which is no damage: nobody would account for them. What they decompress to is the record
+ * that was written. A snappy block begins with its size, in one byte below 128: as small as the
+ * number of a known type is no record with series or items. */
+static void restore_bit(struct wal_reader *reader, struct view stored, struct view *record)
+{
+    static const uint8_t bits[] = {WAL_HEADER_SNAPPY, WAL_HEADER_ZSTD};
+    for (size_t i = 0; i < ARRAY_COUNT(bits); i++) {
+        struct view plain;
+        uint64_t items;
+        if (wal_decompress_run(&reader->decompress, bits[i], stored, &plain) &&
+            wal_record_check(plain, &items)) {
+            *record = plain;
+            return;
+        }
+    }
+}
+
 static enum taken finish(struct wal_reader *reader, const struct fragment *fragment,
                          struct view stored, struct wal_read_out *out)
 {
@@ -250,6 +270,10 @@ static enum taken finish(struct wal_reader *reader, const struct fragment *fragm
     if (!wal_decompress_run(&reader->decompress, fragment->header, stored, &record)) {
         lose(reader, reader->record_start, "a record that can't be decompressed");
         return TAKEN_GO_ON;
+    }
+    bool marked = (fragment->header & (WAL_HEADER_SNAPPY | WAL_HEADER_ZSTD)) != 0;
+    if (!marked && view_left(&stored) > 0 && wal_record_type(record) == WAL_UNKNOWN) {
+        restore_bit(reader, stored, &record);
     }
     *out = (struct wal_read_out){
         .record = record, .offset = reader->record_start, .end = fragment->end};

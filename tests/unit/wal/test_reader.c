@@ -429,6 +429,26 @@ END_TEST
 
 /* ---- compression ---- */
 
+/* A header has no checksum. The record has, and is whole; an unknown type stays what it is. */
+START_TEST(a_record_whose_compression_bit_is_gone_is_read)
+{
+    static const uint8_t samples[17 + 9 * 10] = {2, [8] = 1}; /* nine zeros of series 1 */
+    static const uint8_t to_come[] = {0x39, 2, 0, 0, 0, 0, 0, 0, 0, 1};
+    writer.compression = _i == 0 ? WAL_WRITER_SNAPPY : WAL_WRITER_ZSTD;
+    (void)wal_writer_log(&writer, samples, sizeof samples);
+    ck_assert_uint_eq(writer.bytes.data[0], (_i == 0 ? FULL | SNAPPY : FULL | ZSTD));
+    writer.bytes.data[0] = FULL;
+    writer.compression = WAL_WRITER_PLAIN;
+    (void)wal_writer_log(&writer, to_come, sizeof to_come);
+    wal_feed_run(&feed, &writer.bytes, true, false);
+    ck_assert_uint_eq(feed.events[0].bytes, sizeof samples);
+    ck_assert_mem_eq(wal_feed_record(&feed, 0).at, samples, sizeof samples);
+    ck_assert_uint_eq(feed.events[1].bytes, sizeof to_come);
+    ck_assert_mem_eq(wal_feed_record(&feed, 1).at, to_come, sizeof to_come);
+    expect_last(2, WAL_READ_END);
+}
+END_TEST
+
 static void log_zstd(const void *frame, size_t bytes)
 {
     struct view left = view_of(frame, bytes);
@@ -532,6 +552,7 @@ Suite *suite_reader(void)
     tcase_add_loop_test(tcase, a_fragment_may_fill_its_page_but_not_pass_it, 0, 2);
     tcase_add_test(tcase, bytes_where_no_fragment_fits_are_nobodys_loss);
     tcase_add_loop_test(tcase, a_record_that_does_not_decompress_costs_only_itself, 0, 4);
+    tcase_add_loop_test(tcase, a_record_whose_compression_bit_is_gone_is_read, 0, 2);
     tcase_add_loop_test(tcase, zstd_frames_of_any_size_with_or_without_content_size_are_read, 0,
                         12);
     tcase_add_loop_test(tcase, a_decompression_bomb_stops_at_the_cap, 0, 2);
