@@ -40,30 +40,41 @@ static enum tail_status record_of(struct engine *engine, struct tail *tail, uint
     return status == TAIL_RECORD && out->at.segment == segment ? TAIL_RECORD : TAIL_WAIT;
 }
 
+/* Of which generation is the beginning of this segment of the next one to be read, so that it can
+ * be told whether both have it? 0: neither. */
+static uint32_t to_prove(struct engine *engine, const struct past *past,
+                         const struct waldir_segment *segment)
+{
+    if (past_unproven(engine, past->generation, segment)) {
+        return past_after(engine, past->generation);
+    }
+    return past_unread(engine, past->generation, segment) ? past->generation : 0;
+}
+
 /* Reads the beginning of one segment that only its content can tell. False: there is no more. */
 static bool prove_next(struct engine *engine, const struct past *past)
 {
     struct scan *scan = &engine->scan;
     struct tail_out out;
-    uint32_t generation = past_after(engine, past->generation);
-    const struct waldir *dir = dir_of(engine, generation);
+    const struct waldir *dir = dir_of(engine, past_after(engine, past->generation));
     size_t i = 0;
     while (i < waldir_count(dir) && (waldir_at(dir, i)->number < scan->proven ||
-                                     !past_unproven(engine, past->generation, waldir_at(dir, i)))) {
+                                     to_prove(engine, past, waldir_at(dir, i)) == 0)) {
         i++;
     }
     if (i == waldir_count(dir)) {
         return false;
     }
     uint32_t number = waldir_at(dir, i)->number;
+    uint32_t generation = to_prove(engine, past, waldir_at(dir, i));
     struct tail *tail = tail_at(engine, generation, number);
     enum tail_status status = TAIL_RECORD;
     while (status == TAIL_RECORD &&
-           past_unproven(engine, past->generation, waldir_find(dir, number))) {
+           to_prove(engine, past, waldir_find(dir, number)) == generation) {
         status = record_of(engine, tail, number, &out);
     }
     tail_free(tail);
-    scan->proven = status == TAIL_FAILED ? number : number + 1;
+    scan->proven = status == TAIL_WAIT ? number + 1 : number;
     return true;
 }
 

@@ -83,13 +83,24 @@ static bool settled_in(const struct engine *engine, uint32_t generation, uint32_
 bool past_unproven(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
 {
     const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    if (segment->has_identity || segment_last_known(engine, generation, segment->number) == NULL) {
+    const struct past *past = past_of(engine, generation);
+    bool read = segment_last_known(engine, generation, segment->number) != NULL;
+    bool kept = past != NULL && waldir_find(past->dir, segment->number) != NULL;
+    if (segment->has_identity || (!read && !kept)) {
         return false;
     }
     bool told = pin != NULL && pin_keeps_inode(pin) && /* by its inode; but a repair changes that */
-                (same_file(segment, pin->device, pin->inode) ||
-                 !settled_in(engine, generation, segment->number));
+                same_file(segment, pin->device, pin->inode);
     return !told;
+}
+
+bool past_unread(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
+{
+    const struct past *past = past_of(engine, generation);
+    const struct waldir_segment *here =
+        past == NULL ? NULL : waldir_find(past->dir, segment->number);
+    return segment->has_identity && here != NULL && !here->has_identity &&
+           segment_known(engine, generation, segment->number) == NULL;
 }
 
 /* Was this a segment of that generation? An inode number alone tells nothing of a file that nobody
@@ -110,6 +121,21 @@ static bool known_in(struct engine *engine, uint32_t generation,
     return content && (pin == NULL || same_file(segment, saved->device, saved->inode));
 }
 
+/* Is it another file than what is kept of that generation, but begins as that does (a repair wrote
+ * it anew, a copy was put back)? Then all below it is common. */
+static bool begins_alike(const struct engine *engine, uint32_t generation,
+                         const struct waldir_segment *segment)
+{
+    const struct past *past = past_of(engine, generation);
+    const struct waldir_segment *here =
+        past == NULL ? NULL : waldir_find(past->dir, segment->number);
+    const struct store_segment *known = segment_known(engine, generation, segment->number);
+    if (here == NULL || !segment->has_identity || (known == NULL && !here->has_identity)) {
+        return false;
+    }
+    return segment->identity == (known != NULL ? known->first_crc : here->identity);
+}
+
 /* Whoever reads that generation reads the segment there, or has settled it. */
 static bool done_in(const struct engine *engine, uint32_t generation, uint32_t number)
 {
@@ -118,13 +144,16 @@ static bool done_in(const struct engine *engine, uint32_t generation, uint32_t n
            (past != NULL && waldir_find(past->dir, number) != NULL);
 }
 
-/* Up to the highest segment that both have as the same file nothing was written anew. 0: none. */
+/* Up to the highest segment that both have as the same file, or that begins as what is kept does,
+ * nothing was written anew. 0: none. */
 static uint32_t same_up_to(struct engine *engine, uint32_t generation, const struct waldir *next)
 {
     for (size_t i = waldir_count(next); i > 0; i--) {
         const struct waldir_segment *segment = waldir_at(next, i - 1);
         const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-        if (pin != NULL && pin_keeps_inode(pin) && same_file(segment, pin->device, pin->inode)) {
+        bool same =
+            pin != NULL && pin_keeps_inode(pin) && same_file(segment, pin->device, pin->inode);
+        if (same || begins_alike(engine, generation, segment)) {
             return segment->number;
         }
     }
@@ -161,8 +190,9 @@ bool past_complete(struct engine *engine, struct past *past)
     return !adopted || past_look(past);
 }
 
-/* Behind the highest segment that is common, as far as the old generation is read: what lies below
- * it is as well, though not all has what tells it. Where nothing is, the first. */
+/* Behind the highest segment that is common, as far as the old generation is read, or at it where
+ * only its beginning is: what lies below is as well, though not all has what tells it (an empty
+ * segment that nobody keeps has nothing). Where nothing is, the first. */
 static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next)
 {
     bool behind = true; /* a common one, or nothing */
@@ -175,7 +205,7 @@ static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct
         if (done && known_in(engine, generation, segment)) {
             fork = segment->number + 1;
             behind = true;
-        } else if (behind) {
+        } else if (behind || (done && begins_alike(engine, generation, segment))) {
             fork = segment->number;
             behind = false;
         }

@@ -141,6 +141,8 @@ bool past_complete(struct engine *engine, struct past *past); /* false: try agai
  * read yet. */
 bool past_unproven(struct engine *engine, uint32_t generation,
                    const struct waldir_segment *segment);
+/* The same of what that generation itself has, with which it is to be compared. */
+bool past_unread(struct engine *engine, uint32_t generation, const struct waldir_segment *segment);
 uint32_t past_after(const struct engine *engine, uint32_t generation); /* the next generation */
 /* The next one that has something that this has not. */
 uint32_t past_successor(const struct engine *engine, const struct past *past);

@@ -22,7 +22,7 @@ static const char *const traces[] = {"steady",         "retry",        "ambiguou
                                      "kinds",          "emptied_same", "repaired_middle",
                                      "damage",         "damage_once",  "too_old",
                                      "out_of_order",   "folded",       "repaired_unsaved",
-                                     "emptied_series", "kept_below"};
+                                     "emptied_series", "kept_below",   "repaired_empty"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",
