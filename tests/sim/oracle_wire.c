@@ -111,16 +111,28 @@ static bool may_expire(const struct oracle *oracle, const struct oracle_destinat
     return destination->conf->queue.sample_age_limit_ms > 0 || oracle->budgets;
 }
 
+/* Unknown to one life, while the series came on under another ref; known to the next, or in the
+ * same life before a rewind. */
+static bool forgotten_before(const struct oracle *oracle, uint32_t number, uint32_t newest)
+{
+    return oracle->items[number].forgotten &&
+           oracle->items[number].source != oracle->items[newest].source;
+}
+
 /* Must that item lead, which left in a request with an unknown end? number: what does. After a
  * rewind an earlier one may: parked then, for a late series record or a damaged one that a
- * checkpoint has by now. */
+ * checkpoint has by now. And what the newest checkpoint lacks, though the series lives on under
+ * another ref, nobody can know when it is read again: what was read of it had its labels (hold.c),
+ * which a rewind lets go with the item. */
 static bool must_lead(const struct oracle *oracle, const struct oracle_destination *destination,
                       uint32_t must, uint32_t number)
 {
     bool ages = may_expire(oracle, destination);
     bool parked = oracle->parks || oracle->damaged;
     bool back = destination->rewound && parked && number <= must;
-    return !ages && !back && !oracle_fussy(destination) && !unreadable(oracle, destination, must);
+    bool forgotten = destination->rewound && forgotten_before(oracle, must, number);
+    return !ages && !back && !forgotten && !oracle_fussy(destination) &&
+           !unreadable(oracle, destination, must);
 }
 
 /* number: the first item of the series in this request. */
@@ -230,13 +242,6 @@ static bool left_out(const struct oracle *oracle, const struct oracle_destinatio
     }
     return (limit_ms > 0 && age_ms + DATE_MS > limit_ms) ||
            (backwards && destination->conf->out_of_order == CONF_ORDER_DROP);
-}
-
-/* Unknown to one life, while the series came on under another ref; known to the next. */
-static bool forgotten_before(const struct oracle *oracle, uint32_t number, uint32_t newest)
-{
-    return oracle->items[number].forgotten &&
-           oracle->items[number].source != oracle->items[newest].source;
 }
 
 /* An item that rightly arrives behind later ones of its series. */

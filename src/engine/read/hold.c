@@ -2,7 +2,8 @@
  *
  * A checkpoint lists every ref that is still used, so what it lacks may go, but the list is another
  * program's: one that lacks a living series must cost at most its later items (unknown_ref, with
- * account), not the labels under those already read, whose set number would become another's. */
+ * account), not the labels under those already read, whose set number would become another's. What
+ * a rewind (rewind.c) reads again is later, too: its labels are those of its ref, which is gone. */
 #include "internal.h"
 
 struct holding {
