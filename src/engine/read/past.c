@@ -379,19 +379,35 @@ static struct position common_from(const struct engine *engine, const struct pos
     return common;
 }
 
-/* Is this segment of a later generation another one than that of its number here? */
-static bool differs(struct engine *engine, const struct past *past,
-                    const struct store_segment *later)
+/* Is this segment of a later generation known to be that of its number here? */
+static bool is_common(const struct engine *engine, const struct past *past,
+                      const struct store_segment *later)
 {
-    const struct store_segment *known = segment_known(engine, past->generation, later->number);
+    const struct store_segment *known = segment_last_known(engine, past->generation, later->number);
     const struct waldir_segment *here = waldir_find(past->dir, later->number);
     if (known != NULL) {
-        return known->first_crc != later->first_crc;
+        return known->first_crc == later->first_crc;
     }
-    return here == NULL || (here->has_identity && here->identity != later->first_crc);
+    return here != NULL && here->has_identity && here->identity == later->first_crc;
 }
 
-bool past_gap(struct engine *engine, const struct position *end, const struct position *next,
+/* Behind the highest segment below `next` that both are known to have: what lies below it they have
+ * in common, too. 0: none is known, and all may be another WAL's. */
+static uint32_t common_below(const struct engine *engine, const struct past *past,
+                             const struct position *next)
+{
+    uint32_t behind = 0;
+    for (size_t i = 0; i < engine->segments_count; i++) {
+        const struct store_segment *later = &engine->segments[i];
+        if (later->generation == next->generation && later->number < next->segment &&
+            is_common(engine, past, later)) {
+            behind = later->number + 1; /* ascending */
+        }
+    }
+    return behind;
+}
+
+bool past_gap(const struct engine *engine, const struct position *end, const struct position *next,
               uint32_t *from)
 {
     const struct past *past = past_of(engine, end->generation);
@@ -399,12 +415,9 @@ bool past_gap(struct engine *engine, const struct position *end, const struct po
     ASSERT(past != NULL && dir != NULL && end->generation < next->generation);
     bool first = waldir_count(dir) > 0 && waldir_at(dir, 0)->number == next->segment;
     *from = end->segment + 1;
-    for (size_t i = 0; first && next->record == 0 && i < engine->segments_count; i++) {
-        const struct store_segment *later = &engine->segments[i];
-        if (later->generation == next->generation && later->number < *from &&
-            later->number < next->segment && differs(engine, past, later)) {
-            *from = later->number;
-        }
+    if (first && next->record == 0) { /* not a record of what is left of it is common */
+        uint32_t common = common_below(engine, past, next);
+        *from = common < *from ? common : *from;
     }
     return *from < next->segment;
 }

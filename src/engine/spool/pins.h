@@ -149,8 +149,8 @@ uint32_t past_successor(const struct engine *engine, const struct past *past);
 /* A domain read all of an earlier generation: where it goes on. */
 struct position past_next(struct engine *engine, uint32_t generation, uint32_t *previous_crc);
 /* Behind `end`, the end of what is left of an earlier generation, and before `next`: were segments
- * of the next one deleted unread? Also those of numbers that both have. */
-bool past_gap(struct engine *engine, const struct position *end, const struct position *next,
+ * of the next one deleted unread, for all that is known? Also those of numbers that both have. */
+bool past_gap(const struct engine *engine, const struct position *end, const struct position *next,
               uint32_t *from);
 /* A saved place that lies in an earlier generation of which enough is left. */
 bool past_has(const struct engine *engine, const struct position *at);
