@@ -131,7 +131,8 @@ void places_anew(struct engine *engine)
     scan_start(engine);
 }
 
-/* What lay between the two, if anything did, nobody can tell any more. */
+/* What lay between the two, if anything did, nobody can tell any more; nor what an earlier life
+ * sent of it, which shows up at the receiver only. */
 static void place_lost(struct engine *engine, struct domain *domain, const struct mark *here)
 {
     struct loss loss = {.reason = LOSS_TRUNCATED,
@@ -139,6 +140,7 @@ static void place_lost(struct engine *engine, struct domain *domain, const struc
                         .to = here->at,
                         .time_min_ms = INT64_MAX,
                         .time_max_ms = INT64_MIN};
+    domain->destination->relaid = true;
     ledger_defer(engine, domain, &loss);
 }
 
