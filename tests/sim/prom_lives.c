@@ -88,7 +88,7 @@ static bool kept_look(void *context, const char *name)
     }
     snprintf(path, sizeof path, "/spool/%s", name);
     bool full = strstr(name, ".series") != NULL;
-    if (full || strstr(name, ".delta") != NULL) {
+    if (full || strstr(name, ".delta") != NULL || strstr(name, ".gap") != NULL) {
         kept->defined |= full && segment <= kept->segment;
         kept->told |= segment > kept->segment;
     } else {

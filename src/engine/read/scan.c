@@ -151,7 +151,8 @@ static bool is_gap(const struct engine *engine, const struct waldir *dir, size_t
     const struct position *covered = &snapshots->covered;
     struct position at = {.generation = waldir_generation(dir),
                           .segment = waldir_at(dir, index)->number};
-    if (snapshots->has_base && !position_before(covered, &at)) {
+    bool kept = !position_before(covered, &at) || !position_before(&snapshots->gapped, &at);
+    if (snapshots->has_base && kept) {
         return false;
     }
     return index > 0 ? waldir_at(dir, index - 1)->number + 1 < at.segment

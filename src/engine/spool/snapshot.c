@@ -17,7 +17,9 @@ enum { PIECE_BYTES_MAX = SNAPSHOT_PIECE_BYTES + SNAPSHOT_RECORD_BYTES + 3 * LABE
 static const char *file_name(const struct snapshot_file *file, char *out)
 {
     int bytes = snprintf(out, SPOOL_NAME_BYTES, "%u-%08u.%s", file->generation, file->segment,
-                         file->full ? "series" : "delta");
+                         file->full  ? "series"
+                         : file->gap ? "gap"
+                                     : "delta");
     ASSERT(bytes > 0 && bytes < SPOOL_NAME_BYTES);
     return out;
 }
@@ -39,6 +41,7 @@ bool snapshot_load(struct engine *engine, const struct spool_entry *entry)
         return false;
     }
     file.full = strcmp(kind, "series") == 0;
+    file.gap = strcmp(kind, "gap") == 0;
     if (strcmp(file_name(&file, again), entry->name) != 0) {
         return false;
     }
@@ -48,7 +51,13 @@ bool snapshot_load(struct engine *engine, const struct spool_entry *entry)
     return true;
 }
 
-/* By place; what holds all of it before what adds to it. */
+/* In the order in which those of one place were written. */
+static int file_rank(const struct snapshot_file *file)
+{
+    return file->gap ? 0 : file->full ? 1 : 2;
+}
+
+/* By place. */
 static int file_order(const void *left, const void *right)
 {
     const struct snapshot_file *a = left;
@@ -56,7 +65,13 @@ static int file_order(const void *left, const void *right)
     struct position at_a = file_position(a);
     struct position at_b = file_position(b);
     int order = position_compare(&at_a, &at_b);
-    return order != 0 ? order : (int)b->full - (int)a->full;
+    return order != 0 ? order : file_rank(a) - file_rank(b);
+}
+
+static void file_counts(struct snapshots *snapshots, const struct snapshot_file *file)
+{
+    struct position *upto = file->gap ? &snapshots->gapped : &snapshots->covered;
+    *upto = file_position(file);
 }
 
 void snapshots_sort(struct engine *engine, uint32_t newest)
@@ -70,7 +85,7 @@ void snapshots_sort(struct engine *engine, uint32_t newest)
         file->stray = file->generation > newest;
         if (!file->stray) {
             snapshots->has_base = snapshots->has_base || file->full;
-            snapshots->covered = file_position(file);
+            file_counts(snapshots, file);
             snapshots->loaded = i + 1;
         }
     }
@@ -142,26 +157,20 @@ static void definition_take(void *context, uint64_t ref, uint32_t set)
     snapshots->items[snapshots->items_count++] = (struct snapshot_item){ref, set};
 }
 
-static void write_begin(struct engine *engine, const struct position *target, bool full)
+static void write_begin(struct engine *engine, const struct snapshot_file *next)
 {
     static const struct position lowest = {0};
     struct snapshots *snapshots = &engine->snapshots;
+    struct position before = file_position(next);
     ASSERT(!snapshots->writing && snapshots->items_count == 0);
+    ASSERT(!(next->full && next->gap));
     snapshots->writing = true;
     snapshots->begun = false;
     snapshots->abandoned = false;
-    snapshots->full = full;
-    snapshots->outdated = snapshots->outdated && !full;
-    snapshots->target = *target;
-    series_export(engine->series, full ? &lowest : &snapshots->covered, target, definition_take,
-                  engine);
-}
-
-static struct snapshot_file file_written(const struct snapshots *snapshots)
-{
-    return (struct snapshot_file){.generation = snapshots->target.generation,
-                                  .segment = snapshots->target.segment,
-                                  .full = snapshots->full};
+    snapshots->outdated = snapshots->outdated && !next->full;
+    snapshots->next = *next;
+    series_export(engine->series, next->full ? &lowest : &snapshots->covered, &before,
+                  definition_take, engine);
 }
 
 /* Records of the next items, until the piece is large enough. */
@@ -192,7 +201,7 @@ static void piece_fill(struct engine *engine, struct buf *piece)
 static void piece_write(struct engine *engine)
 {
     struct snapshots *snapshots = &engine->snapshots;
-    struct snapshot_file file = file_written(snapshots);
+    const struct snapshot_file *file = &snapshots->next;
     char name[SPOOL_NAME_BYTES];
     struct buf piece;
     buf_init(&piece, PIECE_BYTES_MAX);
@@ -200,7 +209,7 @@ static void piece_write(struct engine *engine)
     piece_fill(engine, &piece);
     struct spool_job job = {.kind = SPOOL_WRITE,
                             .id = engine->pins.jobs + 1,
-                            .name = file_name(&file, name),
+                            .name = file_name(file, name),
                             .bytes = piece.data,
                             .count = piece.bytes,
                             .first = !snapshots->begun,
@@ -228,13 +237,16 @@ static void file_drop(struct engine *engine, struct snapshot_file *file)
 static void write_end(struct engine *engine, const struct spool_result *result)
 {
     struct snapshots *snapshots = &engine->snapshots;
-    struct snapshot_file file = file_written(snapshots);
+    struct snapshot_file file = snapshots->next;
     file.bytes = result->bytes;
     ASSERT(snapshots->count < SNAPSHOT_FILES_MAX);
     trace_line(engine, "series before %u/%u: %zu kept%s", file.generation, file.segment,
-               snapshots->items_count, file.full ? ", all" : "");
+               snapshots->items_count,
+               file.full  ? ", all"
+               : file.gap ? ", for a gap"
+                          : "");
     snapshots->files[snapshots->count++] = file;
-    snapshots->covered = snapshots->target;
+    file_counts(snapshots, &file);
     snapshots->has_base = snapshots->has_base || file.full;
     snapshots->writing = false;
     items_release(engine);
@@ -244,7 +256,7 @@ static void write_failed(struct engine *engine, const struct spool_result *resul
 {
     struct snapshots *snapshots = &engine->snapshots;
     snapshots->writing = false;
-    snapshots->outdated = snapshots->outdated || snapshots->full;
+    snapshots->outdated = snapshots->outdated || snapshots->next.full;
     snapshots->retry_ms = engine->now_ms + PIN_RETRY_MS;
     engine->pins.failures++;
     items_release(engine);
@@ -304,6 +316,13 @@ static bool is_lagging(const struct engine *engine)
             low->segment < waldir_at(engine->dir, count - 1)->number);
 }
 
+static bool is_above(const struct snapshot_file *file, const struct snapshot_file *other)
+{
+    struct position at = file_position(file);
+    struct position below = file_position(other);
+    return position_before(&below, &at);
+}
+
 static bool has_stray(const struct snapshots *snapshots)
 {
     bool some = false;
@@ -327,14 +346,16 @@ static void strays_drop(struct engine *engine)
 static void files_drop(struct engine *engine, bool all)
 {
     struct snapshots *snapshots = &engine->snapshots;
-    size_t keep = all ? snapshots->count : 0;
-    for (size_t i = snapshots->count; !all && i > 0 && keep == 0; i--) {
-        const struct snapshot_file *file = &snapshots->files[i - 1];
-        keep = file->full ? i - 1 : 0;
+    const struct snapshot_file *base = NULL;
+    for (size_t i = 0; i < snapshots->count; i++) {
+        const struct snapshot_file *file = &snapshots->files[i];
+        base = file->full ? file : base;
     }
     for (size_t i = 0; i < snapshots->count; i++) {
-        if (i < keep) {
-            file_drop(engine, &snapshots->files[i]);
+        struct snapshot_file *file = &snapshots->files[i];
+        bool below = base != NULL && file != base && !is_above(file, base);
+        if (all || below) {
+            file_drop(engine, file);
         }
     }
 }
@@ -360,6 +381,7 @@ static void lag_over(struct engine *engine)
     engine->pins.look = engine->pins.look || snapshots->has_base; /* pins waited for it */
     snapshots->has_base = false;
     snapshots->covered = (struct position){0};
+    snapshots->gapped = (struct position){0};
     snapshots->abandoned = true;
     if (snapshots->writing && snapshots->job == 0) {
         snapshots->writing = false;
@@ -375,21 +397,40 @@ static struct position low_segment(const struct engine *engine)
     return (struct position){.generation = low->generation, .segment = low->segment};
 }
 
-/* Once there is a base: up to behind the last gap above it. What was defined in segments that are
+/* Behind the last gap above that; none: the lowest of all. What was defined in segments that are
  * gone nobody has but the checkpoint, which the next one replaces. */
-static struct position wanted_segment(const struct engine *engine)
+static struct position gap_segment(const struct engine *engine)
 {
-    struct position wanted = low_segment(engine);
-    const struct waldir *dir = dir_of(engine, wanted.generation);
-    size_t count = engine->snapshots.has_base && dir != NULL ? waldir_count(dir) : 0;
-    uint32_t before = wanted.segment; /* that of the low place may be gone itself */
+    struct position gap = {0};
+    uint32_t generation = engine->pins.low.generation;
+    uint32_t before = engine->pins.low.segment; /* which may be gone itself */
+    const struct waldir *dir = dir_of(engine, generation);
+    size_t count = dir != NULL ? waldir_count(dir) : 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t number = waldir_at(dir, i)->number;
-        wanted.segment =
-            number > before + 1 || (i == 0 && number > before) ? number : wanted.segment;
+        if (number > before + 1 || (i == 0 && number > before)) {
+            gap = (struct position){.generation = generation, .segment = number};
+        }
         before = number;
     }
-    return wanted;
+    return gap;
+}
+
+/* What is to be written next. False: nothing. Readers may stand far below a gap: what they have not
+ * read yet is written as the lowest place passes it, before its pin goes. */
+static bool next_file(const struct engine *engine, struct snapshot_file *out)
+{
+    const struct snapshots *snapshots = &engine->snapshots;
+    struct position low = low_segment(engine);
+    struct position gap = gap_segment(engine);
+    bool covered = snapshots->has_base && !position_before(&snapshots->covered, &low);
+    const struct position *at = covered ? &gap : &low;
+    *out = (struct snapshot_file){.generation = at->generation,
+                                  .segment = at->segment,
+                                  .full = !covered && wants_full(snapshots),
+                                  .gap = covered};
+    return !covered || (position_before(&snapshots->covered, &gap) &&
+                        position_before(&snapshots->gapped, &gap));
 }
 
 /* The table is whole, and there is a place that is durable. */
@@ -403,15 +444,16 @@ static bool is_placed(const struct engine *engine)
 int64_t snapshots_deadline(const struct engine *engine)
 {
     const struct snapshots *snapshots = &engine->snapshots;
-    struct position target = wanted_segment(engine);
-    bool covered = snapshots->has_base && !position_before(&snapshots->covered, &target);
+    struct snapshot_file next;
+    bool wanted = next_file(engine, &next);
+    struct position target = file_position(&next);
     if (has_stray(snapshots)) {
         return snapshots->retry_ms > engine->now_ms ? snapshots->retry_ms : INT64_MAX;
     }
     if (!is_placed(engine) || snapshots->writing || (!snapshots->lagging && !snapshots->has_base)) {
         return INT64_MAX;
     }
-    if (covered) {
+    if (!wanted) {
         return snapshots->lagging ? INT64_MAX : snapshots->over_ms;
     }
     bool late = snapshots->has_base || pins_only_here(engine, &target);
@@ -450,16 +492,15 @@ void snapshots_run(struct engine *engine)
         lag_over(engine);
         return;
     }
-    struct position low = low_segment(engine);
-    struct position target = wanted_segment(engine);
-    bool due = engine->now_ms >= snapshots_deadline(engine);
+    struct snapshot_file next;
+    bool wanted = next_file(engine, &next);
+    bool due = wanted && engine->now_ms >= snapshots_deadline(engine);
     if (due && snapshots->count < SNAPSHOT_FILES_MAX) {
-        bool lowest = position_compare(&low, &target) == 0; /* what holds all must be low enough */
-        write_begin(engine, &target, lowest && wants_full(snapshots));
+        write_begin(engine, &next);
     }
-    if (snapshots->writing && !snapshots->full && snapshots->items_count == 0) {
+    if (snapshots->writing && !snapshots->next.full && snapshots->items_count == 0) {
         snapshots->writing = false; /* nothing was defined there */
-        snapshots->covered = snapshots->target;
+        file_counts(snapshots, &snapshots->next);
         engine->pins.look = true;
     }
     if (snapshots->writing && snapshots->job == 0) {

@@ -13,10 +13,13 @@ enum {
     SNAPSHOT_PIECE_BYTES = 1 << 20
 };
 
-/* Definitions that were made before the segment: all of them, or those since the file before. */
+/* Definitions that were made before the segment: all of them, or those since the file before. Or
+ * what is known of those below a gap: what lies between the file before and the gap may not have
+ * been read yet, so it covers nothing. */
 struct snapshot_file {
     uint32_t generation, segment;
     bool full;
+    bool gap;
     bool stray; /* of a life that neither the saved state nor a pin knows: never used */
     uint64_t bytes;
     uint64_t job; /* it is being dropped; 0: not */
@@ -34,14 +37,15 @@ struct snapshots {
     bool has_base;
     bool outdated; /* they have series that were let go since: another life would know them again */
     struct position covered; /* what was defined before it is in the files */
+    struct position gapped;  /* what was defined in gaps before it is, too */
     bool looked;             /* whether there is a lag */
     bool lagging;
     int64_t due_ms;  /* then it is old enough for a first file */
     int64_t over_ms; /* then it has been over for long enough to let them go */
     int64_t retry_ms;
     /* the one being written */
-    bool writing, full, begun, abandoned;
-    struct position target;
+    bool writing, begun, abandoned;
+    struct snapshot_file next;
     uint64_t job;
     struct snapshot_item *items; /* each holds its set */
     size_t items_count, items_capacity, items_done;

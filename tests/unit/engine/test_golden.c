@@ -22,7 +22,8 @@ static const char *const traces[] = {"steady",         "retry",        "ambiguou
                                      "kinds",          "emptied_same", "repaired_middle",
                                      "damage",         "damage_once",  "too_old",
                                      "out_of_order",   "folded",       "repaired_unsaved",
-                                     "emptied_series", "kept_below",   "repaired_empty"};
+                                     "emptied_series", "kept_below",   "repaired_empty",
+                                     "kept_gap"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",
