@@ -30,7 +30,7 @@ static void series_write(struct prometheus *prom, struct wal_writer *writer)
     struct wal_series items[SERIES_A_RECORD];
     size_t count = 0;
     for (uint32_t i = 0; i < prom->series_count; i++) {
-        if (!series_kept(prom, i)) {
+        if (!series_kept(prom, i) || prom->series[i].defined_segment > prom->checkpoint_next) {
             continue;
         }
         struct prom_set *set = &prom->sets[prom->series[i].set];
