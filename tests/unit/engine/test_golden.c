@@ -7,23 +7,23 @@
 #include <check.h>
 #include <walship/mem.h>
 
-static const char *const traces[] = {"steady",         "retry",        "ambiguous",
-                                     "restart",        "parked",       "too_big",
-                                     "repair",         "emptied",      "isolation",
-                                     "truncated",      "kept_linked",  "kept_copied",
-                                     "kept_repair",    "kept_series",  "kept_start",
-                                     "kept_budget",    "start_now",    "start_ago",
-                                     "once",           "another",      "rename",
-                                     "commit_fails",   "checkpoint",   "catching_up",
-                                     "full",           "pinned",       "stop",
-                                     "token",          "token_fails",  "unauthorized",
-                                     "revoked",        "final",        "lent",
-                                     "relabel",        "quota",        "learned",
-                                     "kinds",          "emptied_same", "repaired_middle",
-                                     "damage",         "damage_once",  "too_old",
-                                     "out_of_order",   "folded",       "repaired_unsaved",
-                                     "emptied_series", "kept_below",   "repaired_empty",
-                                     "kept_gap"};
+static const char *const traces[] = {"steady",         "retry",         "ambiguous",
+                                     "restart",        "parked",        "too_big",
+                                     "repair",         "emptied",       "isolation",
+                                     "truncated",      "kept_linked",   "kept_copied",
+                                     "kept_repair",    "kept_series",   "kept_start",
+                                     "kept_budget",    "start_now",     "start_ago",
+                                     "once",           "another",       "rename",
+                                     "commit_fails",   "checkpoint",    "catching_up",
+                                     "full",           "pinned",        "stop",
+                                     "token",          "token_fails",   "unauthorized",
+                                     "revoked",        "final",         "lent",
+                                     "relabel",        "quota",         "learned",
+                                     "kinds",          "emptied_same",  "repaired_middle",
+                                     "damage",         "damage_once",   "too_old",
+                                     "out_of_order",   "folded",        "repaired_unsaved",
+                                     "emptied_series", "kept_below",    "repaired_empty",
+                                     "kept_gap",       "emptied_unseen"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",
