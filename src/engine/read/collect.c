@@ -31,6 +31,10 @@ static void collect_start(struct engine *engine)
     if (slowest.generation != waldir_generation(engine->dir) || slowest.segment <= number) {
         return; /* somebody may still need what the checkpoint dropped */
     }
+    struct position behind = {.generation = slowest.generation, .segment = number + 1};
+    if (position_before(&behind, &collect->own_from)) {
+        return; /* what both lives have behind the checkpoint has its place before it */
+    }
     collect->seen_any = true;
     collect->checkpoint = number;
     collect->tail = tail_new_checkpoint(engine->dir, number);

@@ -83,6 +83,9 @@ struct collect {
     struct tail *tail;
     bool seen_any;
     uint32_t checkpoint; /* newest one dealt with */
+    /* Below it definitions may have their places in an earlier generation (past_common), also when
+     * that is over. */
+    struct position own_from;
 };
 
 /* kinds.c: records of items, of every kind */

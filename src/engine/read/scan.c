@@ -485,6 +485,9 @@ static void scan_until(struct engine *engine)
         engine->scan.until =
             position_before(&engine->scan.until, &next) ? next : engine->scan.until;
     }
+    if (pins->pasts_count > 0) {
+        engine->collect.own_from = engine->scan.until;
+    }
     if (proof_top(engine, &top) && position_before(&engine->scan.until, &top)) {
         engine->scan.until = top;
     }
