@@ -119,6 +119,8 @@ uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item)
     struct oracle_item *to = &oracle->items[number];
     *to = *item;
     to->state = ITEM_QUEUED;
+    to->lived_after = oracle->lived_after;
+    to->lived_until = 0;
     oracle->parks = oracle->parks || item->late || item->unknown;
     to->dropped = oracle->series[item->series].dropped;
     to->next = ORACLE_NONE;
@@ -236,6 +238,17 @@ static void life_begins(struct oracle *oracle, uint32_t segment)
     }
 }
 
+/* All there was is another WAL's by now. */
+static void lives_end(struct oracle *oracle)
+{
+    uint32_t known = oracle_generation_known(oracle);
+    for (uint32_t i = 0; i < oracle->items_count; i++) {
+        struct oracle_item *item = &oracle->items[i];
+        item->lived_until = item->lived_until == 0 ? known : item->lived_until;
+    }
+    oracle->lived_after = known;
+}
+
 static void item_goes(struct oracle *oracle, uint32_t number)
 {
     struct oracle_item *item = &oracle->items[number];
@@ -250,6 +263,7 @@ static void item_goes(struct oracle *oracle, uint32_t number)
 void oracle_wal_cut(struct oracle *oracle, uint32_t segment, uint32_t record)
 {
     life_begins(oracle, segment);
+    bool left = false;
     for (uint32_t i = 0; i < oracle->items_count; i++) {
         struct oracle_item *item = &oracle->items[i];
         if (item->gone || item->removed) {
@@ -259,6 +273,10 @@ void oracle_wal_cut(struct oracle *oracle, uint32_t segment, uint32_t record)
             item_goes(oracle, i);
         }
         item->kept = item->kept && item->gone;
+        left = left || !item->gone;
+    }
+    if (!left) {
+        lives_end(oracle);
     }
 }
 
@@ -283,6 +301,7 @@ void oracle_wal_restored(struct oracle *oracle)
         }
         item->back = item->back || (item->copied && item->removed);
         item->gone = item->gone && !item->copied;
+        item->lived_until = item->copied ? 0 : item->lived_until;
         item->removed = item->removed && !item->copied;
         item->kept = item->kept && item->gone; /* what is there again is kept anew, or not */
     }
@@ -457,6 +476,8 @@ void oracle_state_lost(struct oracle *oracle)
     }
     for (uint32_t k = 0; k < oracle->items_count; k++) {
         oracle->items[k].spent = oracle->items[k].spent || oracle->items[k].removed;
+        oracle->items[k].lived_after = 0; /* numbers may be given again */
     }
+    oracle->lived_after = 0;
     oracle->state_lost = true;
 }

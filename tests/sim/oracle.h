@@ -71,6 +71,10 @@ struct oracle_item {
     bool orphan;    /* its series record is, while it is not */
     bool dropped;   /* its series is */
     enum rw_decoded_kind kind;
+    /* The newest generation that a commit had told of when the WAL that it was written to began,
+     * and when that was over: its own lies behind the one and not behind the other. 0: not known.
+     */
+    uint32_t lived_after, lived_until;
     int64_t st_ms; /* start time; 0: none */
     bool custom;   /* a histogram of custom buckets: 2.0 only */
 };
@@ -174,6 +178,7 @@ struct oracle {
     bool budgets;           /* the spool has: closed segments may be given up */
     bool relived;           /* the WAL had another life */
     uint32_t cut_segment;   /* the lowest from which on it was another one */
+    uint32_t lived_after;   /* of the items to come */
     bool forgetful;         /* series records may be lost: any item may be unknown */
     uint32_t life;          /* of walship, from 1 */
     uint32_t event;         /* counts what passes the seams */
@@ -250,6 +255,9 @@ void oracle_positions_print(struct oracle *oracle, const struct oracle_destinati
 
 /* The newest that a durable position is of. */
 uint32_t oracle_generation(const struct oracle *oracle);
+
+/* The newest that is durably known: the WAL's own, if there was a commit since it began. */
+uint32_t oracle_generation_known(const struct oracle *oracle);
 
 /* The WAL was repaired or replaced after some of the durable positions were saved. */
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination);

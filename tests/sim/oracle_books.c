@@ -65,12 +65,23 @@ static bool passed(const struct oracle *oracle, const struct oracle_destination 
            (books->marks[shard] != NULL && before(item, &books->marks[shard]->at));
 }
 
+/* Written to a WAL that began when the generation of the row's beginning was known, that commits
+ * told of, and that was over before the generation of its end was: places compare by generation
+ * first, so all of it lies between, whatever the numbers of its segments are. */
+static bool lived_between(const struct store_loss *loss, const struct oracle_item *item)
+{
+    return loss->reason == LOSS_TRUNCATED && loss->from.generation <= item->lived_after &&
+           item->lived_after < item->lived_until && item->lived_until < loss->to.generation;
+}
+
 /* One that reaches into a later generation covers all of the earlier behind its beginning. */
 static bool covers(const struct store_loss *loss, const struct oracle_item *item)
 {
     bool behind = loss->from.segment <= item->segment;
     bool before = item->segment <= loss->to.segment;
-    return loss->from.generation == loss->to.generation ? behind && before : behind || before;
+    return loss->from.generation == loss->to.generation
+               ? behind && before
+               : behind || before || lived_between(loss, item);
 }
 
 static bool lost_as(const struct oracle *oracle, const struct oracle_destination *destination,
@@ -372,14 +383,19 @@ uint32_t oracle_generation(const struct oracle *oracle)
     return newest;
 }
 
+uint32_t oracle_generation_known(const struct oracle *oracle)
+{
+    uint32_t newest = 0;
+    for (size_t i = 0; i < oracle->store->durable.segments_count; i++) {
+        uint32_t generation = oracle->store->durable.segments[i].generation;
+        newest = generation > newest ? generation : newest;
+    }
+    return newest;
+}
+
 static bool generation_after(const struct oracle *oracle, uint32_t generation)
 {
-    for (size_t i = 0; i < oracle->store->durable.segments_count; i++) {
-        if (oracle->store->durable.segments[i].generation > generation) {
-            return true;
-        }
-    }
-    return false;
+    return oracle_generation_known(oracle) > generation;
 }
 
 bool oracle_regenerated(const struct oracle *oracle, const struct oracle_destination *destination)
