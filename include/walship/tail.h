@@ -92,7 +92,8 @@ struct tail;
 enum tail_status {
     TAIL_RECORD, /* out->record and the rest are set, until the next call on this tail */
     TAIL_WAIT,   /* at the end of what there is; costs nothing until waldir_refresh is called */
-    TAIL_GAP,    /* segments out->gap_from..gap_to are gone unread; the tail stands behind them */
+    TAIL_GAP,    /* segments out->gap_from..gap_to are gone unread; the tail stands behind them. The
+                  * lowest may have been read from pins that a repair could have outdated unseen */
     TAIL_DAMAGE, /* out->damage_bytes passed over at out->at; the tail goes on */
     TAIL_FAILED  /* err says why (I/O); try the same call again later. A page of an older segment
                   * that gave EIO for ten minutes becomes TAIL_DAMAGE */

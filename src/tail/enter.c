@@ -45,6 +45,25 @@ static bool checkpoint_end(struct tail *tail, enum tail_status *status, struct e
     return tail_wait_here(tail, status);
 }
 
+/* A repair deletes all above the damaged segment and writes on under the same numbers. What a pin
+ * kept of before it may be read in place of such a segment when that one is deleted before anybody
+ * sees it: so below a gap neither an empty pin nor one above damage is proof that its number was
+ * read. `from` is the first number that was not read at all. */
+static uint32_t gap_from(const struct tail *tail, uint32_t from)
+{
+    ASSERT(tail->dir->looked);
+    while (from > 0) {
+        const struct dir_segment *below = dir_find(tail->dir, from - 1);
+        bool kept = below != NULL && below->seen.pinned;
+        bool above_damage = tail->damaged && from - 1 > tail->damaged_segment;
+        if (!kept || (below->seen.bytes > 0 && !above_damage)) {
+            break;
+        }
+        from--;
+    }
+    return from;
+}
+
 /* On to the lowest segment above; `from` is the first number not read. */
 static bool go_on_above(struct tail *tail, uint32_t from, struct tail_out *out,
                         enum tail_status *status)
@@ -57,8 +76,9 @@ static bool go_on_above(struct tail *tail, uint32_t from, struct tail_out *out,
         return false;
     }
     out->at = tail_position(tail);
-    out->gap_from = from;
+    out->gap_from = gap_from(tail, from);
     out->gap_to = number - 1;
+    tail->damaged = false;
     return tail_decide(status, TAIL_GAP);
 }
 

@@ -176,6 +176,10 @@ bool tail_take_damage(struct tail *tail, const struct wal_read_out *read, struct
 {
     ASSERT(read->end >= tail->offset);
     tail->offset = read->end;
+    if (!tail->damaged) {
+        tail->damaged = true;
+        tail->damaged_segment = tail->segment;
+    }
     if (tail->record < tail->target) {
         return false;
     }

@@ -103,6 +103,42 @@ START_TEST(without_a_pin_there_is_a_gap)
     lab_expect(&lab, 20, 10);
 }
 
+/* Segments 3 (nothing in it) and 5 follow; 4 is gone. */
+static void more_segments(void)
+{
+    struct lab_records last = {.first = 40, .count = 10, .bytes = 100};
+    fake_os_append(lab.fake, lab_path(3), "", 0);
+    lab_segment(&lab, 5, &last);
+    lab_refresh(&lab);
+}
+
+START_TEST(an_empty_pin_below_a_gap_may_have_been_written_anew)
+{
+    more_segments();
+    lab_expect(&lab, 0, 30);
+    pin_linked(3);
+    remove_segment(3);
+    lab_refresh(&lab);
+    lab_expect_gap(&lab, 3, 4);
+    lab_expect(&lab, 40, 10);
+}
+
+START_TEST(a_pin_between_damage_and_a_gap_may_have_been_written_anew)
+{
+    fake_os_overwrite(lab.fake, lab_path(0), 100, "broken", 6);
+    more_segments();
+    pin_linked(0);
+    pin_linked(1);
+    for (uint32_t i = 0; i <= 3; i++) {
+        remove_segment(i);
+    }
+    lab_refresh(&lab);
+    lab_expect_status(&lab, TAIL_DAMAGE);
+    lab_expect(&lab, 10, 10);
+    lab_expect_gap(&lab, 1, 4);
+    lab_expect(&lab, 40, 10);
+}
+
 START_TEST(a_pin_taken_off_or_cleared_away_is_none)
 {
     pin_linked(0);
@@ -212,6 +248,8 @@ Suite *suite_pins(void)
     tcase_add_test(tests, a_copy_made_before_the_segment_went_is_no_other_file);
     tcase_add_test(tests, a_segment_that_goes_between_look_and_open_is_found_in_the_pin);
     tcase_add_test(tests, without_a_pin_there_is_a_gap);
+    tcase_add_test(tests, an_empty_pin_below_a_gap_may_have_been_written_anew);
+    tcase_add_test(tests, a_pin_between_damage_and_a_gap_may_have_been_written_anew);
     tcase_add_test(tests, a_pin_taken_off_or_cleared_away_is_none);
     tcase_add_test(tests, the_newest_segment_grows_in_its_pin);
     tcase_add_test(tests, another_file_under_a_pinned_number_is_another_life);
