@@ -304,9 +304,9 @@ void past_align(const struct engine *engine, struct destination *destination);
 /* Who starts at the oldest there is starts in the oldest generation that is kept. */
 void past_oldest(const struct engine *engine, struct domain *domain);
 /* And whose place is of a generation that nobody kept, here in the next one that is, unless the
- * place itself is found there. */
-struct position past_nearest(const struct engine *engine, const struct past *past,
-                             const struct position *at);
+ * place itself is found there. False: what lay behind the place may have been deleted unread. */
+bool past_nearest(const struct engine *engine, const struct past *past, const struct position *at,
+                  struct position *out);
 
 /* hold.c */
 void sets_hold(struct engine *engine);

@@ -452,20 +452,24 @@ void past_oldest(const struct engine *engine, struct domain *domain)
 /* Nothing is left of the place's own generation, and the place itself is not found in what came
  * after it: it is where it was to go on then, at its segment if that is still the one that was
  * read, else behind the newest below that is. */
-struct position past_nearest(const struct engine *engine, const struct past *past,
-                             const struct position *at)
+bool past_nearest(const struct engine *engine, const struct past *past, const struct position *at,
+                  struct position *out)
 {
     size_t count = waldir_count(past->dir);
     size_t first = 0;
+    bool same = false;
     ASSERT(count > 0 && at->generation < past->generation);
     for (size_t i = 0; i < count && waldir_at(past->dir, i)->number <= at->segment; i++) {
         uint32_t number = waldir_at(past->dir, i)->number;
         if (segments_same(engine, at->generation, past->generation, number)) {
             first = number < at->segment && i + 1 < count ? i + 1 : i;
+            same = true;
         }
     }
-    return (struct position){.generation = past->generation,
-                             .segment = waldir_at(past->dir, first)->number};
+    uint32_t number = waldir_at(past->dir, first)->number;
+    *out = (struct position){.generation = past->generation, .segment = number};
+    /* the start of a segment can't be refuted by what is not there */
+    return number <= at->segment && (same || (number == at->segment && at->record == 0));
 }
 
 static bool past_used(const struct engine *engine, uint32_t generation)

@@ -167,12 +167,17 @@ static void place_mismatch(struct engine *engine, struct domain *domain)
     place(engine, domain, &at, same ? "segment changed" : "another WAL");
 }
 
-static void place_truncated(struct engine *engine, struct domain *domain, const struct mark *here)
+static void place_gone(struct engine *engine, struct domain *domain, const struct mark *here)
 {
     place_lost(engine, domain, here);
     LOG_ERROR("segments were deleted before they were read: what they held is lost",
               LOG_STR("destination", domain->destination->conf->name),
               LOG_U64("from", domain->next.at.segment), LOG_U64("to", here->at.segment));
+}
+
+static void place_truncated(struct engine *engine, struct domain *domain, const struct mark *here)
+{
+    place_gone(engine, domain, here);
     place(engine, domain, here, "earlier segments are gone");
 }
 
@@ -346,7 +351,10 @@ static void place_past(struct engine *engine, struct domain *domain, const struc
                !has_unread(engine, segment, mark, here)) {
         place(engine, domain, here, "kept, but shortened");
     } else {
-        struct mark at = {.at = past_nearest(engine, past, &mark->at)};
+        struct mark at = {.offset = 0}; /* the start of a segment */
+        if (!past_nearest(engine, past, &mark->at, &at.at)) {
+            place_gone(engine, domain, &at);
+        }
         domain->next.at.item = same && mark->at.record == 0 ? mark->at.item : 0;
         place(engine, domain, &at, "its life is gone");
     }
