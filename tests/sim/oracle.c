@@ -407,6 +407,7 @@ static void starts_anew(const struct oracle *oracle, struct oracle_destination *
 void oracle_started(struct oracle *oracle)
 {
     oracle->life++;
+    oracle->runs = true;
     for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
         struct oracle_destination *destination = &oracle->destinations[i];
         acks_forget(oracle, destination);
@@ -427,6 +428,13 @@ void oracle_started(struct oracle *oracle)
             destination->began = oracle->visible_count;
         }
     }
+}
+
+void oracle_life_ended(struct oracle *oracle, int64_t now_ms)
+{
+    ASSERT(oracle->life > 0 && oracle->runs);
+    oracle->runs = false;
+    oracle->ended_ms = now_ms;
 }
 
 void oracle_reconfigured(struct oracle *oracle, size_t index)

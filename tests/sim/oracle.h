@@ -181,6 +181,8 @@ struct oracle {
     uint32_t lived_after;   /* of the items to come */
     bool forgetful;         /* series records may be lost: any item may be unknown */
     uint32_t life;          /* of walship, from 1 */
+    bool runs;              /* it has not ended */
+    int64_t ended_ms;       /* when the last one did */
     uint32_t event;         /* counts what passes the seams */
     uint32_t taken_event;   /* when the commit under way was taken */
     uint32_t durable_event; /* when the last durable one was */
@@ -233,6 +235,7 @@ void oracle_segment_kept(struct oracle *oracle, uint32_t segment, bool defined);
 
 /* ---- told by the seams ---- */
 void oracle_started(struct oracle *oracle); /* a life begins */
+void oracle_life_ended(struct oracle *oracle, int64_t now_ms);
 /* Another configuration: homes move; shards or domains may, and then what lies between the
  * watermark and the lanes is sent again. */
 void oracle_reconfigured(struct oracle *oracle, size_t destination);

@@ -123,6 +123,7 @@ void checkpoint_rename(struct prometheus *prom)
         if (series->defined && !series->dropped && !series_kept(prom, i)) {
             series->dropped = true;
             oracle_source_forgotten(prom->oracle, i, prom->checkpoint_next);
+            lives_series_dropped(prom, i);
         }
     }
     prom->has_old_checkpoint = prom->has_checkpoint;

@@ -9,7 +9,7 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { PATH_BYTES = 128, TOP_SEGMENTS = 3 };
+enum { PATH_BYTES = 128, TOP_SEGMENTS = 3, COPY_MS = 1000 };
 
 enum { LIVES_MAX = 6 }; /* walship remembers eight earlier ones that somebody has not read */
 
@@ -67,7 +67,8 @@ struct kept {
     const char *path; /* of the segment */
     uint32_t segment, generation;
     bool whole, defined;
-    bool told; /* what was defined in it */
+    bool named; /* a file of that number, whatever is in it */
+    bool told;  /* what was defined in it */
 };
 
 static bool same_bytes(const struct fake_os *os, const char *a, const char *b)
@@ -92,8 +93,9 @@ static bool kept_look(void *context, const char *name)
         kept->defined |= full && segment <= kept->segment;
         kept->told |= segment > kept->segment;
     } else {
-        kept->whole |= generation >= kept->generation && segment == kept->segment &&
-                       same_bytes(kept->prom->os, kept->path, path);
+        kept->named |= segment == kept->segment;
+        kept->whole |= kept->path != NULL && generation >= kept->generation &&
+                       segment == kept->segment && same_bytes(kept->prom->os, kept->path, path);
     }
     return true;
 }
@@ -103,10 +105,36 @@ static bool kept_look(void *context, const char *name)
 static void definitions_go(struct prometheus *prom, uint32_t segment)
 {
     for (uint32_t i = 0; i < prom->series_count; i++) {
-        const struct prom_series *series = &prom->series[i];
-        if (series->defined && series->dropped && series->defined_segment == segment) {
-            oracle_source_orphan(prom->oracle, i);
+        struct prom_series *series = &prom->series[i];
+        if (!series->defined || series->defined_segment != segment) {
+            continue;
         }
+        if (series->dropped) {
+            oracle_source_orphan(prom->oracle, i);
+        } else {
+            series->untold_life = prom->oracle->life;
+            series->untold_ms = fake_os_now(prom->os);
+        }
+    }
+}
+
+/* A series record may come segments after its first items. Those are kept as copies; its own
+ * segment was only held open when walship ended, and was deleted since or so shortly before that no
+ * copy was done. Then one checkpoint had the series, and this next one, before walship is back, has
+ * not: nobody could keep it. A life that ran on for longer, or was there in between, must have. */
+void lives_series_dropped(struct prometheus *prom, uint32_t index)
+{
+    const struct prom_series *series = &prom->series[index];
+    const struct oracle *oracle = prom->oracle;
+    struct kept kept = {.prom = prom, .segment = series->defined_segment};
+    ASSERT(series->dropped);
+    if (oracle->runs || series->untold_life == 0 || series->untold_life != oracle->life ||
+        oracle->ended_ms - series->untold_ms > COPY_MS) {
+        return;
+    }
+    fake_os_names(prom->os, "/spool", kept_look, &kept);
+    if (!kept.named && !kept.told) {
+        oracle_source_orphan(prom->oracle, index);
     }
 }
 

@@ -70,6 +70,8 @@ struct prom_series {
     bool dropped;          /* in no checkpoint or segment any more */
     uint32_t used_segment; /* newest with a record of it */
     uint32_t defined_segment, defined_record;
+    uint32_t untold_life; /* of walship, when its segment went and the spool did not say it; or 0 */
+    int64_t untold_ms;
 };
 
 struct prom_target {
@@ -215,6 +217,8 @@ void lives_going(struct prometheus *prom, uint32_t segment);
 bool lives_rot(struct prometheus *prom);
 /* Before its file goes: whether the spool has it is told. */
 void lives_segment_deleted(struct prometheus *prom, uint32_t number);
+/* A new checkpoint lacks it. */
+void lives_series_dropped(struct prometheus *prom, uint32_t series);
 void lives_release(struct prometheus *prom);
 
 /* ---- prom_backup.c ---- */

@@ -94,6 +94,7 @@ static void life_end(struct world *world, const char *how)
     if (world->spool != NULL) {
         fake_spool_crash(world->spool, &world->faults.rng);
     }
+    oracle_life_ended(&world->oracle, world->now_ms);
     engine_free(world->engine);
     world->engine = NULL;
     confs_sweep(world);
