@@ -27,6 +27,9 @@ static bool submit(struct spool *spool, const struct spool_job *job)
     if (fake->count == FAKE_SPOOL_JOBS_MAX) {
         return false;
     }
+    if (job->kind == SPOOL_DROP && fake->dropping != NULL) {
+        fake->dropping(fake->context, job->name);
+    }
     struct fake_spool_job *slot = &fake->jobs[fake->count++];
     *slot = (struct fake_spool_job){.job = *job, .due_ms = *fake->now_ms + fake->delay_ms};
     slot->job.name = mem_string(job->name);

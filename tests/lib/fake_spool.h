@@ -28,6 +28,8 @@ struct fake_spool {
     int link_error;  /* errno of every link; 0: they work */
     int write_error; /* errno of every copy and write */
     int64_t delay_ms;
+    void (*dropping)(void *context, const char *name); /* as it is asked for; NULL: nobody asks */
+    void *context;
     uint64_t free_bytes, all_bytes;
     /* what was done */
     uint64_t links, copies, writes, drops;

@@ -6,6 +6,7 @@
  *   I2  per destination and series: at most one request in flight, first arrivals in WAL order, no
  *       second endpoint without cause; after an ambiguous end the same items lead, and where there
  *       is no sibling that could have got a part of them, as the same bytes
+ *   I3  a pin of the first life goes only after the commit that passes its segment is durable
  *   and nothing acked is sent again, but for what a crash may forget: what was acked after the
  *   contents of the last durable commit were taken.
  *
@@ -287,6 +288,8 @@ enum oracle_take oracle_takes(const struct oracle_destination *destination,
                               const struct oracle_item *item);
 /* Everything settled and saved: the books must agree to the item. */
 void oracle_final(struct oracle *oracle);
+/* A file of the spool is about to go. */
+void oracle_pin_dropped(struct oracle *oracle, const char *name);
 /* Oldest segment that a durable watermark still needs; 0 when a destination has none. */
 uint32_t oracle_segment_needed(const struct oracle *oracle);
 /* The item that a sample is; ORACLE_NONE: nobody wrote it. */

@@ -81,6 +81,12 @@ static void on_commit_applied(void *context)
     oracle_commit_applied(&world->oracle);
 }
 
+static void spool_dropping(void *context, const char *name)
+{
+    struct world *world = context;
+    oracle_pin_dropped(&world->oracle, name);
+}
+
 void world_trace(void *context, const char *line)
 {
     struct world *world = context;
@@ -159,6 +165,8 @@ static void os_make(struct world *world, uint64_t seed)
         world->spool->free_bytes = SPOOL_FREE_BYTES;
         world->spool->all_bytes = scenario->fills ? 5 << 20 : world->spool->all_bytes;
         world->spool->link_error = scenario->links_refused ? 18 : 0; /* EXDEV */
+        world->spool->dropping = spool_dropping;
+        world->spool->context = world;
     } else {
         fake_os_mkdir(world->os, "/spool");
     }
