@@ -38,8 +38,8 @@ struct tail {
     int fd;
     uint64_t device, inode;
     bool identifying; /* all records from the first on were read, none with a time yet */
+    bool damaged;     /* bytes were passed over since the last gap, first in damaged_segment */
     uint32_t identity;
-    bool damaged; /* bytes were passed over since the last gap, first in damaged_segment */
     uint32_t damaged_segment;
     bool failing; /* reading fails here since failing_ms */
     int64_t failing_ms;
