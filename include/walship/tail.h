@@ -80,6 +80,8 @@ void waldir_pin(struct waldir *dir, const struct waldir_pin *pin);
 void waldir_unpin(struct waldir *dir, uint32_t number);
 /* What is left of an earlier generation: pins only. Its tails wait at the end for ever. */
 struct waldir *waldir_new_past(struct os *os, uint32_t generation);
+/* The caller knows that the directory has another life, though its numbers don't say so. */
+void waldir_set_replaced(struct waldir *dir);
 /* `replaced` was found and is not told yet: every tail waits. */
 bool waldir_is_replaced(const struct waldir *dir);
 

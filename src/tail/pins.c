@@ -72,6 +72,12 @@ struct waldir *waldir_new_past(struct os *os, uint32_t generation)
     return dir;
 }
 
+void waldir_set_replaced(struct waldir *dir)
+{
+    ASSERT(!dir->past && dir->has_top);
+    dir_set_replaced(dir);
+}
+
 bool waldir_is_replaced(const struct waldir *dir)
 {
     return dir->replaced;
