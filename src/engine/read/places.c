@@ -42,10 +42,11 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
 
 /* Is segment `number` on disk the one that was read in the mark's generation, as far as its first
  * records tell? Then what it holds is what was read of it, or the beginning of that: Prometheus
- * never adds to a segment after a restart. */
+ * never adds to a segment after a restart. A place that was found in a generation of which no
+ * commit told yet is told by the one before: what was there then, and is now, was there between. */
 static bool same_segment(const struct engine *engine, const struct mark *mark, uint32_t number)
 {
-    const struct store_segment *known = segment_known(engine, mark->at.generation, number);
+    const struct store_segment *known = segment_last_known(engine, mark->at.generation, number);
     const struct waldir_segment *now = waldir_find(engine->dir, number);
     return known != NULL && now != NULL && now->has_identity && known->first_crc == now->identity;
 }
