@@ -404,7 +404,22 @@ static void starts_anew(const struct oracle *oracle, struct oracle_destination *
     }
 }
 
-void oracle_started(struct oracle *oracle)
+/* A life that finds no state begins by start_at, and may send by it though nothing of it is ever
+ * saved: what it left out is known from its own start only. */
+static void starts_at(const struct oracle *oracle, struct oracle_destination *destination,
+                      int64_t wall_ms)
+{
+    if (destination->committed || oracle->state_lost) {
+        return;
+    }
+    if (oracle->conf->start_at == CONF_START_NOW) {
+        destination->began = oracle->visible_count;
+    } else if (oracle->conf->start_at == CONF_START_AGO) {
+        destination->start_from_ms = wall_ms - oracle->conf->start_ago_ms;
+    }
+}
+
+void oracle_started(struct oracle *oracle, int64_t wall_ms)
 {
     oracle->life++;
     oracle->runs = true;
@@ -423,10 +438,7 @@ void oracle_started(struct oracle *oracle)
         if (oracle->life == 1 && oracle->conf->start_at == CONF_START_NOW) {
             destination->never_before = oracle->visible_count;
         }
-        if (!destination->committed && !oracle->state_lost &&
-            oracle->conf->start_at == CONF_START_NOW) {
-            destination->began = oracle->visible_count;
-        }
+        starts_at(oracle, destination, wall_ms);
     }
 }
 

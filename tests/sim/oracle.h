@@ -145,7 +145,7 @@ struct oracle_destination {
     uint32_t never_before; /* items before it must not arrive */
     uint32_t began;        /* items then, when a life last found no state and started at now */
     uint32_t skipped;      /* what such lives left out, until the state was lost */
-    int64_t start_from_ms; /* as it was saved: times before it are dropped */
+    int64_t start_from_ms; /* times before it are dropped: as saved, or as of a life that did not */
     int64_t skipped_ms;    /* start_from_ms, until the state was lost */
     bool committed;        /* a durable commit knows it */
     uint32_t unpassed;     /* items before it are all passed */
@@ -188,9 +188,8 @@ struct oracle {
     uint32_t taken_event;   /* when the commit under way was taken */
     uint32_t durable_event; /* when the last durable one was */
     uint32_t
-        forgotten_event;   /* durable_event at the last start: acks before it are not forgotten */
-    uint32_t taken_items;  /* items_count then */
-    int64_t first_wall_ms; /* when the first life began */
+        forgotten_event;  /* durable_event at the last start: acks before it are not forgotten */
+    uint32_t taken_items; /* items_count then */
     char text[512];
 };
 
@@ -235,7 +234,7 @@ void oracle_segment_removed(struct oracle *oracle, uint32_t segment);
 void oracle_segment_kept(struct oracle *oracle, uint32_t segment, bool defined);
 
 /* ---- told by the seams ---- */
-void oracle_started(struct oracle *oracle); /* a life begins */
+void oracle_started(struct oracle *oracle, int64_t wall_ms); /* a life begins; its own clock */
 void oracle_life_ended(struct oracle *oracle, int64_t now_ms);
 /* Another configuration: homes move; shards or domains may, and then what lies between the
  * watermark and the lanes is sent again. */

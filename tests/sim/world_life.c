@@ -64,15 +64,16 @@ static void between_lives(struct world *world)
 
 void life_start(struct world *world, bool once)
 {
+    struct os *os = fake_os_seam(world->os);
     struct engine_options options = {.once = once};
     options.spool = world->spool == NULL ? NULL : &world->spool->seam;
     struct err err = {0};
     between_lives(world);
-    oracle_started(&world->oracle);
+    oracle_started(&world->oracle, os->wall_ms(os));
     report_line(world->report, "[%7lld] walship starts%s", (long long)world->now_ms,
                 once ? " (--once)" : "");
-    world->engine = engine_new(conf_copy(world), &options, fake_os_seam(world->os),
-                               &world->http->seam, &world->store->seam);
+    world->engine =
+        engine_new(conf_copy(world), &options, os, &world->http->seam, &world->store->seam);
     engine_set_trace(world->engine, world_trace, world);
     world->stopping = false;
     world->lag_ms = world->now_ms;
