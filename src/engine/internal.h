@@ -266,7 +266,7 @@ void folded_forget(struct engine *engine, uint32_t set);
 void folded_release(struct destination *destination);
 
 /* judge.c: what the destination would drop is not sent */
-struct ended_items { /* settled together */
+struct ended_items { /* settled together; of one segment, as a row of the ledger is */
     uint64_t out_of_order, there, acked;
     struct engine_kinds stale; /* out of order */
     struct loss old, ahead, unsupported, rejected;
@@ -286,6 +286,7 @@ bool judge_batch_old(const struct engine *engine, const struct destination *dest
 void judge_unclocked(struct engine *engine, struct destination *destination,
                      const struct sender *sender, struct batch *batch);
 void judge_ended(struct ended_items *ended, const struct item *item, const struct position *at);
+/* None are left in it. */
 void judge_account(struct engine *engine, struct destination *destination,
                    struct ended_items *ended);
 

@@ -293,4 +293,5 @@ void judge_account(struct engine *engine, struct destination *destination,
     account_loss(engine, destination, LOSS_REJECTED, &ended->rejected);
     account_loss(engine, destination, LOSS_TOO_OLD, &ended->old);
     account_loss(engine, destination, LOSS_TOO_FAR_AHEAD, &ended->ahead);
+    *ended = (struct ended_items){0};
 }
