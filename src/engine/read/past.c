@@ -74,8 +74,8 @@ static bool settled_in(const struct engine *engine, uint32_t generation, uint32_
     struct position behind = {.generation = generation, .segment = number + 1};
     if (pins->has_low && pins->low.generation < generation && number < pins->low.segment) {
         const struct store_segment *was = segment_known(engine, pins->low.generation, number);
-        return was != NULL &&
-               was->first_crc == segment_last_known(engine, generation, number)->first_crc;
+        const struct store_segment *last = segment_last_known(engine, generation, number);
+        return was != NULL && last != NULL && was->first_crc == last->first_crc;
     }
     return pins->has_low && !position_before(&pins->low, &behind);
 }

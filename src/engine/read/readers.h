@@ -118,7 +118,8 @@ void segments_take(struct engine *engine); /* up to now; before it is asked for 
 const struct store_segment *segment_known(const struct engine *engine, uint32_t generation,
                                           uint32_t number);
 /* In that generation, or in the last one before it that says something of this number: a file that
- * an earlier and a later life of the WAL have was there in between. */
+ * an earlier and a later life of the WAL have was there in between, unless one of those had another
+ * file below it (the directory was emptied, then a copy put back). NULL: nothing is said. */
 const struct store_segment *segment_last_known(const struct engine *engine, uint32_t generation,
                                                uint32_t number);
 /* A later one has it, and it was that generation's, too. */

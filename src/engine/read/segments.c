@@ -72,12 +72,30 @@ const struct store_segment *segment_known(const struct engine *engine, uint32_t 
     return is_at(engine, place, &at) ? &engine->segments[place] : NULL;
 }
 
+/* Has a later life, of those in the table before `behind`, another file below it? Then it was gone
+ * in that one; if a copy was put back since, what is read of that says so. */
+static bool is_replaced(const struct engine *engine, const struct store_segment *segment,
+                        size_t behind)
+{
+    bool replaced = false;
+    for (size_t i = segments_up_to(engine, segment->generation); i < behind && !replaced; i++) {
+        const struct store_segment *since = &engine->segments[i];
+        const struct store_segment *was = segment_known(engine, segment->generation, since->number);
+        ASSERT(since->generation > segment->generation);
+        replaced =
+            since->number < segment->number && was != NULL && was->first_crc != since->first_crc;
+    }
+    return replaced;
+}
+
 const struct store_segment *segment_last_known(const struct engine *engine, uint32_t generation,
                                                uint32_t number)
 {
-    for (size_t i = segments_up_to(engine, generation); i > 0; i--) {
-        if (engine->segments[i - 1].number == number) {
-            return &engine->segments[i - 1];
+    size_t behind = segments_up_to(engine, generation);
+    for (size_t i = behind; i > 0; i--) {
+        const struct store_segment *segment = &engine->segments[i - 1];
+        if (segment->number == number && !is_replaced(engine, segment, behind)) {
+            return segment;
         }
     }
     return NULL;
