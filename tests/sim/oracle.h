@@ -28,6 +28,7 @@
 
 #include "fake_http.h"
 #include "fake_judge.h"
+#include "fake_os.h"
 #include "fake_store.h"
 #include "label_ids.h"
 #include "report.h"
@@ -287,8 +288,8 @@ enum oracle_take oracle_takes(const struct oracle_destination *destination,
                               const struct oracle_item *item);
 /* Everything settled and saved: the books must agree to the item. */
 void oracle_final(struct oracle *oracle);
-/* A file of the spool is about to go. */
-void oracle_pin_dropped(struct oracle *oracle, const char *name);
+/* A file of the spool, which is in `os`, is about to go. */
+void oracle_pin_dropped(struct oracle *oracle, const struct fake_os *os, const char *name);
 /* Oldest segment that a durable watermark still needs; 0 when a destination has none. */
 uint32_t oracle_segment_needed(const struct oracle *oracle);
 /* The item that a sample is; ORACLE_NONE: nobody wrote it. */

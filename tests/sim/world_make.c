@@ -84,7 +84,7 @@ static void on_commit_applied(void *context)
 static void spool_dropping(void *context, const char *name)
 {
     struct world *world = context;
-    oracle_pin_dropped(&world->oracle, name);
+    oracle_pin_dropped(&world->oracle, world->os, name);
 }
 
 void world_trace(void *context, const char *line)

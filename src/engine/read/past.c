@@ -231,9 +231,17 @@ static const struct pin *lost_top(struct engine *engine, uint32_t generation)
     return NULL;
 }
 
+/* The directory has what it keeps, and there `heir` reads it and pins it anew. */
+static void pin_hand_over(struct pin *pin, uint32_t heir)
+{
+    ASSERT(pin->generation < heir);
+    pin->over = true;
+    pin->heir = heir;
+}
+
 /* What the directory has of the newest generation before is read there, and pinned anew: it may
  * still grow. The rest, up to the highest that is gone, is a past; NULL: nothing is gone. */
-static struct past *past_divide(struct engine *engine, uint32_t generation)
+static struct past *past_divide(struct engine *engine, uint32_t generation, uint32_t heir)
 {
     struct pins *pins = &engine->pins;
     const struct pin *top = lost_top(engine, generation);
@@ -242,7 +250,7 @@ static struct past *past_divide(struct engine *engine, uint32_t generation)
     for (size_t i = 0; i < pins->count; i++) {
         struct pin *pin = &pins->pins[i];
         if (pin->generation == generation && (past == NULL || pin->number > top_number)) {
-            pin->over = true;
+            pin_hand_over(pin, heir);
         } else if (pin->generation == generation) {
             pin_show(engine, pin);
         }
@@ -253,7 +261,7 @@ static struct past *past_divide(struct engine *engine, uint32_t generation)
 
 void past_begin(struct engine *engine, uint32_t generation)
 {
-    struct past *past = past_divide(engine, generation);
+    struct past *past = past_divide(engine, generation, generation + 1);
     if (past != NULL) {
         (void)past_look(past); /* the scan asks again */
         LOG_INFO("the rest of the WAL's earlier life is delivered first",
@@ -276,7 +284,7 @@ static uint32_t last_past(struct engine *engine)
         if (lost_top(engine, pin->generation) != NULL) {
             return pin->generation;
         }
-        pin->over = true;
+        pin_hand_over(pin, waldir_generation(engine->dir));
     }
     return 0;
 }
@@ -292,7 +300,7 @@ void pasts_load(struct engine *engine)
         }
     }
     if (last > 0) {
-        (void)past_divide(engine, last);
+        (void)past_divide(engine, last, waldir_generation(engine->dir));
     }
 }
 

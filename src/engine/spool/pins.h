@@ -36,7 +36,8 @@ struct pin {
     bool copy;         /* KEPT: a file of its own */
     bool closed;       /* a higher segment exists */
     bool linkable;     /* its name was there when it was last tried */
-    bool over;         /* settled, or given up: dropped as soon as no job is under way */
+    bool over;         /* nobody reads it: dropped as soon as nobody can need it after a restart */
+    uint32_t heir;     /* the generation that keeps the same file anew; 0: none */
     int fd;            /* HELD, COPYING; else -1 */
     uint64_t job;      /* LINKING, COPYING, DROPPING */
     int64_t closed_ms; /* since when that is known */

@@ -296,12 +296,23 @@ bool pins_only_here(const struct engine *engine, const struct position *at)
     return at->generation > 0 && (!here || segment == NULL || segment->pinned);
 }
 
+/* No restart can need it: the place that is durable has passed it (I3), or the file is in the spool
+ * under the generation that reads it now. Until then that one may yet fail to link it: a repair may
+ * have put another file in its place. */
+static bool is_needless(struct pins *pins, const struct pin *pin)
+{
+    const struct pin *heir = pin->heir == 0 ? NULL : pins_find(pins, pin->heir, pin->number);
+    return below_low(pins, pin->generation, pin->number) ||
+           (heir != NULL && heir->state == PIN_KEPT);
+}
+
 /* True: the pin was removed. */
 static bool pin_over(struct engine *engine, struct pin *pin)
 {
     if (pin->state == PIN_KEPT) {
-        if (!snapshot_covers(engine, pin->generation, pin->number)) {
-            return false; /* what was defined in it is not written yet */
+        bool covered = snapshot_covers(engine, pin->generation, pin->number);
+        if (!covered || !is_needless(&engine->pins, pin)) {
+            return false; /* what was defined in it is not written yet, or it may be read again */
         }
         if (engine->now_ms >= pin->retry_ms) {
             pin_drop(engine, pin);
