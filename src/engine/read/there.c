@@ -33,36 +33,61 @@ static struct bytes bytes_open(struct os *os, const char *path)
     return bytes;
 }
 
-static bool same_at(struct os *os, const struct bytes *a, const struct bytes *b, uint64_t at)
+/* What two files say of each other. Nothing: one can't be read for now, or has no bytes. */
+enum told { TOLD_NOTHING, TOLD_SAME, TOLD_OTHER };
+
+/* Also where less comes at once. */
+static bool read_at(struct os *os, const struct bytes *bytes, char *out, size_t count, uint64_t at)
+{
+    size_t done = 0;
+    ASSERT(at + count <= bytes->count);
+    while (done < count) {
+        int64_t more = os->pread(os, bytes->fd, out + done, count - done, at + done);
+        if (more <= 0) {
+            return false;
+        }
+        done += (size_t)more;
+    }
+    return true;
+}
+
+static enum told told_at(struct os *os, const struct bytes *a, const struct bytes *b, uint64_t at)
 {
     uint64_t left = a->count - at;
     size_t count = left < PROBE_BYTES ? (size_t)left : PROBE_BYTES;
     ASSERT(at <= a->count && a->count <= b->count);
     char *of_a = mem_new(2 * PROBE_BYTES, 1);
     char *of_b = of_a + PROBE_BYTES;
-    bool same = os->pread(os, a->fd, of_a, count, at) == (int64_t)count &&
-                os->pread(os, b->fd, of_b, count, at) == (int64_t)count &&
-                memcmp(of_a, of_b, count) == 0;
+    enum told told = TOLD_NOTHING;
+    if (read_at(os, a, of_a, count, at) && read_at(os, b, of_b, count, at)) {
+        told = memcmp(of_a, of_b, count) == 0 ? TOLD_SAME : TOLD_OTHER;
+    }
     mem_free(of_a);
-    return same;
+    return told;
 }
 
-/* All of `a` is the beginning of `b`. */
-static bool begins(struct os *os, const struct bytes *b, const struct bytes *a)
+/* Is all of `a` the beginning of `b`? */
+static enum told begins(struct os *os, const struct bytes *b, const struct bytes *a)
 {
     uint64_t end = a->count > PROBE_BYTES ? a->count - PROBE_BYTES : 0;
-    return a->fd >= 0 && b->fd >= 0 && a->count > 0 && a->count <= b->count &&
-           same_at(os, a, b, 0) && same_at(os, a, b, end);
+    if (a->fd < 0 || b->fd < 0 || a->count == 0) {
+        return TOLD_NOTHING;
+    }
+    if (a->count > b->count) {
+        return TOLD_OTHER;
+    }
+    enum told told = told_at(os, a, b, 0);
+    return told == TOLD_SAME ? told_at(os, a, b, end) : told;
 }
 
-static bool same_bytes(struct engine *engine, const struct pin *pin)
+static enum told told_by_bytes(struct engine *engine, const struct pin *pin)
 {
     struct os *os = engine->os;
     char *kept_path = pin_path(engine, pin);
     char *path = mem_format("%s/%08u", waldir_path(engine->dir), pin->number);
     struct bytes kept = bytes_open(os, kept_path);
     struct bytes live = bytes_open(os, path);
-    bool same = begins(os, &live, &kept);
+    enum told told = begins(os, &live, &kept);
     if (kept.fd >= 0) {
         os->close(os, kept.fd);
     }
@@ -71,7 +96,14 @@ static bool same_bytes(struct engine *engine, const struct pin *pin)
     }
     mem_free(kept_path);
     mem_free(path);
-    return same;
+    return told;
+}
+
+bool pin_is_other(struct engine *engine, const struct pin *pin)
+{
+    const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
+    return !pin_keeps_inode(pin) && segment != NULL && !segment->pinned &&
+           told_by_bytes(engine, pin) == TOLD_OTHER;
 }
 
 bool pin_is_there(struct engine *engine, const struct pin *pin)
@@ -82,5 +114,5 @@ bool pin_is_there(struct engine *engine, const struct pin *pin)
         return false;
     }
     bool same_inode = segment->device == pin->device && segment->inode == pin->inode;
-    return (same_inode && pin_keeps_inode(pin)) || same_bytes(engine, pin);
+    return (same_inode && pin_keeps_inode(pin)) || told_by_bytes(engine, pin) == TOLD_SAME;
 }

@@ -191,22 +191,16 @@ bool pins_load(struct engine *engine, uint32_t *generation, struct err *err)
     return true;
 }
 
-/* Its file was closed: while nobody looked, its inode number may have been given to another one
- * under the same name (an older copy was put back), which need not have all of it. */
-static bool is_replaced(struct engine *engine, const struct pin *pin)
-{
-    const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
-    return pin->generation == waldir_generation(engine->dir) && pin->copy && pin->bytes > 0 &&
-           segment != NULL && !segment->pinned && !pin_is_there(engine, pin);
-}
-
 void pins_show(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
     pasts_load(engine);
     for (size_t i = 0; i < pins->count; i++) {
         pin_show(engine, &pins->pins[i]);
-        if (is_replaced(engine, &pins->pins[i])) {
+        /* a copy keeps no inode: while nobody looked, its number may have been given to another
+         * file of that name (an older copy was put back), which need not have all of it */
+        if (pins->pins[i].generation == waldir_generation(engine->dir) &&
+            pin_is_other(engine, &pins->pins[i])) {
             waldir_set_replaced(engine->dir);
         }
     }

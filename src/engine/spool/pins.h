@@ -127,6 +127,8 @@ uint64_t budget_used(const struct engine *engine);
 bool pin_keeps_inode(const struct pin *pin);
 /* The directory itself has what this one keeps; false where it can't be told. */
 bool pin_is_there(struct engine *engine, const struct pin *pin);
+/* It has another file under that number, though it may bear the number of the inode. */
+bool pin_is_other(struct engine *engine, const struct pin *pin);
 
 /* ---- past.c ---- */
 void pasts_load(struct engine *engine);
