@@ -32,11 +32,39 @@ struct waldir *dir_of(const struct engine *engine, uint32_t generation)
     return generation == waldir_generation(engine->dir) ? engine->dir : NULL;
 }
 
+/* More lives than are read one after the other. Who is before this one will not meet it: that is on
+ * the books at once, for nobody passes a place in it. What is kept of it stays till then; a later
+ * start may have room for it. */
+static void past_skipped(struct engine *engine, uint32_t generation)
+{
+    struct position behind = {.generation = generation + 1};
+    struct loss loss = {.reason = LOSS_TRUNCATED,
+                        .from = {.generation = generation},
+                        .to = {.generation = generation, .segment = UINT32_MAX},
+                        .time_min_ms = INT64_MAX,
+                        .time_max_ms = INT64_MIN};
+    LOG_ERROR("too many lives of the WAL wait to be sent: this one is left out, and what only it "
+              "has may be lost",
+              LOG_U64("generation", generation), LOG_U64("lives", engine->pins.pasts_count));
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        struct destination *destination = &engine->destinations[i];
+        bool meets = false;
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            meets = meets || position_before(&destination->domains[k]->next.at, &behind);
+        }
+        if (meets) {
+            destination->relaid = true;
+            ledger_add(engine, destination, &loss);
+        }
+    }
+}
+
 static struct past *past_add(struct engine *engine, uint32_t generation)
 {
     struct pins *pins = &engine->pins;
     if (pins->pasts_count == PASTS_MAX) {
-        return NULL; /* a life of the WAL each second: places there are looked for in the newest */
+        past_skipped(engine, generation);
+        return NULL;
     }
     ASSERT(pins->pasts_count == 0 || pins->pasts[pins->pasts_count - 1].generation < generation);
     struct past *past = &pins->pasts[pins->pasts_count++];
@@ -240,7 +268,8 @@ static void pin_hand_over(struct pin *pin, uint32_t heir)
 }
 
 /* What the directory has of the newest generation before is read there, and pinned anew: it may
- * still grow. The rest, up to the highest that is gone, is a past; NULL: nothing is gone. */
+ * still grow. The rest, up to the highest that is gone, is a past; NULL: nothing is gone, or there
+ * is no room. */
 static struct past *past_divide(struct engine *engine, uint32_t generation, uint32_t heir)
 {
     struct pins *pins = &engine->pins;
@@ -249,7 +278,7 @@ static struct past *past_divide(struct engine *engine, uint32_t generation, uint
     struct past *past = top == NULL ? NULL : past_add(engine, generation);
     for (size_t i = 0; i < pins->count; i++) {
         struct pin *pin = &pins->pins[i];
-        if (pin->generation == generation && (past == NULL || pin->number > top_number)) {
+        if (pin->generation == generation && (top == NULL || pin->number > top_number)) {
             pin_hand_over(pin, heir);
         } else if (pin->generation == generation) {
             pin_show(engine, pin);
@@ -295,7 +324,8 @@ void pasts_load(struct engine *engine)
     uint32_t last = last_past(engine);
     for (size_t i = 0; i < pins->count; i++) {
         uint32_t generation = pins->pins[i].generation;
-        if (generation < last && !past_is(engine, generation)) {
+        bool first = i == 0 || pins->pins[i - 1].generation != generation;
+        if (generation < last && first) {
             (void)past_add(engine, generation);
         }
     }

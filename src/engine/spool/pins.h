@@ -14,7 +14,7 @@
 enum {
     PINS_MAX = 1 << 16, /* 8 TB of full segments */
     PINS_HELD_MAX = 256,
-    PASTS_MAX = 8,
+    PASTS_MAX = 64,
     PIN_LAG_MS = 5000, /* closed and unsettled for so long: there is a lag, worth a copy */
     PIN_RETRY_MS = 1000
 };
