@@ -135,8 +135,6 @@ void generation_begin(struct engine *engine);
 
 /* scan.c */
 void scan_start(struct engine *engine);
-/* What earlier generations have in common with later ones; not while it is being found out. */
-bool scan_knows_lives(const struct engine *engine);
 /* Series were defined in what was deleted unread: they are in the checkpoint that replaced it. */
 void scan_again(struct engine *engine);
 void scan_run(struct engine *engine);

@@ -241,11 +241,6 @@ static void scan_places_past(struct engine *engine)
     }
 }
 
-bool scan_knows_lives(const struct engine *engine)
-{
-    return engine->scan.state != SCAN_LOOK && engine->scan.state != SCAN_FORK;
-}
-
 void scan_start(struct engine *engine)
 {
     readers_drop_all(engine);

@@ -339,17 +339,32 @@ static bool leave_step(struct engine *engine, size_t index)
     return true;
 }
 
+/* Which of two places is the earlier is known when all were found, not while a scan looks for some
+ * of them. A place in a life of the WAL of which nothing is left is looked for first, by the
+ * domains that there are. */
+static void awaited_take(struct engine *engine, struct destination *destination)
+{
+    if (!refit_idle(destination) || engine->scan.state != SCAN_DONE) {
+        return;
+    }
+    if (!rewind_compares(engine, destination)) {
+        rewind_destination(engine, destination, destination->conf, destination->all);
+        return;
+    }
+    rewind_destination(engine, destination, destination->awaited, destination->awaited_of);
+    destination->awaited = NULL;
+    destination->awaited_of = NULL;
+    quotas_reconfigure(engine);
+    fence_look(engine, destination);
+}
+
 static void destination_run(struct engine *engine, struct destination *destination)
 {
     if (destination->unloaded) {
         late_start(engine, destination);
     }
-    if (destination->awaited != NULL && refit_idle(destination)) {
-        rewind_destination(engine, destination, destination->awaited, destination->awaited_of);
-        destination->awaited = NULL;
-        destination->awaited_of = NULL;
-        quotas_reconfigure(engine);
-        fence_look(engine, destination);
+    if (destination->awaited != NULL) {
+        awaited_take(engine, destination);
     }
     if (destination->fenced && is_drained(destination)) {
         fence_pass(engine, destination);

@@ -28,7 +28,10 @@ void refit_undo(struct engine *engine, struct destination *destination); /* what
 /* An answer to a request of a retired sender was dealt with. */
 void refit_ended(struct engine *engine, struct destination *destination, struct sender *sender);
 
-/* As a restart would: every lane goes on where it is settled, read by the domains of `conf`. */
+/* Is it known which of the places of its domains is the earliest? Not while a scan is under way. */
+bool rewind_compares(struct engine *engine, const struct destination *destination);
+/* As a restart would: every lane goes on where it is settled, read by the domains of `conf`. Not
+ * while a scan is under way. */
 void rewind_destination(struct engine *engine, struct destination *destination,
                         const struct conf_destination *conf, const struct conf *all);
 

@@ -21,16 +21,11 @@ static void later(struct position *at, const struct position *other)
 
 /* What two lives of the WAL have in common is read in the earlier one: only there it is known which
  * of two places is the earlier. */
-static struct position earliest(const struct engine *engine, const struct position *at)
-{
-    return scan_knows_lives(engine) ? past_common(engine, at) : *at;
-}
-
 static struct mark mark_of(struct engine *engine, const struct domain *domain)
 {
     struct mark mark;
     domain_watermark(domain, &mark);
-    struct position at = earliest(engine, &mark.at);
+    struct position at = past_common(engine, &mark.at);
     const struct waldir *dir = dir_of(engine, at.generation);
     bool there = dir != NULL && waldir_find(dir, at.segment) != NULL;
     if (at.generation != mark.at.generation && there) {
@@ -49,7 +44,7 @@ static void bases_take(struct engine *engine, const struct destination *destinat
         ledger_release(engine, domain); /* what its place passes is not met again */
         bases->mark[i] = mark_of(engine, domain);
         bases->has_cap[i] = domain_cap(domain, &bases->cap[i]);
-        bases->cap[i] = earliest(engine, &bases->cap[i]);
+        bases->cap[i] = past_common(engine, &bases->cap[i]);
         bases->anchor[i] = domain->anchor;
         bases->doubting = bases->doubting || domain->doubting;
         later(&bases->doubt_end, &domain->next.at);
@@ -72,8 +67,8 @@ static void lane_settle(const struct engine *engine, struct lane *lane, const st
 {
     uint16_t domain = lane->domain;
     const struct position *base = &bases->mark[domain].at;
-    lane->settled = earliest(engine, &lane->settled);
-    lane->resumed = earliest(engine, &lane->resumed);
+    lane->settled = past_common(engine, &lane->settled);
+    lane->resumed = past_common(engine, &lane->resumed);
     if (bases->has_cap[domain] && position_before(&bases->cap[domain], &lane->settled)) {
         const struct position *cap = &bases->cap[domain];
         lane->settled = position_before(cap, &lane->resumed) ? lane->resumed : *cap;
@@ -95,17 +90,30 @@ static void domain_base(struct domain *domain, const struct bases *bases, uint16
 }
 
 /* What was read of an earlier generation may be open still while its files are gone, or are called
- * by a later one. Then the place is looked for as after a restart. And a scan that is under way may
- * be beyond a place that was moved back. */
+ * by a later one. */
+static bool is_lost(const struct engine *engine, const struct position *at)
+{
+    return at->generation != waldir_generation(engine->dir) && !past_has(engine, at);
+}
+
+bool rewind_compares(struct engine *engine, const struct destination *destination)
+{
+    bool lost = false;
+    ASSERT(engine->scan.state == SCAN_DONE);
+    for (size_t i = 0; i < destination->domains_count; i++) {
+        struct mark mark = mark_of(engine, destination->domains[i]);
+        lost = lost || is_lost(engine, &mark.at);
+    }
+    return !lost || destination->domains_count == 1;
+}
+
+/* The place is looked for as after a restart. */
 static void places_check(struct engine *engine, const struct destination *destination)
 {
     bool lost = false;
     for (size_t i = 0; i < destination->domains_count; i++) {
-        const struct domain *domain = destination->domains[i];
-        const struct position *at = &domain->next.at;
-        lost = lost || domain->anchor == ANCHOR_MARK;
-        lost = lost || (domain->anchor == ANCHOR_PLACED &&
-                        at->generation != waldir_generation(engine->dir) && !past_has(engine, at));
+        ASSERT(destination->domains[i]->anchor == ANCHOR_PLACED);
+        lost = lost || is_lost(engine, &destination->domains[i]->next.at);
     }
     if (lost) {
         scan_start(engine);
@@ -118,7 +126,7 @@ void rewind_destination(struct engine *engine, struct destination *destination,
     struct bases bases;
     struct domain *before[DOMAINS_MAX];
     size_t before_count = destination->domains_count;
-    ASSERT(refit_idle(destination));
+    ASSERT(refit_idle(destination) && engine->scan.state == SCAN_DONE);
     metadata_recall(engine, destination);
     refit_undo(engine, destination);
     bases_take(engine, destination, &bases);
