@@ -40,7 +40,7 @@ static void past_skipped(struct engine *engine, uint32_t generation)
     struct position behind = {.generation = generation + 1};
     struct loss loss = {.reason = LOSS_TRUNCATED,
                         .from = {.generation = generation},
-                        .to = {.generation = generation, .segment = UINT32_MAX},
+                        .to = behind,
                         .time_min_ms = INT64_MAX,
                         .time_max_ms = INT64_MIN};
     LOG_ERROR("too many lives of the WAL wait to be sent: this one is left out, and what only it "
