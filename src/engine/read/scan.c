@@ -298,6 +298,7 @@ static void scan_finish(struct engine *engine)
     }
     engine->scan.second = false;
     engine->generation_proven = true;
+    pins_placed(engine);
     engine->pins.look = true; /* they waited for that */
     engine->scan.waiting = false;
     scan_tail(engine, NULL);

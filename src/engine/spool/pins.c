@@ -143,10 +143,20 @@ static void load_entry(void *context, const struct spool_entry *entry)
     }
 }
 
-/* The lowest place that is saved: what lies before it nobody needs. */
+static void low_meet(struct pins *pins, const struct position *at)
+{
+    if (!pins->has_low || position_before(at, &pins->low)) {
+        pins->low = *at;
+        pins->has_low = true;
+    }
+}
+
+/* The lowest place that is saved: what lies before it nobody needs. Who starts at the oldest there
+ * is may need all, until it has its place. */
 static void low_load(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
+    struct position saved = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
     for (size_t i = 0; i < engine->destinations_count; i++) {
         const struct destination *destination = &engine->destinations[i];
         for (size_t k = 0; k < destination->domains_count; k++) {
@@ -157,13 +167,29 @@ static void low_load(struct engine *engine)
             }
             if (domain->anchor == ANCHOR_MARK) {
                 at = domain->next.at;
+                saved = position_before(&at, &saved) ? at : saved;
             }
-            if (!pins->has_low || position_before(&at, &pins->low)) {
-                pins->low = at;
-                pins->has_low = true;
-            }
+            low_meet(pins, &at);
         }
     }
+    pins->saved = saved;
+}
+
+void pins_placed(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    if (pins->spool == NULL || (pins->has_low && pins->low.generation > 0)) {
+        return;
+    }
+    pins->low = pins->saved;
+    pins->has_low = true;
+    for (size_t i = 0; i < engine->destinations_count; i++) {
+        const struct destination *destination = &engine->destinations[i];
+        for (size_t k = 0; k < destination->domains_count; k++) {
+            low_meet(pins, &destination->domains[k]->next.at);
+        }
+    }
+    pins->look = true;
 }
 
 bool pins_load(struct engine *engine, uint32_t *generation, struct err *err)

@@ -67,6 +67,7 @@ struct pins {
     bool links_refused;
     uint64_t jobs;                       /* ids given so far */
     struct position low, committing_low; /* lowest watermark: durable, of the running commit */
+    struct position saved;               /* the lowest that was loaded */
     bool has_low;
     bool look; /* the directory, the low or the table changed: see what is to do */
     int64_t due_ms;
@@ -91,6 +92,9 @@ struct engine;
  * False: that can't be told, and so what it keeps would be lost. */
 bool pins_load(struct engine *engine, uint32_t *generation, struct err *err);
 void pins_show(struct engine *engine); /* to the directories, after the generation was set */
+/* All have their places. Who has none saved needs what lies behind it, long before a commit may say
+ * so: a state that can't be saved. */
+void pins_placed(struct engine *engine);
 void pins_release(struct engine *engine);
 struct pin *pins_find(struct pins *pins, uint32_t generation, uint32_t number);
 struct pin *pins_add(struct pins *pins, uint32_t generation, uint32_t number);
