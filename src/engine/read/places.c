@@ -77,14 +77,27 @@ static bool start_fits(const struct engine *engine, const struct mark *mark)
     return true;
 }
 
+/* The record that the scan passed last is the one before the place. Where bytes of the segment are
+ * damaged, records that came since may be counted in the place of those that are lost, and one
+ * without times is like another: then no byte of it may lie behind the place, either. */
+static bool last_proves(const struct engine *engine, const struct mark *mark)
+{
+    const struct scan *scan = &engine->scan;
+    bool damaged = scan->has_damage && scan->damaged_segment == mark->at.segment;
+    bool known = mark->offset != TAIL_OFFSET_UNKNOWN;
+    ASSERT(!scan->has_last || scan->behind.offset != TAIL_OFFSET_UNKNOWN);
+    return scan->has_last && scan->last_segment == mark->at.segment &&
+           scan->last_records == mark->at.record && scan->last_crc == mark->previous_crc &&
+           (!damaged || (known && mark->offset >= scan->behind.offset));
+}
+
 /* The scan is at the place's record. */
 static bool place_fits(const struct engine *engine, const struct mark *mark,
                        const struct mark *here)
 {
     ASSERT(here->at.segment == mark->at.segment && here->at.record == mark->at.record);
-    return mark->at.record == 0
-               ? start_fits(engine, mark)
-               : here->previous_crc == mark->previous_crc && !other_segment(engine, mark);
+    return mark->at.record == 0 ? start_fits(engine, mark)
+                                : last_proves(engine, mark) && !other_segment(engine, mark);
 }
 
 static struct mark mark_start_of(const struct engine *engine, uint32_t segment)
@@ -253,8 +266,7 @@ static void place_passed(struct engine *engine, struct domain *domain, const str
     } else if (!last_here && mark->at.record == 0 && start_fits(engine, mark)) {
         struct mark start = mark_start_of(engine, mark->at.segment);
         place(engine, domain, &start, "empty segment");
-    } else if (last_here && scan->last_records == mark->at.record &&
-               scan->last_crc == mark->previous_crc && !other_segment(engine, mark)) {
+    } else if (last_proves(engine, mark) && !other_segment(engine, mark)) {
         struct mark at = place_proven(engine, mark, segment->bytes);
         place(engine, domain, &at, "resumed");
     } else if (last_here && scan->last_records < mark->at.record && !damaged &&
@@ -345,8 +357,7 @@ static void place_past(struct engine *engine, struct domain *domain, const struc
     bool same = segment != NULL &&
                 segments_same(engine, mark->at.generation, past->generation, mark->at.segment);
     bool last_here = same && scan->has_last && scan->last_segment == mark->at.segment;
-    if (last_here && scan->last_records == mark->at.record &&
-        scan->last_crc == mark->previous_crc) {
+    if (same && last_proves(engine, mark)) {
         place(engine, domain, &scan->behind, "kept");
     } else if (last_here && scan->last_records < mark->at.record &&
                !has_unread(engine, segment, mark, here)) {

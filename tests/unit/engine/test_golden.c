@@ -32,7 +32,7 @@ static const char *const traces[] = {"steady",         "retry",
                                      "folded",         "repaired_unsaved",
                                      "emptied_series", "kept_below",
                                      "repaired_empty", "kept_gap",
-                                     "emptied_unseen"};
+                                     "emptied_unseen", "damage_below"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels", "reload_destinations",

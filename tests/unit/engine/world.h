@@ -31,6 +31,7 @@
  *     garbled                             a histogram record that can't be decoded
  *     roll                                pad, next segment
  *     junk                                pad, and a page that holds no record
+ *     flip AT                             a bit of the byte there in the newest segment
  *     remove N | repair N KEEP | empty    segment N goes; is rewritten with KEEP records; all go
  *     repair N 0                          not the newest: as it is, in a new file; those above go
  *     cut BYTES                           the newest segment loses its end, the next one begins

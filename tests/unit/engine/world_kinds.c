@@ -1,4 +1,4 @@
-/* world_kinds.c - see world.h: records of other items than plain floats. */
+/* world_kinds.c - see world.h: records of other items than plain floats, and damaged ones. */
 #include "world.h"
 
 #include <check.h>
@@ -163,10 +163,23 @@ static void do_kinds(struct world *world)
     }
 }
 
+static void do_flip(struct world *world, uint64_t at)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/wal/%08u", world->segment);
+    ck_assert_uint_lt(at, fake_os_bytes(world->os, path));
+    uint8_t byte = (uint8_t)(fake_os_data(world->os, path)[at] ^ 1);
+    fake_os_overwrite(world->os, path, at, &byte, 1);
+}
+
 bool world_kinds_step(struct world *world, const char *verb, char *line)
 {
     if (strcmp(verb, "metadata") == 0) {
         do_metadata(world, line);
+        return true;
+    }
+    if (strcmp(verb, "flip") == 0) {
+        do_flip(world, (uint64_t)world_number(&line));
         return true;
     }
     if (strcmp(verb, "large") == 0) {
