@@ -116,7 +116,7 @@ static void batch_failed(struct engine *engine, struct destination *destination,
     sender->failures++;
     struct engine_kinds kinds = batch_kinds(batch);
     kinds_sum(&sender->kinds.retried, &kinds);
-    verdict_disturbed(engine, sender, batch);
+    sender->ill = engine->next_request; /* any batch's next refusal may be a part of it */
     if (verdict == VERDICT_FAILED) {
         verdict_failed(engine, destination, sender, batch);
         if (batch->state == BATCH_READY) {

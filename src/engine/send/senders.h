@@ -109,6 +109,7 @@ struct sender { /* an endpoint with its batches */
     int64_t trial_since_ms;               /* it wants a lane for a trial; INT64_MAX: it does not */
     uint64_t acks, refusals;              /* requests taken; refused for what is in them */
     uint64_t taken;                       /* serial of the last posted of those that were taken */
+    uint64_t ill;                         /* of the last posted by anyone, when it last failed */
     uint64_t samples, requests, failures, retries, bytes;
     struct engine_kinds_sent kinds; /* but `pending` */
     struct engine_metadata_stats metadata;

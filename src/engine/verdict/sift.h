@@ -104,10 +104,12 @@ void sift_want(struct sift *sift, enum piece piece, uint32_t place);
 uint32_t sift_first_wanted(const struct sift *sift);
 uint32_t sift_first_open(const struct sift *sift, uint32_t place);
 
-/* Serials: of the last request posted by anyone, and of the last posted of those that this endpoint
- * took. Only what was posted after a refusal and is taken shows that it takes things since. */
+/* Serials: of the last request posted by anyone, of the last posted of those that this endpoint
+ * took, and of the last posted by anyone when it was last heard to be ill, whichever batch it was.
+ * Only what was posted after a refusal and is taken shows that it takes things since; and what it
+ * took before it was ill shows no more that the next refusal is the item's own. */
 struct progress {
-    uint64_t posted, taken;
+    uint64_t posted, taken, ill;
 };
 
 /* sift_blame.c */
@@ -123,9 +125,6 @@ struct refusal_seen {
     bool sure; /* need not be asked again */
 };
 void sift_refused(struct sift *sift, const struct refusal_seen *seen);
-/* No verdict on the present piece: the endpoint is ill. What it took before then shows no more that
- * the next refusal is the piece's own. */
-void sift_disturbed(struct sift *sift, const struct progress *progress);
 /* True: another piece is to be chosen; false: the same again. */
 bool sift_failed(struct sift *sift, const struct progress *progress);
 

@@ -73,11 +73,16 @@ static void alone_want(struct sift *sift, const struct alone *alone)
     sift_want(sift, alone->series ? PIECE_SERIES : PIECE_ITEM, alone->place);
 }
 
-/* The endpoint took something since it refused this one. */
+/* The endpoint took something since it refused this one, and was not ill since then. */
+static bool is_well(const struct progress *progress, const struct alone *alone)
+{
+    return progress->taken > alone->posted && progress->taken > progress->ill;
+}
+
 static bool again_choose(struct sift *sift, const struct progress *progress)
 {
     for (uint32_t i = 0; i < sift->alone_count; i++) {
-        if (progress->taken > sift->alone[i].posted) {
+        if (is_well(progress, &sift->alone[i])) {
             alone_want(sift, &sift->alone[i]);
             return true;
         }
@@ -162,7 +167,7 @@ static void culprit(struct sift *sift, const struct refusal_seen *seen)
     bool sure = seen->sure;
     if (known) {
         bool often = sift->taken && ++sift->alone[index].times >= ALONE_TIMES;
-        sure = sure || often || seen->progress.taken > sift->alone[index].posted;
+        sure = sure || often || is_well(&seen->progress, &sift->alone[index]);
     }
     if (sure) {
         sift->series = sift->wanted_count == 1 ? place : NOBODY; /* is the rest of it as bad? */
@@ -172,14 +177,6 @@ static void culprit(struct sift *sift, const struct refusal_seen *seen)
         sift->alone[sift->alone_count++] =
             (struct alone){place, sift->wanted_count > 1, seen->progress.posted, 1};
         partition(sift);
-    }
-}
-
-void sift_disturbed(struct sift *sift, const struct progress *progress)
-{
-    uint32_t index;
-    if (sift->wanted_count > 0 && is_alone(sift, sift_first_wanted(sift), &index)) {
-        sift->alone[index].posted = progress->posted;
     }
 }
 

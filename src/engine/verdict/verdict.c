@@ -13,8 +13,8 @@ enum {
 
 static struct progress progress_of(const struct engine *engine, const struct sender *sender)
 {
-    ASSERT(sender->taken <= engine->next_request);
-    return (struct progress){engine->next_request, sender->taken};
+    ASSERT(sender->taken <= engine->next_request && sender->ill <= engine->next_request);
+    return (struct progress){engine->next_request, sender->taken, sender->ill};
 }
 
 static const char *shown(const struct sender *sender)
@@ -401,15 +401,6 @@ void verdict_refused(struct engine *engine, struct destination *destination, str
         sift_refused(batch->sift, &seen);
     }
     go_on(engine, destination, sender, batch);
-}
-
-/* Neither taken nor refused, but as the endpoint is now. */
-void verdict_disturbed(struct engine *engine, const struct sender *sender, struct batch *batch)
-{
-    if (batch->sift != NULL) {
-        struct progress progress = progress_of(engine, sender);
-        sift_disturbed(batch->sift, &progress);
-    }
 }
 
 void verdict_unsure(struct batch *batch)

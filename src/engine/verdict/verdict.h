@@ -25,7 +25,6 @@ void verdict_acked(struct engine *engine, struct destination *destination, struc
                    struct batch *batch); /* a piece; the others: whole batches and pieces */
 void verdict_refused(struct engine *engine, struct destination *destination, struct sender *sender,
                      struct batch *batch, enum verdict verdict);
-void verdict_disturbed(struct engine *engine, const struct sender *sender, struct batch *batch);
 void verdict_unsure(struct batch *batch); /* its present request may have been delivered */
 void verdict_failed(struct engine *engine, struct destination *destination, struct sender *sender,
                     struct batch *batch);

@@ -58,6 +58,7 @@ static const char *const refusals[] = {"poison",
                                        "stumbles_moved",
                                        "refuses_all",
                                        "refused_ill",
+                                       "refused_ill_others",
                                        "given_up",
                                        "redirects"};
 
