@@ -36,4 +36,10 @@ static inline bool position_before(const struct position *a, const struct positi
     return position_compare(a, b) < 0;
 }
 
+/* Of one segment in one life. */
+static inline bool position_together(const struct position *a, const struct position *b)
+{
+    return a->generation == b->generation && a->segment == b->segment;
+}
+
 #endif

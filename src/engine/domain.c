@@ -172,8 +172,7 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
     struct lane_walk walk;
     lane_walk_start(&walk, lane);
     struct position settled = lane->settled;
-    struct position before = {0};
-    struct ended_items ended = {0};
+    struct ended_items ended = judge_begin();
     for (uint32_t i = 0; i < count; i++) {
         const struct item *item = lane_walk_next(&walk);
         struct ring_record *record = ring_of(&domain->ring, item->record);
@@ -194,11 +193,7 @@ void domain_settle(struct engine *engine, struct domain *domain, struct lane *la
         struct position behind = record->at;
         struct position at = record->at;
         at.item = item->index;
-        if (at.segment != before.segment || at.generation != before.generation) {
-            judge_account(engine, domain->destination, &ended);
-            before = at;
-        }
-        judge_ended(&ended, item, &at);
+        judge_ended(engine, domain->destination, &ended, item, &at);
         behind.item = item->index + 1;
         if (position_before(&settled, &behind)) {
             settled = behind;

@@ -48,6 +48,12 @@ struct loss {
     const char *detail;
 };
 
+/* What is lost item by item, for one reason: a row for each segment of each life. */
+struct losses {
+    struct loss row; /* being gathered; reason and detail are given before */
+    uint64_t items;  /* of all its rows */
+};
+
 struct deferred {
     uint64_t behind; /* ring sequence: all records below it are before the loss */
     struct loss loss;
@@ -255,6 +261,11 @@ void park_expire(struct engine *engine, struct domain *domain, bool all);
 
 /* ledger.c */
 void ledger_add(struct engine *engine, struct destination *destination, const struct loss *loss);
+/* One more item. A row that is of another segment, or of another life, is added first. */
+void ledger_gather(struct engine *engine, struct destination *destination, struct losses *losses,
+                   const struct item *item, const struct position *at);
+void ledger_gathered(struct engine *engine, struct destination *destination,
+                     struct losses *losses); /* all: adds the last row */
 /* A range of unknown items that the domain passed over. It goes on the books with the watermark
  * that passes it, so that no later life meets it again. */
 void ledger_defer(struct engine *engine, struct domain *domain, const struct loss *loss);
@@ -266,10 +277,10 @@ void folded_forget(struct engine *engine, uint32_t set);
 void folded_release(struct destination *destination);
 
 /* judge.c: what the destination would drop is not sent */
-struct ended_items { /* settled together; of one segment, as a row of the ledger is */
+struct ended_items { /* settled together */
     uint64_t out_of_order, there, acked;
     struct engine_kinds stale; /* out of order */
-    struct loss old, ahead, unsupported, rejected;
+    struct losses old, ahead, unsupported, rejected;
 };
 void judge_clock(const struct engine *engine, struct sender *sender,
                  const struct http_result *result);
@@ -285,8 +296,9 @@ bool judge_batch_old(const struct engine *engine, const struct destination *dest
                      const struct sender *sender, const struct batch *batch);
 void judge_unclocked(struct engine *engine, struct destination *destination,
                      const struct sender *sender, struct batch *batch);
-void judge_ended(struct ended_items *ended, const struct item *item, const struct position *at);
-/* None are left in it. */
+struct ended_items judge_begin(void);
+void judge_ended(struct engine *engine, struct destination *destination, struct ended_items *ended,
+                 const struct item *item, const struct position *at);
 void judge_account(struct engine *engine, struct destination *destination,
                    struct ended_items *ended);
 

@@ -23,8 +23,8 @@ static bool mergeable(const struct store_loss *row, const struct loss *loss, boo
     if (crowded && row->reason == loss->reason) {
         return true;
     }
-    return row->reason == loss->reason && row->from.generation == loss->from.generation &&
-           row->from.segment == loss->from.segment && (loss->detail == NULL || *loss->detail == 0);
+    return row->reason == loss->reason && position_together(&row->from, &loss->from) &&
+           (loss->detail == NULL || *loss->detail == 0);
 }
 
 static void merge(struct store_loss *row, const struct loss *loss)
@@ -82,6 +82,39 @@ void ledger_add(struct engine *engine, struct destination *destination, const st
                             .detail = mem_string(loss->detail == NULL ? "" : loss->detail)};
     trace_line(engine, "%s: lost %llu items, %s", destination->conf->name,
                (unsigned long long)loss->items, loss_reason_name(loss->reason));
+}
+
+/* ---- item by item ---- */
+
+static void widen(struct loss *row, const struct item *item, const struct position *at)
+{
+    bool first = row->items++ == 0;
+    kinds_add(&row->kinds, item->kind, 1);
+    row->series = 1; /* at least */
+    row->from = first || position_before(at, &row->from) ? *at : row->from;
+    row->to = first || position_before(&row->to, at) ? *at : row->to;
+    row->time_min_ms = first || item->t_ms < row->time_min_ms ? item->t_ms : row->time_min_ms;
+    row->time_max_ms = first || item->t_ms > row->time_max_ms ? item->t_ms : row->time_max_ms;
+}
+
+void ledger_gather(struct engine *engine, struct destination *destination, struct losses *losses,
+                   const struct item *item, const struct position *at)
+{
+    if (losses->row.items > 0 && !position_together(&losses->row.from, at)) {
+        ledger_gathered(engine, destination, losses);
+    }
+    widen(&losses->row, item, at);
+    losses->items++;
+    ASSERT(position_together(&losses->row.from, &losses->row.to));
+}
+
+void ledger_gathered(struct engine *engine, struct destination *destination, struct losses *losses)
+{
+    ASSERT(losses->row.items <= losses->items);
+    if (losses->row.items > 0) {
+        ledger_add(engine, destination, &losses->row);
+        losses->row = (struct loss){.reason = losses->row.reason, .detail = losses->row.detail};
+    }
 }
 
 /* ---- losses that wait ---- */

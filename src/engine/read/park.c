@@ -43,10 +43,11 @@ static struct position parked_position(const struct domain *domain, const struct
     return at;
 }
 
-/* The oldest `count`, with a loss of their own. The first domain keeps the account, since nobody
- * knows whose they are; but what another one misses it may know, from an earlier life that had the
- * series record: so that one says at least that there is something. So it is with what the first
- * domain itself passed before there were other domains: it may have known them then. */
+/* The oldest `count`, all of one segment, with a loss of their own. The first domain keeps the
+ * account, since nobody knows whose they are; but what another one misses it may know, from an
+ * earlier life that had the series record: so that one says at least that there is something. So it
+ * is with what the first domain itself passed before there were other domains: it may have known
+ * them then. */
 static void give_up(struct engine *engine, struct domain *domain, size_t first, size_t count)
 {
     struct destination *destination = domain->destination;
@@ -77,6 +78,21 @@ static void give_up(struct engine *engine, struct domain *domain, size_t first, 
     engine->dirty = true; /* this domain's watermark moves, also where another keeps the account */
 }
 
+/* How many of the parked, from `first` on and before `end`, are of one segment. */
+static size_t together(const struct domain *domain, size_t first, size_t end)
+{
+    ASSERT(first < end && end <= domain->parked_count);
+    struct position from = parked_position(domain, &domain->parked[first]);
+    size_t count = 1;
+    for (; first + count < end; count++) {
+        struct position at = parked_position(domain, &domain->parked[first + count]);
+        if (!position_together(&at, &from)) {
+            break;
+        }
+    }
+    return count;
+}
+
 static void given_up(struct domain *domain, size_t count)
 {
     domain->parked_count -= count;
@@ -91,9 +107,14 @@ static void given_up(struct domain *domain, size_t count)
  * them, and then they are counted again after a crash: rather twice than not at all. */
 static void overflow(struct engine *engine, struct domain *domain)
 {
-    size_t count = PARKED_ITEMS_MAX / 4;
-    give_up(engine, domain, 0, count);
-    given_up(domain, count);
+    enum { COUNT = PARKED_ITEMS_MAX / 4 };
+    size_t gone = 0;
+    while (gone < COUNT) {
+        size_t count = together(domain, gone, COUNT);
+        give_up(engine, domain, gone, count);
+        gone += count;
+    }
+    given_up(domain, COUNT);
 }
 
 void park_add(struct engine *engine, struct domain *domain, uint64_t ref, const struct item *item)
@@ -173,9 +194,7 @@ void park_retry(struct engine *engine, struct domain *domain, const struct posit
 
 void park_enter(struct engine *engine, struct domain *domain, const struct position *at)
 {
-    const struct position *from = &domain->next.at;
-    bool enters = at->generation != from->generation || at->segment != from->segment;
-    if (enters && domain->parked_count > 0) {
+    if (!position_together(at, &domain->next.at) && domain->parked_count > 0) {
         park_retry(engine, domain, at);
     }
 }

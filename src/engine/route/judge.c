@@ -203,24 +203,16 @@ void judge_unclocked(struct engine *engine, struct destination *destination,
 
 /* ---- the account ---- */
 
-static void loss_widen(struct loss *loss, const struct item *item, const struct position *at)
+struct ended_items judge_begin(void)
 {
-    if (loss->items == 0) {
-        *loss = (struct loss){.from = *at,
-                              .to = *at,
-                              .series = 1,
-                              .time_min_ms = item->t_ms,
-                              .time_max_ms = item->t_ms};
-    }
-    loss->items++;
-    kinds_add(&loss->kinds, item->kind, 1);
-    loss->from = position_before(at, &loss->from) ? *at : loss->from;
-    loss->to = position_before(&loss->to, at) ? *at : loss->to;
-    loss->time_min_ms = item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
-    loss->time_max_ms = item->t_ms > loss->time_max_ms ? item->t_ms : loss->time_max_ms;
+    return (struct ended_items){.old.row.reason = LOSS_TOO_OLD,
+                                .ahead.row.reason = LOSS_TOO_FAR_AHEAD,
+                                .unsupported.row.reason = LOSS_UNSUPPORTED,
+                                .rejected.row.reason = LOSS_REJECTED};
 }
 
-void judge_ended(struct ended_items *ended, const struct item *item, const struct position *at)
+void judge_ended(struct engine *engine, struct destination *destination, struct ended_items *ended,
+                 const struct item *item, const struct position *at)
 {
     switch ((enum item_end)item->end) {
     case ITEM_GOES:
@@ -230,16 +222,16 @@ void judge_ended(struct ended_items *ended, const struct item *item, const struc
         kinds_add(&ended->stale, item->kind, 1);
         return;
     case ITEM_TOO_OLD:
-        loss_widen(&ended->old, item, at);
+        ledger_gather(engine, destination, &ended->old, item, at);
         return;
     case ITEM_TOO_FAR_AHEAD:
-        loss_widen(&ended->ahead, item, at);
+        ledger_gather(engine, destination, &ended->ahead, item, at);
         return;
     case ITEM_UNSUPPORTED:
-        loss_widen(&ended->unsupported, item, at);
+        ledger_gather(engine, destination, &ended->unsupported, item, at);
         return;
     case ITEM_REJECTED:
-        loss_widen(&ended->rejected, item, at);
+        ledger_gather(engine, destination, &ended->rejected, item, at);
         return;
     case ITEM_THERE:
         ended->there++;
@@ -261,24 +253,16 @@ static void say_unsupported(struct destination *destination)
     }
 }
 
-static void account_loss(struct engine *engine, struct destination *destination,
-                         enum loss_reason reason, struct loss *loss)
+static void account_outside(struct engine *engine, struct destination *destination,
+                            struct losses *losses)
 {
-    if (loss->items == 0) {
+    ledger_gathered(engine, destination, losses);
+    if (losses->items == 0) {
         return;
-    }
-    loss->reason = reason;
-    ledger_add(engine, destination, loss);
-    if (reason == LOSS_UNSUPPORTED) {
-        say_unsupported(destination);
-        return;
-    }
-    if (reason == LOSS_REJECTED) {
-        return; /* said where it was found out */
     }
     LOG_WARN("samples are outside the time that the destination takes: not sent, in the ledger",
              LOG_STR("destination", destination->conf->name),
-             LOG_STR("why", loss_reason_name(reason)), LOG_U64("items", loss->items));
+             LOG_STR("why", loss_reason_name(losses->row.reason)), LOG_U64("items", losses->items));
 }
 
 void judge_account(struct engine *engine, struct destination *destination,
@@ -289,9 +273,11 @@ void judge_account(struct engine *engine, struct destination *destination,
     kinds_sum(&destination->kinds.stale, &ended->stale);
     destination->counts[STORE_ALREADY_THERE] += ended->there;
     destination->counts[STORE_ACKED] += ended->acked;
-    account_loss(engine, destination, LOSS_UNSUPPORTED, &ended->unsupported);
-    account_loss(engine, destination, LOSS_REJECTED, &ended->rejected);
-    account_loss(engine, destination, LOSS_TOO_OLD, &ended->old);
-    account_loss(engine, destination, LOSS_TOO_FAR_AHEAD, &ended->ahead);
-    *ended = (struct ended_items){0};
+    ledger_gathered(engine, destination, &ended->unsupported);
+    if (ended->unsupported.items > 0) {
+        say_unsupported(destination);
+    }
+    ledger_gathered(engine, destination, &ended->rejected); /* said where it was found out */
+    account_outside(engine, destination, &ended->old);
+    account_outside(engine, destination, &ended->ahead);
 }

@@ -142,9 +142,10 @@ static void batches_undo(struct engine *engine, struct destination *destination)
     }
 }
 
-/* How many at the front of the lane lie before the limit. */
-static uint32_t lane_before(const struct engine *engine, const struct domain *domain,
-                            const struct lane *lane, struct loss *loss)
+/* How many at the front of the lane lie before the limit. What has its end already is on another
+ * account, to which settling it brings it. */
+static uint32_t lane_before(struct engine *engine, const struct domain *domain,
+                            const struct lane *lane, struct losses *losses)
 {
     struct lane_walk walk;
     lane_walk_start(&walk, lane);
@@ -152,43 +153,25 @@ static uint32_t lane_before(const struct engine *engine, const struct domain *do
         const struct item *item = lane_walk_next(&walk);
         struct position at = ring_of(&domain->ring, item->record)->at;
         at.item = item->index;
-        if (!position_before(&at, &engine->pins.limit) || at.segment != loss->from.segment ||
-            at.generation != loss->from.generation) {
-            if (count > 0 || !position_before(&at, &engine->pins.limit)) {
-                return count;
-            }
-            loss->from = at;
+        if (!position_before(&at, &engine->pins.limit)) {
+            return count;
         }
-        loss->to = at;
-        if (item->end != ITEM_GOES) {
-            continue; /* on another account, to which settling it brings it */
+        if (item->end == ITEM_GOES) {
+            ledger_gather(engine, domain->destination, losses, item, &at);
         }
-        loss->items++;
-        kinds_add(&loss->kinds, item->kind, 1);
-        loss->time_min_ms = item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
-        loss->time_max_ms = item->t_ms > loss->time_max_ms ? item->t_ms : loss->time_max_ms;
     }
     return lane->count;
 }
 
-/* One row a segment: more of a lane than of one segment takes several rounds. */
 static void lane_give_up(struct engine *engine, struct domain *domain, struct lane *lane)
 {
-    uint32_t count;
-    do {
-        struct loss loss = {.reason = LOSS_BUDGET,
-                            .from = {.generation = UINT32_MAX},
-                            .time_min_ms = INT64_MAX,
-                            .time_max_ms = INT64_MIN};
-        count = lane->in_flight > 0 ? 0 : lane_before(engine, domain, lane, &loss);
-        if (loss.items > 0) {
-            ledger_add(engine, domain->destination, &loss);
-        }
-        if (count > 0) {
-            domain_settle(engine, domain, lane, count);
-            engine->work_left = true; /* there is room to read on */
-        }
-    } while (count > 0);
+    struct losses losses = {.row.reason = LOSS_BUDGET};
+    uint32_t count = lane->in_flight > 0 ? 0 : lane_before(engine, domain, lane, &losses);
+    ledger_gathered(engine, domain->destination, &losses);
+    if (count > 0) {
+        domain_settle(engine, domain, lane, count);
+        engine->work_left = true; /* there is room to read on */
+    }
 }
 
 void budget_run(struct engine *engine)

@@ -65,8 +65,7 @@ static struct stretch stretch_fill(struct sift *sift, const struct destination *
         sift->times[place] = sent && item->kind != ITEM_EXEMPLAR ? item->t_ms : TIMELESS;
         sift->late[place] = item->late;
         struct position at = ring_of(&domain->ring, item->record)->at;
-        sift->enters[place] =
-            i > 0 && (at.segment != before.segment || at.generation != before.generation);
+        sift->enters[place] = i > 0 && !position_together(&at, &before);
         before = at;
         if (i < lane->unsure || domain_doubts(domain, &at)) {
             stretch.doubtful = place + 1;

@@ -29,11 +29,20 @@ static bool is_lost(enum fate fate)
     return fate == FATE_REFUSED || fate == FATE_FAILED || fate == FATE_BANNED || fate == FATE_LATE;
 }
 
-/* What each series lost, by the head's place. */
-static struct loss *losses_sum(const struct destination *destination, const struct batch *batch)
+struct placed {
+    const struct item *item;
+    struct position at;
+};
+
+struct account {
+    const struct sift *sift;
+    struct placed *items; /* by their place in the batch */
+    uint32_t named;       /* series, so far */
+};
+
+static struct placed *items_placed(const struct destination *destination, const struct batch *batch)
 {
-    const struct sift *sift = batch->sift;
-    struct loss *losses = mem_new(sift->items, sizeof *losses);
+    struct placed *items = mem_new(batch->sift->items, sizeof *items);
     uint32_t place = 0;
     for (size_t i = 0; i < batch->parts_count; i++) {
         const struct lane *lane = &destination->lanes[batch->parts[i].lane];
@@ -42,23 +51,12 @@ static struct loss *losses_sum(const struct destination *destination, const stru
         lane_walk_start(&walk, lane);
         for (uint32_t k = 0; k < batch->parts[i].count; k++, place++) {
             const struct item *item = lane_walk_next(&walk);
-            struct loss *loss = &losses[sift->heads[place]];
-            if (!is_lost((enum fate)sift->fates[place])) {
-                continue;
-            }
-            struct position at = ring_of(&domain->ring, item->record)->at;
-            at.item = item->index;
-            bool first = loss->items++ == 0;
-            kinds_add(&loss->kinds, item->kind, 1);
-            loss->from = first || position_before(&at, &loss->from) ? at : loss->from;
-            loss->to = first || position_before(&loss->to, &at) ? at : loss->to;
-            loss->time_min_ms =
-                first || item->t_ms < loss->time_min_ms ? item->t_ms : loss->time_min_ms;
-            loss->time_max_ms =
-                first || item->t_ms > loss->time_max_ms ? item->t_ms : loss->time_max_ms;
+            items[place] = (struct placed){item, ring_of(&domain->ring, item->record)->at};
+            items[place].at.item = item->index;
         }
     }
-    return losses;
+    ASSERT(place == batch->sift->items);
+    return items;
 }
 
 /* Labels and the receiver's words, for the ledger. */
@@ -81,29 +79,51 @@ static char *detail_of(struct engine *engine, uint32_t set, const char *words)
     return detail;
 }
 
-static void series_lost(struct engine *engine, struct destination *destination,
-                        const struct sift *sift, struct loss *loss, uint32_t place, bool named)
+static uint32_t first_lost(const struct sift *sift, uint32_t place)
 {
-    uint32_t set = sift->sets[place];
-    enum fate fate = FATE_OPEN;
-    for (uint32_t i = place; i != NOBODY && !is_lost(fate); i = sift->next[i]) {
-        fate = (enum fate)sift->fates[i];
+    while (place != NOBODY && !is_lost((enum fate)sift->fates[place])) {
+        place = sift->next[place];
     }
-    const char *words = sift->words;
-    loss->reason = fate == FATE_FAILED ? LOSS_SERVER_ERROR : LOSS_REJECTED;
-    loss->series = 1;
-    if (fate == FATE_BANNED) {
-        words = quarantine_words(destination, set, &loss->reason);
-    } else if (fate != FATE_LATE) {
-        struct refused_series refused = {set, (uint32_t)loss->items, loss->reason, words};
+    return place;
+}
+
+/* Into the ledger, a row for each segment. */
+static void rows_write(struct engine *engine, struct destination *destination,
+                       const struct account *account, uint32_t first, struct losses *losses)
+{
+    const struct sift *sift = account->sift;
+    for (uint32_t i = first; i != NOBODY; i = first_lost(sift, sift->next[i])) {
+        const struct placed *placed = &account->items[i];
+        ledger_gather(engine, destination, losses, placed->item, &placed->at);
+    }
+    ledger_gathered(engine, destination, losses);
+    ASSERT(losses->items > 0);
+}
+
+/* first: the first item of the series that is lost. */
+static void series_lost(struct engine *engine, struct destination *destination,
+                        struct account *account, uint32_t first)
+{
+    uint32_t set = account->sift->sets[first];
+    enum fate fate = (enum fate)account->sift->fates[first];
+    const char *words = account->sift->words;
+    struct losses losses = {.row.reason = LOSS_REJECTED};
+    if (fate == FATE_FAILED) {
+        losses.row.reason = LOSS_SERVER_ERROR;
+    } else if (fate == FATE_BANNED) {
+        words = quarantine_words(destination, set, &losses.row.reason);
+    }
+    bool named = account->named++ < DETAILS_MAX;
+    char *detail = named ? detail_of(engine, set, words) : NULL;
+    losses.row.detail = detail;
+    rows_write(engine, destination, account, first, &losses);
+    if (fate != FATE_BANNED && fate != FATE_LATE) {
+        struct refused_series refused = {set, (uint32_t)losses.items, losses.row.reason, words};
         quarantine_note(engine, destination, &refused);
     }
-    char *detail = named ? detail_of(engine, set, words) : NULL;
-    loss->detail = detail;
-    ledger_add(engine, destination, loss);
     if (named && fate != FATE_BANNED) {
         LOG_WARN("samples are refused for good and lost",
-                 LOG_STR("destination", destination->conf->name), LOG_U64("samples", loss->items),
+                 LOG_STR("destination", destination->conf->name), LOG_U64("samples", losses.items),
                  LOG_STR("detail", detail));
     }
     mem_free(detail);
@@ -112,15 +132,18 @@ static void series_lost(struct engine *engine, struct destination *destination,
 static void losses_write(struct engine *engine, struct destination *destination,
                          const struct batch *batch, struct sender *sender)
 {
-    struct loss *losses = losses_sum(destination, batch);
-    uint32_t named = 0;
-    for (uint32_t i = 0; i < batch->sift->items; i++) {
-        if (losses[i].items > 0) {
-            kinds_sum(&sender->kinds.failed, &losses[i].kinds);
-            series_lost(engine, destination, batch->sift, &losses[i], i, named++ < DETAILS_MAX);
+    const struct sift *sift = batch->sift;
+    struct account account = {sift, items_placed(destination, batch), 0};
+    for (uint32_t i = 0; i < sift->items; i++) {
+        uint32_t first = sift->heads[i] == i ? first_lost(sift, i) : NOBODY;
+        if (is_lost((enum fate)sift->fates[i])) {
+            kinds_add(&sender->kinds.failed, account.items[i].item->kind, 1);
+        }
+        if (first != NOBODY) {
+            series_lost(engine, destination, &account, first);
         }
     }
-    mem_free(losses);
+    mem_free(account.items);
 }
 
 static void batch_end(struct engine *engine, struct destination *destination, struct batch *batch)

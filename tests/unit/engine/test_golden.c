@@ -46,6 +46,7 @@ static const char *const kinds[] = {"metadata",        "written",     "fallback"
 static const char *const refusals[] = {"poison",
                                        "poison_series",
                                        "poison_first",
+                                       "poison_segments",
                                        "already_there",
                                        "already_there_not",
                                        "already_there_restart",

@@ -402,26 +402,6 @@ static void do_answer(struct world *world, char *line, const char *verb)
     fake_http_script(world->http, receiver, &plan);
 }
 
-static void do_stats(struct world *world)
-{
-    for (size_t i = 0; i < world->conf.destinations_count; i++) {
-        struct engine_destination_stats s;
-        char there[40] = "";
-        engine_destination_stats(world->engine, i, &s);
-        if (s.counts[STORE_ALREADY_THERE] > 0) {
-            (void)snprintf(there, sizeof there, ", already there %" PRIu64,
-                           s.counts[STORE_ALREADY_THERE]);
-        }
-        world_print(world,
-                    "          %s: read %" PRIu64 ", acked %" PRIu64 "%s, dropped %" PRIu64
-                    ", lost %" PRIu64 ", pending %" PRIu64 ", parked %" PRIu64
-                    ", watermark %u/%u/%u\n",
-                    s.name, s.counts[STORE_READ], s.counts[STORE_ACKED], there,
-                    s.counts[STORE_DROPPED], s.counts[STORE_LOST], s.pending, s.parked,
-                    s.watermark.generation, s.watermark.segment, s.watermark.record);
-    }
-}
-
 static void do_arrived(struct world *world, char *line)
 {
     const struct fake_receiver *receiver =
@@ -573,7 +553,7 @@ void world_step(struct world *world, char *line)
         step_spool(world, verb, line) || step_world(world, verb, line)) {
         return;
     }
-    if (world_reload_step(world, verb, line)) {
+    if (world_reload_step(world, verb, line) || world_books_step(world, verb)) {
         return;
     }
     if (strcmp(verb, "start") == 0) {
@@ -586,8 +566,6 @@ void world_step(struct world *world, char *line)
         engine_end(world);
         fake_store_crash(world->store, false);
         world->running = false;
-    } else if (strcmp(verb, "stats") == 0) {
-        do_stats(world);
     } else if (strcmp(verb, "endpoints") == 0) {
         world_endpoints(world);
     } else if (strcmp(verb, "arrived") == 0) {

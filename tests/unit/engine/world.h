@@ -52,6 +52,7 @@
  *     spool_max BYTES | spool_free BYTES  the budget; what is free, where 1000 must be
  *     spooled                             what is in the spool
  *     stats                               the account of each destination
+ *     ledger                              its rows that are durable: from, to, what, of when
  *     kinds                               the same by kind: samples/histograms/exemplars
  *     next NAME URL[,URL] [...]           a destination of the configuration to come
  *     next_relabel ... | next_external N V | next_wal_dir D   its other parts
@@ -130,6 +131,9 @@ bool world_reload_step(struct world *world, const char *verb, char *line);
 void world_reload_release(struct world *world);
 /* One line without "> " and line end. */
 void world_step(struct world *world, char *line);
+
+/* world_books.c */
+bool world_books_step(struct world *world, const char *verb);
 
 /* world_judge.c */
 void world_judged(void *world, struct fake_request *request);
