@@ -40,17 +40,6 @@ static enum tail_status record_of(struct engine *engine, struct tail *tail, uint
     return status == TAIL_RECORD && out->at.segment == segment ? TAIL_RECORD : TAIL_WAIT;
 }
 
-/* Of which generation is the beginning of this segment of the next one to be read, so that it can
- * be told whether both have it? 0: neither. */
-static uint32_t to_prove(struct engine *engine, const struct past *past,
-                         const struct waldir_segment *segment)
-{
-    if (past_unproven(engine, past->generation, segment)) {
-        return past_after(engine, past->generation);
-    }
-    return past_unread(engine, past->generation, segment) ? past->generation : 0;
-}
-
 /* Reads the beginning of one segment that only its content can tell. False: there is no more. */
 static bool prove_next(struct engine *engine, const struct past *past)
 {
@@ -58,19 +47,20 @@ static bool prove_next(struct engine *engine, const struct past *past)
     struct tail_out out;
     const struct waldir *dir = dir_of(engine, past_after(engine, past->generation));
     size_t i = 0;
-    while (i < waldir_count(dir) && (waldir_at(dir, i)->number < scan->proven ||
-                                     to_prove(engine, past, waldir_at(dir, i)) == 0)) {
+    while (i < waldir_count(dir) &&
+           (waldir_at(dir, i)->number < scan->proven ||
+            kin_unread(engine, waldir_at(dir, i), past->generation) == 0)) {
         i++;
     }
     if (i == waldir_count(dir)) {
         return false;
     }
     uint32_t number = waldir_at(dir, i)->number;
-    uint32_t generation = to_prove(engine, past, waldir_at(dir, i));
+    uint32_t generation = kin_unread(engine, waldir_at(dir, i), past->generation);
     struct tail *tail = tail_at(engine, generation, number);
     enum tail_status status = TAIL_RECORD;
     while (status == TAIL_RECORD &&
-           to_prove(engine, past, waldir_find(dir, number)) == generation) {
+           kin_unread(engine, waldir_find(dir, number), past->generation) == generation) {
         status = record_of(engine, tail, number, &out);
     }
     tail_free(tail);

@@ -87,15 +87,10 @@ static bool past_look(struct past *past)
     return true;
 }
 
-/* ---- which files are common ---- */
-
-static bool same_file(const struct waldir_segment *segment, uint64_t device, uint64_t inode)
-{
-    return segment->device == device && segment->inode == inode;
-}
+/* ---- what is common ---- */
 
 /* Nobody needs anything of it: neither there nor, as far as it is the same, in an earlier or a
- * later one. */
+ * later one. That is no kinship: where nothing tells of this generation it counts as the same. */
 static bool settled_in(const struct engine *engine, uint32_t generation, uint32_t number)
 {
     const struct pins *pins = &engine->pins;
@@ -108,81 +103,14 @@ static bool settled_in(const struct engine *engine, uint32_t generation, uint32_
     return pins->has_low && !position_before(&pins->low, &behind);
 }
 
-bool past_unproven(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
-{
-    const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    const struct past *past = past_of(engine, generation);
-    bool read = segment_last_known(engine, generation, segment->number) != NULL;
-    bool kept = past != NULL && waldir_find(past->dir, segment->number) != NULL;
-    if (segment->has_identity || (!read && !kept)) {
-        return false;
-    }
-    bool told = pin != NULL && pin_keeps_inode(pin) && /* by its inode; but a repair changes that */
-                same_file(segment, pin->device, pin->inode);
-    return !told;
-}
-
-bool past_unread(struct engine *engine, uint32_t generation, const struct waldir_segment *segment)
-{
-    const struct past *past = past_of(engine, generation);
-    const struct waldir_segment *here =
-        past == NULL ? NULL : waldir_find(past->dir, segment->number);
-    return segment->has_identity && here != NULL && !here->has_identity &&
-           segment_known(engine, generation, segment->number) == NULL;
-}
-
-/* Was this a segment of that generation? An inode number alone tells nothing of a file that nobody
- * kept: the next one may have got it. What is settled, or kept nowhere, may also have been cut, or
- * copied: what is left of it is there. */
-static bool known_in(struct engine *engine, uint32_t generation,
-                     const struct waldir_segment *segment)
-{
-    const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-    const struct store_segment *saved = segment_last_known(engine, generation, segment->number);
-    bool content = saved != NULL && segment->has_identity && segment->identity == saved->first_crc;
-    if (content && settled_in(engine, generation, segment->number)) {
-        return true;
-    }
-    if (pin != NULL && (pin_keeps_inode(pin) || !same_file(segment, pin->device, pin->inode))) {
-        return same_file(segment, pin->device, pin->inode);
-    }
-    return content && (pin == NULL || same_file(segment, saved->device, saved->inode));
-}
-
-/* Is it another file than what is kept of that generation, but begins as that does (a repair wrote
- * it anew, a copy was put back)? Then all below it is common. */
-static bool begins_alike(const struct engine *engine, uint32_t generation,
-                         const struct waldir_segment *segment)
-{
-    const struct past *past = past_of(engine, generation);
-    const struct waldir_segment *here =
-        past == NULL ? NULL : waldir_find(past->dir, segment->number);
-    const struct store_segment *known = segment_known(engine, generation, segment->number);
-    if (here == NULL || !segment->has_identity || (known == NULL && !here->has_identity)) {
-        return false;
-    }
-    return segment->identity == (known != NULL ? known->first_crc : here->identity);
-}
-
-/* Whoever reads that generation reads the segment there, or has settled it. */
-static bool done_in(const struct engine *engine, uint32_t generation, uint32_t number)
-{
-    const struct past *past = past_of(engine, generation);
-    return settled_in(engine, generation, number) ||
-           (past != NULL && waldir_find(past->dir, number) != NULL);
-}
-
-/* Up to the highest segment that both have as the same file, or that begins as what is kept does,
- * nothing was written anew. 0: none. */
-static uint32_t same_up_to(struct engine *engine, uint32_t generation, const struct waldir *next)
+/* Behind the highest segment that the next generation has of this one: below it nothing was written
+ * anew. 0: there is none. */
+static uint32_t behind_common(struct engine *engine, uint32_t generation, const struct waldir *next)
 {
     for (size_t i = waldir_count(next); i > 0; i--) {
         const struct waldir_segment *segment = waldir_at(next, i - 1);
-        const struct pin *pin = pins_find(&engine->pins, generation, segment->number);
-        bool same =
-            pin != NULL && pin_keeps_inode(pin) && same_file(segment, pin->device, pin->inode);
-        if (same || begins_alike(engine, generation, segment)) {
-            return segment->number;
+        if (kin_of(engine, segment, generation) >= KIN_ALIKE) {
+            return segment->number + 1;
         }
     }
     return 0;
@@ -198,15 +126,15 @@ bool past_complete(struct engine *engine, struct past *past)
     const struct waldir *next = dir_of(engine, after);
     size_t count = waldir_count(past->dir);
     uint32_t top = count == 0 ? 0 : waldir_at(past->dir, count - 1)->number;
-    uint32_t same = same_up_to(engine, generation, next);
+    uint32_t behind = behind_common(engine, generation, next);
     bool adopted = false;
     ASSERT(next != NULL && !past->has_fork);
     for (size_t i = waldir_count(next); i > 0; i--) { /* no holes, should there be no more room */
         const struct waldir_segment *segment = waldir_at(next, i - 1);
         bool missing = segment->number < top && waldir_find(past->dir, segment->number) == NULL &&
                        pins_find(&engine->pins, generation, segment->number) == NULL;
-        if (!missing || settled_in(engine, generation, segment->number) ||
-            (segment->number >= same && !known_in(engine, generation, segment))) {
+        if (!missing || segment->number >= behind ||
+            settled_in(engine, generation, segment->number)) {
             continue;
         }
         if (!pin_adopt(engine, generation, after, segment)) {
@@ -220,23 +148,25 @@ bool past_complete(struct engine *engine, struct past *past)
 
 /* Behind the highest segment that is common, as far as the old generation is read, or at it where
  * only its beginning is: what lies below is as well, though not all has what tells it (an empty
- * segment that nobody keeps has nothing). Where nothing is, the first. */
-static uint32_t fork_of(struct engine *engine, uint32_t generation, const struct waldir *next)
+ * segment that nobody keeps has nothing). What is settled may have been cut, or copied: what is
+ * left of it is common whole. Where nothing is, the first. */
+static uint32_t fork_of(struct engine *engine, const struct past *past, const struct waldir *next)
 {
     bool behind = true; /* a common one, or nothing */
     bool done = true;
     uint32_t fork = 0;
-    ASSERT(waldir_generation(next) > generation);
+    ASSERT(waldir_generation(next) > past->generation);
     for (size_t i = 0; i < waldir_count(next) && done; i++) {
         const struct waldir_segment *segment = waldir_at(next, i);
-        done = done_in(engine, generation, segment->number);
-        if (done && known_in(engine, generation, segment)) {
-            fork = segment->number + 1;
-            behind = true;
-        } else if (behind || (done && begins_alike(engine, generation, segment))) {
-            fork = segment->number;
-            behind = false;
+        enum kinship kin = kin_of(engine, segment, past->generation);
+        bool settled = settled_in(engine, past->generation, segment->number);
+        done = settled || waldir_find(past->dir, segment->number) != NULL;
+        bool common = done && kin >= KIN_ALIKE;
+        bool whole = common && (settled || kin == KIN_SAME);
+        if (common || behind) {
+            fork = segment->number + (whole ? 1 : 0);
         }
+        behind = whole;
     }
     return fork;
 }
@@ -373,11 +303,11 @@ static void past_fork(struct engine *engine, struct past *past)
     const struct past *next;
     ASSERT(!past->has_fork);
     past->has_fork = true;
-    past->fork = fork_of(engine, past->generation, dir_of(engine, after));
+    past->fork = fork_of(engine, past, dir_of(engine, after));
     while ((next = past_of(engine, after)) != NULL && has_all_of(past, next)) {
         past->passes = after;
         after = past_after(engine, after);
-        past->fork = fork_of(engine, past->generation, dir_of(engine, after));
+        past->fork = fork_of(engine, past, dir_of(engine, after));
     }
     trace_line(engine, "generation %u: the next begins at segment %u", past->generation,
                past->fork);
@@ -417,18 +347,6 @@ static struct position common_from(const struct engine *engine, const struct pos
     return common;
 }
 
-/* Is this segment of a later generation known to be that of its number here? */
-static bool is_common(const struct engine *engine, const struct past *past,
-                      const struct store_segment *later)
-{
-    const struct store_segment *known = segment_last_known(engine, past->generation, later->number);
-    const struct waldir_segment *here = waldir_find(past->dir, later->number);
-    if (known != NULL) {
-        return known->first_crc == later->first_crc;
-    }
-    return here != NULL && here->has_identity && here->identity == later->first_crc;
-}
-
 /* Behind the highest segment below `next` that both are known to have: what lies below it they have
  * in common, too. 0: none is known, and all may be another WAL's. */
 static uint32_t common_below(const struct engine *engine, const struct past *past,
@@ -438,7 +356,7 @@ static uint32_t common_below(const struct engine *engine, const struct past *pas
     for (size_t i = 0; i < engine->segments_count; i++) {
         const struct store_segment *later = &engine->segments[i];
         if (later->generation == next->generation && later->number < next->segment &&
-            is_common(engine, past, later)) {
+            kin_told(engine, later, past->generation) >= KIN_ALIKE) {
             behind = later->number + 1; /* ascending */
         }
     }
@@ -499,7 +417,8 @@ bool past_nearest(const struct engine *engine, const struct past *past, const st
     ASSERT(count > 0 && at->generation < past->generation);
     for (size_t i = 0; i < count && waldir_at(past->dir, i)->number <= at->segment; i++) {
         uint32_t number = waldir_at(past->dir, i)->number;
-        if (segments_same(engine, at->generation, past->generation, number)) {
+        const struct store_segment *here = segment_known(engine, past->generation, number);
+        if (kin_told(engine, here, at->generation) == KIN_ALIKE) {
             first = number < at->segment && i + 1 < count ? i + 1 : i;
             same = true;
         }

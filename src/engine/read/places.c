@@ -46,19 +46,16 @@ static void place(struct engine *engine, struct domain *domain, const struct mar
  * commit told yet is told by the one before: what was there then, and is now, was there between. */
 static bool same_segment(const struct engine *engine, const struct mark *mark, uint32_t number)
 {
-    const struct store_segment *known = segment_last_known(engine, mark->at.generation, number);
     const struct waldir_segment *now = waldir_find(engine->dir, number);
-    return known != NULL && now != NULL && now->has_identity && known->first_crc == now->identity;
+    return kin_begins(engine, now, mark->at.generation) == KIN_ALIKE;
 }
 
 /* The record before a place is the same in two lives of a WAL where it carries no times; those that
  * do tell the segments apart, as soon as one was read in both. Nothing is passed over before. */
 static bool other_segment(const struct engine *engine, const struct mark *mark)
 {
-    const struct store_segment *known =
-        segment_known(engine, mark->at.generation, mark->at.segment);
     const struct waldir_segment *now = waldir_find(engine->dir, mark->at.segment);
-    return known != NULL && now != NULL && now->has_identity && known->first_crc != now->identity;
+    return kin_begins(engine, now, mark->at.generation) == KIN_OTHER;
 }
 
 /* The start of a segment is proven by the nearest one before it that has an identity; where there
@@ -331,6 +328,13 @@ bool places_found(const struct engine *engine)
     return true;
 }
 
+/* What is left of a later life has the segment of this number that the mark's had. */
+static bool same_in(const struct engine *engine, const struct mark *mark, uint32_t generation)
+{
+    const struct store_segment *later = segment_known(engine, generation, mark->at.segment);
+    return kin_told(engine, later, mark->at.generation) == KIN_ALIKE;
+}
+
 /* It lies behind all that is kept there, in a segment that is still the one of then. */
 static bool place_beyond(const struct engine *engine, const struct past *past,
                          const struct mark *mark)
@@ -340,8 +344,8 @@ static bool place_beyond(const struct engine *engine, const struct past *past,
     bool same = past_is(engine, mark->at.generation) || same_segment(engine, mark, number);
     for (size_t i = 0; i < engine->pins.pasts_count; i++) {
         const struct past *other = &engine->pins.pasts[i];
-        same = same || (other->generation > past->generation &&
-                        segments_same(engine, mark->at.generation, other->generation, number));
+        same = same ||
+               (other->generation > past->generation && same_in(engine, mark, other->generation));
     }
     return same && !past_has(engine, &at);
 }
@@ -354,8 +358,7 @@ static void place_past(struct engine *engine, struct domain *domain, const struc
     const struct scan *scan = &engine->scan;
     const struct mark *mark = &domain->next;
     const struct waldir_segment *segment = waldir_find(past->dir, mark->at.segment);
-    bool same = segment != NULL &&
-                segments_same(engine, mark->at.generation, past->generation, mark->at.segment);
+    bool same = segment != NULL && same_in(engine, mark, past->generation);
     bool last_here = same && scan->has_last && scan->last_segment == mark->at.segment;
     if (same && last_proves(engine, mark)) {
         place(engine, domain, &scan->behind, "kept");

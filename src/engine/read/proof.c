@@ -48,7 +48,7 @@ bool proof_holds(const struct engine *engine)
             known->number > top.segment) {
             continue;
         }
-        if (segment == NULL || !segment->has_identity || segment->identity != known->first_crc) {
+        if (kin_begins(engine, segment, known->generation) != KIN_ALIKE) {
             return false;
         }
     }

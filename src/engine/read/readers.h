@@ -125,13 +125,32 @@ const struct store_segment *segment_last_known(const struct engine *engine, uint
 /* A later one has it, and it was that generation's, too. */
 void segment_adopted(struct engine *engine, uint32_t generation,
                      const struct waldir_segment *segment);
-/* As far as their first records tell. */
-bool segments_same(const struct engine *engine, uint32_t before, uint32_t after, uint32_t number);
 void segments_forget(struct engine *engine, const struct position *before);
 /* How many of engine->segments are of this generation or an earlier one: the first so many. */
 size_t segments_up_to(const struct engine *engine, uint32_t generation);
 /* The directory has another life from now on. */
 void generation_begin(struct engine *engine);
+
+/* kinship.c: what a segment of a later life is to that of its number in an earlier generation */
+enum kinship {              /* ascending */
+               KIN_UNKNOWN, /* nothing tells, or it is not read yet */
+               KIN_OTHER,
+               KIN_ALIKE, /* it begins as that one did; how far it goes on so is not told */
+               KIN_SAME   /* it is that file */
+};
+enum kinship kin_of(struct engine *engine, const struct waldir_segment *segment,
+                    uint32_t generation);
+/* By their beginnings alone, as where a place in the segment is looked for: what is kept may be
+ * what is looked at. NULL: unknown. */
+enum kinship kin_begins(const struct engine *engine, const struct waldir_segment *segment,
+                        uint32_t generation);
+/* The same of a segment that need not be there any more. */
+enum kinship kin_told(const struct engine *engine, const struct store_segment *later,
+                      uint32_t generation);
+/* Of which generation is the beginning of this segment to be read, so that it can tell: that one,
+ * or the next? 0: neither. */
+uint32_t kin_unread(struct engine *engine, const struct waldir_segment *segment,
+                    uint32_t generation);
 
 /* scan.c */
 void scan_start(struct engine *engine);

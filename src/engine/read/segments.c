@@ -110,13 +110,6 @@ void segment_adopted(struct engine *engine, uint32_t generation,
     }
 }
 
-bool segments_same(const struct engine *engine, uint32_t before, uint32_t after, uint32_t number)
-{
-    const struct store_segment *was = segment_known(engine, before, number);
-    const struct store_segment *is = segment_known(engine, after, number);
-    return was != NULL && is != NULL && was->first_crc == is->first_crc;
-}
-
 void segments_forget(struct engine *engine, const struct position *before)
 {
     size_t gone = place_of(engine, before);

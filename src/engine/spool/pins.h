@@ -144,12 +144,6 @@ bool past_is(const struct engine *engine, uint32_t generation);
 void past_begin(struct engine *engine, uint32_t generation);
 void pasts_run(struct engine *engine);                        /* lets go what has no pins */
 bool past_complete(struct engine *engine, struct past *past); /* false: try again later */
-/* Whether this segment was one of that generation only its first records can tell, and they are not
- * read yet. */
-bool past_unproven(struct engine *engine, uint32_t generation,
-                   const struct waldir_segment *segment);
-/* The same of what that generation itself has, with which it is to be compared. */
-bool past_unread(struct engine *engine, uint32_t generation, const struct waldir_segment *segment);
 uint32_t past_after(const struct engine *engine, uint32_t generation); /* the next generation */
 /* The next one that has something that this has not. */
 uint32_t past_successor(const struct engine *engine, const struct past *past);
