@@ -26,16 +26,23 @@ static void lanes_init(struct destination *destination)
     }
 }
 
+struct domain *domain_new(struct destination *destination, size_t index, const char *key)
+{
+    struct domain *domain = mem_new(1, sizeof *domain);
+    ASSERT(index < DOMAINS_MAX);
+    domain->destination = destination;
+    domain->index = (uint16_t)index;
+    domain->key = mem_string(key);
+    return domain;
+}
+
 void domains_init(struct destination *destination)
 {
     const struct conf_destination *conf = destination->conf;
     destination->domains_count = conf->placement == CONF_PINNED ? conf->endpoints_count : 1;
     for (size_t i = 0; i < destination->domains_count; i++) {
-        struct domain *domain = mem_new(1, sizeof *domain);
-        domain->destination = destination;
-        domain->index = (uint16_t)i;
-        domain->key = mem_string(conf->placement == CONF_PINNED ? conf->endpoints[i].key : "");
-        destination->domains[i] = domain;
+        const char *key = conf->placement == CONF_PINNED ? conf->endpoints[i].key : "";
+        destination->domains[i] = domain_new(destination, i, key);
     }
 }
 

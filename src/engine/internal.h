@@ -113,6 +113,8 @@ struct destination {
     char saved_fingerprint[ROUTE_FINGERPRINT_CHARS + 1]; /* the same, with a + while relaid */
     struct domain *domains[DOMAINS_MAX];
     size_t domains_count;
+    bool inherited; /* those are the saved state's: `awaited` has others, when all have places */
+    bool unsorted;  /* and which of them had the items of a lane is not known */
     struct sender *senders;
     size_t senders_count;
     struct lane lanes[LANES_COUNT];
@@ -334,12 +336,17 @@ void destination_init(struct engine *engine, struct destination *destination,
                       const struct conf_destination *conf);
 void destination_release(struct engine *engine, struct destination *destination);
 void domains_init(struct destination *destination);
+struct domain *domain_new(struct destination *destination, size_t index, const char *key);
 void domain_free(struct domain *domain);
 void sender_init(struct engine *engine, struct sender *sender, const struct conf_destination *conf,
                  const struct conf_endpoint *endpoint);
 struct endpoint_conf sender_endpoint(const struct conf_destination *conf,
                                      const struct conf_endpoint *endpoint);
 bool engine_settled(const struct engine *engine);
+
+/* resume.c: from the rows that the image has of `name`. */
+void destination_resume(struct destination *destination, const struct store_image *image,
+                        const char *name, bool lanes_valid);
 
 /* start.c */
 const char *start_saved_name(const struct engine *engine, const char *name);

@@ -15,7 +15,8 @@ struct rows {
     size_t destinations_count, watermarks_count, lanes_count, losses_count;
 };
 
-/* Before every domain has its place there is nothing true to say about it. */
+/* Before every domain has its place there is nothing true to say about it; nor about lanes that may
+ * be of any of them. */
 static bool all_known(const struct engine *engine)
 {
     for (size_t i = 0; i < engine->destinations_count; i++) {
@@ -25,6 +26,9 @@ static bool all_known(const struct engine *engine)
             if (anchor == ANCHOR_OLDEST || anchor == ANCHOR_NOW) {
                 return false;
             }
+        }
+        if (destination->unsorted) {
+            return false;
         }
     }
     return true;

@@ -5,7 +5,7 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { FLOOD_EVERY = 250, LIVES_PERCENT = 3, BUDGETS_PERCENT = 3 };
+enum { FLOOD_EVERY = 250, LIVES_PERCENT = 3, BUDGETS_PERCENT = 3, REARRANGES_PERCENT = 1 };
 
 static int64_t between(struct rng *rng, int64_t low, int64_t high)
 {
@@ -429,6 +429,13 @@ static void budgets_make(struct scenario *to, uint64_t seed)
     }
 }
 
+/* Restarted with other domains: what each of those of before had settled is to be told of all. */
+static void rearranges_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rng = {seed * 0xd1342543de82ef95u + 256};
+    to->rearranges = chance(&rng, REARRANGES_PERCENT) && !to->flood;
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -466,6 +473,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     cuts_make(scenario, seed);
     lives_make(scenario, seed);
     budgets_make(scenario, seed);
+    rearranges_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)

@@ -31,6 +31,7 @@ struct scenario {
     bool wall_jumps;
     bool suspends;     /* the machine, with all that runs on it, now and then */
     bool reconfigures; /* between lives: shard_by, number of endpoints */
+    bool rearranges;   /* between lives: other domains, by placement or endpoints */
     size_t endpoints_all[DESTINATIONS_MAX];
     bool spools, links_refused; /* there is a spool; links into it can't be made */
     int64_t spool_ms_max;

@@ -37,6 +37,7 @@ struct world {
     struct report *report;
     struct scenario scenario;
     struct rng rng;
+    struct rng layouts; /* what domains a restart has */
     int64_t now_ms;
     struct fake_os *os;
     struct label_ids *ids;

@@ -31,6 +31,20 @@ static void life_plan(struct world *world)
     }
 }
 
+/* Other domains for the same lanes: what a live reload would make a rewind of. */
+static void rearrange(struct world *world)
+{
+    struct scenario *scenario = &world->scenario;
+    struct rng *rng = &world->layouts;
+    size_t index = (size_t)rng_below(rng, scenario->conf->destinations_count);
+    struct conf_destination *conf = &scenario->conf->destinations[index];
+    conf->endpoints_count = 1 + (size_t)rng_below(rng, scenario->endpoints_all[index]);
+    conf->placement = rng_below(rng, 2) == 0 ? CONF_PINNED : CONF_FAILOVER;
+    report_line(world->report, "%s is rearranged: %zu endpoints, %s", conf->name,
+                conf->endpoints_count, conf->placement == CONF_PINNED ? "pinned" : "failover");
+    oracle_reconfigured(&world->oracle, index);
+}
+
 /* The operator, and the disk under the state. */
 static void between_lives(struct world *world)
 {
@@ -59,6 +73,9 @@ static void between_lives(struct world *world)
         report_line(world->report, "%s is reconfigured: %zu endpoints, shard_by %zu", conf->name,
                     conf->endpoints_count, conf->shard_by_count);
         oracle_reconfigured(&world->oracle, index);
+    }
+    if (scenario->rearranges) {
+        rearrange(world);
     }
 }
 

@@ -116,7 +116,7 @@ static void destination_take(struct engine *engine, struct destination *destinat
         destination->unloaded = true;
         return;
     }
-    if (!same_domains(destination->conf, conf)) {
+    if (destination->inherited || !same_domains(destination->conf, conf)) {
         destination->awaited = conf;
         destination->awaited_of = engine->conf;
         return;
@@ -134,6 +134,7 @@ static void destination_leave(struct engine *engine, struct destination *destina
              LOG_STR("destination", destination->conf->name));
     trace_line(engine, "%s: leaves", destination->conf->name);
     destination->leaving = true;
+    destination->unloaded = destination->unloaded || destination->unsorted; /* stays as saved */
     for (size_t i = 0; i < destination->domains_count; i++) {
         reader_leave(destination->domains[i]);
     }
@@ -347,7 +348,12 @@ static void awaited_take(struct engine *engine, struct destination *destination)
     if (!refit_idle(destination) || engine->scan.state != SCAN_DONE) {
         return;
     }
-    if (!rewind_compares(engine, destination)) {
+    bool compares = rewind_compares(engine, destination);
+    if (!compares && destination->inherited) {
+        scan_start(engine); /* nothing was read yet */
+        return;
+    }
+    if (!compares) {
         rewind_destination(engine, destination, destination->conf, destination->all);
         return;
     }

@@ -35,6 +35,18 @@ static struct mark mark_of(struct engine *engine, const struct domain *domain)
     return mark;
 }
 
+/* Any of them may have had the items of a lane. */
+static void bases_level(struct bases *bases, size_t count)
+{
+    struct mark earliest = bases->mark[0];
+    for (size_t i = 1; i < count; i++) {
+        earliest = position_before(&bases->mark[i].at, &earliest.at) ? bases->mark[i] : earliest;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bases->mark[i] = earliest;
+    }
+}
+
 static void bases_take(struct engine *engine, const struct destination *destination,
                        struct bases *bases)
 {
@@ -49,6 +61,9 @@ static void bases_take(struct engine *engine, const struct destination *destinat
         bases->doubting = bases->doubting || domain->doubting;
         later(&bases->doubt_end, &domain->next.at);
         later(&bases->doubt_end, &domain->doubt_end);
+    }
+    if (destination->unsorted) {
+        bases_level(bases, destination->domains_count);
     }
 }
 
@@ -162,6 +177,8 @@ void rewind_destination(struct engine *engine, struct destination *destination,
     for (size_t i = 0; i < before_count; i++) {
         domain_free(before[i]);
     }
+    destination->inherited = false;
+    destination->unsorted = false;
     destination->discard_lanes = true;
     destination->discarding = false;
     engine->dirty = true;

@@ -510,6 +510,8 @@ static bool step_world(struct world *world, const char *verb, char *line)
     } else if (strcmp(verb, "rename") == 0) {
         mem_free(world->destinations[0].name);
         world->destinations[0].name = mem_string(world_word(&line));
+    } else if (strcmp(verb, "failover") == 0) {
+        world->destinations[0].placement = CONF_FAILOVER;
     } else if (strcmp(verb, "external") == 0) {
         char *name = world_word(&line);
         world_external(world, name, world_word(&line));

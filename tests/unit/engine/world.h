@@ -14,6 +14,7 @@
  *     tokens LIFE_S | tokens fail STATUS  what the token service answers from now on
  *     authorization                       the header of the newest write; token requests so far
  *     rename NEW                          the first destination, in the configuration
+ *     failover                            its placement there, from the next start on
  *     start_at oldest|now|MS              (before start)
  *     start [once] [adopt OLD=NEW] [forget OLD]
  *     external LABEL VALUE                an external label (before start)
