@@ -256,7 +256,7 @@ static void generation_next(struct engine *engine)
     LOG_WARN("segments of the WAL were replaced (repair or restore): finding the place anew",
              LOG_U64("generation", generation));
     trace_line(engine, "generation %u", generation);
-    generation_begin(engine);
+    generation_begin(engine, true);
     engine->scan.second = true;
     scan_start(engine);
 }

@@ -191,6 +191,7 @@ struct engine {
     struct store_segment *segments; /* ascending; segments.c */
     size_t segments_count;
     bool generation_proven; /* what the directory knows of segments is of its generation */
+    uint32_t refs_from;     /* since this generation no other files came: a ref means the same */
     uint64_t next_batch, next_request;
     int64_t now_ms;
     int64_t wall_offset_ms; /* wall clock less monotonic clock, at the last turn */

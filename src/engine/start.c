@@ -177,6 +177,7 @@ static void image_take(struct engine *engine, const struct store_image *image, u
 {
     const struct engine_options *options = &engine->options;
     waldir_set_generation(engine->dir, generation);
+    engine->refs_from = generation;
     segments_load(engine, image);
     for (size_t i = 0; i < engine->destinations_count; i++) {
         struct destination *destination = &engine->destinations[i];

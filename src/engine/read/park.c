@@ -167,13 +167,16 @@ static void parked_send(struct engine *engine, struct domain *domain, const stru
 }
 
 /* Up to where a definition is one of this item's ref: another life of the WAL may use the number
- * for another series. What holds for both lives has its place in the earlier one (past_common). */
-static struct position known_up_to(const struct domain *domain, const struct parked *parked,
-                                   const struct position *at)
+ * for another series. What holds for both lives has its place in the earlier one (past_common). A
+ * generation that was begun since some place was not found is the same life: its series record may
+ * be yet to come. */
+static struct position known_up_to(const struct engine *engine, const struct domain *domain,
+                                   const struct parked *parked, const struct position *at)
 {
     uint32_t own = ring_at(&domain->ring, parked->sequence)->at.generation;
+    bool same = own == at->generation || own >= engine->refs_from;
     ASSERT(own <= at->generation);
-    return own == at->generation ? *at : (struct position){own, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    return same ? *at : (struct position){own, UINT32_MAX, UINT32_MAX, UINT32_MAX};
 }
 
 void park_retry(struct engine *engine, struct domain *domain, const struct position *at)
@@ -181,7 +184,7 @@ void park_retry(struct engine *engine, struct domain *domain, const struct posit
     size_t kept = 0;
     for (size_t i = 0; i < domain->parked_count; i++) {
         const struct parked parked = domain->parked[i];
-        struct position place = known_up_to(domain, &parked, at);
+        struct position place = known_up_to(engine, domain, &parked, at);
         uint32_t set = series_resolve(engine->series, parked.ref, &place);
         if (set == LABELS_NONE) {
             domain->parked[kept++] = parked;

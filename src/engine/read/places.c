@@ -135,7 +135,7 @@ void places_anew(struct engine *engine)
 {
     ASSERT(!engine->scan.second);
     engine->scan.second = true;
-    generation_begin(engine);
+    generation_begin(engine, waldir_is_replaced(engine->dir));
     LOG_WARN("the WAL is not what was read before (repaired, restored or another one): looking for "
              "the place anew",
              LOG_U64("generation", waldir_generation(engine->dir)));

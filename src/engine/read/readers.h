@@ -128,8 +128,9 @@ void segment_adopted(struct engine *engine, uint32_t generation,
 void segments_forget(struct engine *engine, const struct position *before);
 /* How many of engine->segments are of this generation or an earlier one: the first so many. */
 size_t segments_up_to(const struct engine *engine, uint32_t generation);
-/* The directory has another life from now on. */
-void generation_begin(struct engine *engine);
+/* The directory has another life from now on; or, where no file of it was replaced, places in it
+ * are counted anew, and what was parked may still find its series. */
+void generation_begin(struct engine *engine, bool replaced);
 
 /* kinship.c: what a segment of a later life is to that of its number in an earlier generation */
 enum kinship {              /* ascending */

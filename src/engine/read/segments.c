@@ -139,9 +139,13 @@ static void series_anew(struct engine *engine)
     engine->scan.series = 0; /* what was kept of series is read again */
 }
 
-void generation_begin(struct engine *engine)
+void generation_begin(struct engine *engine, bool replaced)
 {
     uint32_t before = waldir_generation(engine->dir);
+    ASSERT(engine->refs_from <= before);
+    if (replaced || !engine->generation_proven) {
+        engine->refs_from = before + 1;
+    }
     if (!engine->generation_proven) {
         series_anew(engine);
     }
