@@ -138,6 +138,19 @@ static uint32_t newest_generation(const struct rows *rows)
     return newest;
 }
 
+/* Below it no segment comes back in this life of the WAL: Prometheus deletes what a checkpoint
+ * replaces. What is missing without one is being written anew (a repair), and will have to be known
+ * again. */
+static uint32_t first_needed(const struct waldir *dir)
+{
+    uint32_t first = waldir_at(dir, 0)->number;
+    uint32_t checkpoint;
+    if (!waldir_checkpoint(dir, &checkpoint)) {
+        return 0;
+    }
+    return checkpoint < first ? checkpoint + 1 : first;
+}
+
 /* Identities of the segments that a saved place may lie in. While a scan runs nothing is forgotten:
  * what is there now may not be what the places are of. */
 static void rows_segments(struct engine *engine, const struct rows *rows,
@@ -149,9 +162,8 @@ static void rows_segments(struct engine *engine, const struct rows *rows,
         uint32_t oldest = oldest_generation(rows);
         newest = waldir_generation(engine->dir);
         commit->has_segments_before = true;
-        commit->segments_before =
-            (struct position){.generation = oldest,
-                              .segment = oldest == newest ? waldir_at(engine->dir, 0)->number : 0};
+        commit->segments_before = (struct position){
+            .generation = oldest, .segment = oldest == newest ? first_needed(engine->dir) : 0};
         segments_forget(engine, &commit->segments_before);
     }
     commit->segments = engine->segments;
