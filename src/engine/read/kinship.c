@@ -11,7 +11,8 @@
  * What the earlier life says of its own segment decides: what was read of it, then or, where it is
  * kept, now. Of what it says nothing the lives before it may speak, for a file that was there
  * before and after was there in between: that can prove kinship and never deny it. For the later
- * segment nothing speaks but itself. */
+ * segment nothing speaks but itself: what was read of it or, where no commit told of that, is kept
+ * of it. */
 #include "internal.h"
 
 /* What the spool keeps of it; NULL: nothing, or it is not of an earlier life. */
@@ -36,13 +37,6 @@ static enum kinship compare(const struct engine *engine, const struct store_segm
     return known != NULL && known->first_crc == later->first_crc ? KIN_ALIKE : KIN_UNKNOWN;
 }
 
-enum kinship kin_told(const struct engine *engine, const struct store_segment *later,
-                      uint32_t generation)
-{
-    ASSERT(later == NULL || later->generation > generation);
-    return later == NULL ? KIN_UNKNOWN : compare(engine, later, generation);
-}
-
 enum kinship kin_begins(const struct engine *engine, const struct waldir_segment *segment,
                         uint32_t generation)
 {
@@ -51,6 +45,15 @@ enum kinship kin_begins(const struct engine *engine, const struct waldir_segment
     }
     struct store_segment later = {.number = segment->number, .first_crc = segment->identity};
     return compare(engine, &later, generation);
+}
+
+enum kinship kin_told(const struct engine *engine, const struct position *at, uint32_t generation)
+{
+    const struct store_segment *later = segment_known(engine, at->generation, at->segment);
+    ASSERT(at->generation > generation);
+    return later != NULL
+               ? compare(engine, later, generation)
+               : kin_begins(engine, kept(engine, at->generation, at->segment), generation);
 }
 
 /* It is the very file that is kept of that generation. */

@@ -355,8 +355,9 @@ static uint32_t common_below(const struct engine *engine, const struct past *pas
     uint32_t behind = 0;
     for (size_t i = 0; i < engine->segments_count; i++) {
         const struct store_segment *later = &engine->segments[i];
+        struct position at = {.generation = later->generation, .segment = later->number};
         if (later->generation == next->generation && later->number < next->segment &&
-            kin_told(engine, later, past->generation) >= KIN_ALIKE) {
+            kin_told(engine, &at, past->generation) >= KIN_ALIKE) {
             behind = later->number + 1; /* ascending */
         }
     }
@@ -417,8 +418,8 @@ bool past_nearest(const struct engine *engine, const struct past *past, const st
     ASSERT(count > 0 && at->generation < past->generation);
     for (size_t i = 0; i < count && waldir_at(past->dir, i)->number <= at->segment; i++) {
         uint32_t number = waldir_at(past->dir, i)->number;
-        const struct store_segment *here = segment_known(engine, past->generation, number);
-        if (kin_told(engine, here, at->generation) == KIN_ALIKE) {
+        struct position here = {.generation = past->generation, .segment = number};
+        if (kin_told(engine, &here, at->generation) == KIN_ALIKE) {
             first = number < at->segment && i + 1 < count ? i + 1 : i;
             same = true;
         }

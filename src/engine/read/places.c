@@ -331,8 +331,8 @@ bool places_found(const struct engine *engine)
 /* What is left of a later life has the segment of this number that the mark's had. */
 static bool same_in(const struct engine *engine, const struct mark *mark, uint32_t generation)
 {
-    const struct store_segment *later = segment_known(engine, generation, mark->at.segment);
-    return kin_told(engine, later, mark->at.generation) == KIN_ALIKE;
+    struct position later = {.generation = generation, .segment = mark->at.segment};
+    return kin_told(engine, &later, mark->at.generation) == KIN_ALIKE;
 }
 
 /* It lies behind all that is kept there, in a segment that is still the one of then. */

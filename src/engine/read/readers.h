@@ -145,9 +145,8 @@ enum kinship kin_of(struct engine *engine, const struct waldir_segment *segment,
  * what is looked at. NULL: unknown. */
 enum kinship kin_begins(const struct engine *engine, const struct waldir_segment *segment,
                         uint32_t generation);
-/* The same of a segment that need not be there any more. */
-enum kinship kin_told(const struct engine *engine, const struct store_segment *later,
-                      uint32_t generation);
+/* The same of the segment of a later life that `at` is in. It need not be there any more. */
+enum kinship kin_told(const struct engine *engine, const struct position *at, uint32_t generation);
 /* Of which generation is the beginning of this segment to be read, so that it can tell: that one,
  * or the next? 0: neither. */
 uint32_t kin_unread(struct engine *engine, const struct waldir_segment *segment,
