@@ -81,7 +81,9 @@ static void note(struct lending *lending, const struct lending_view *view, int64
 
 /* Recovering without a failure for as long as patience asks; or for much longer with one now and
  * then, as some endpoints never do without. A quota that is tight at times is no illness: but
- * shards come home while there is room. */
+ * shards come home while there is room. Old items alone do not say that there is none: without a
+ * strain what they wait for is not this endpoint's (a quota that siblings share, a long backlog),
+ * and may never end. */
 static bool has_recovered(const struct lending *lending, int64_t now_ms)
 {
     int64_t last_ms = lending->state_ms;
@@ -90,7 +92,8 @@ static bool has_recovered(const struct lending *lending, int64_t now_ms)
     }
     bool quiet = now_ms - last_ms >= lending->patience_ms && !lending->strained;
     bool good_enough = now_ms - lending->state_ms >= lending->patience_ms * 3;
-    return lending->proven && lending->age_ms < LENDING_ROOMY_AGE_MS && (quiet || good_enough);
+    bool room = lending->age_ms < LENDING_ROOMY_AGE_MS || !strained_lately(lending, now_ms);
+    return lending->proven && room && (quiet || good_enough);
 }
 
 static enum lending_state state_next(const struct lending *lending, int64_t now_ms)

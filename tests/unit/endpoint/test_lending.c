@@ -171,6 +171,23 @@ START_TEST(a_tight_quota_does_not_keep_it_from_its_shards)
     expect(&lending, LENDING_WELL);
 }
 
+START_TEST(old_items_without_a_strain_keep_nobody_from_being_well)
+{
+    struct lending lending;
+    struct lending_view behind = working;
+    behind.age_ms = 70000;
+    lending_init(&lending, 0);
+    pass(&lending, &unable, 0, 10000);
+    pass(&lending, &behind, 10250, 10000 + LENDING_STRAIN_MS - LENDING_STEP_MS);
+    expect(&lending, LENDING_AILING); /* so long its failure is remembered */
+    pass(&lending, &behind, 25000, 25000 + LENDING_PATIENCE_MS_MIN - LENDING_STEP_MS);
+    expect(&lending, LENDING_RECOVERING);
+    pass(&lending, &behind, 30000, 30000);
+    expect(&lending, LENDING_WELL);
+    pass(&lending, &behind, 30250, 600000);
+    expect(&lending, LENDING_WELL);
+}
+
 START_TEST(what_ailed_by_its_quota_alone_recovers_with_patience_too)
 {
     struct lending lending;
@@ -200,6 +217,7 @@ Suite *suite_lending(void)
     tcase_add_test(tcase, old_items_under_a_strain_are_one_until_they_get_younger);
     tcase_add_test(tcase, a_failure_now_and_then_does_not_keep_it_from_its_shards_for_ever);
     tcase_add_test(tcase, a_tight_quota_does_not_keep_it_from_its_shards);
+    tcase_add_test(tcase, old_items_without_a_strain_keep_nobody_from_being_well);
     tcase_add_test(tcase, what_ailed_by_its_quota_alone_recovers_with_patience_too);
     suite_add_tcase(suite, tcase);
     return suite;
