@@ -364,7 +364,7 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t sender_deadline(const struct engine *engine, const struct destination *destination,
                                const struct sender *sender)
 {
-    if (reload_halts(destination)) {
+    if (reload_halts(engine, destination)) {
         return INT64_MAX; /* an answer ends that */
     }
     if (!endpoint_may_send(&sender->endpoint, engine->now_ms)) {

@@ -104,7 +104,7 @@ struct destination {
     /* What decides labels and shards: `conf`, or that of before until the fence is reached. */
     const struct conf_destination *rules;
     const struct conf *rules_of;
-    const struct conf_destination *awaited; /* takes effect when nothing is in flight; or NULL */
+    const struct conf_destination *awaited; /* when nothing is in flight nor scanned; or NULL */
     const struct conf *awaited_of;
     struct sender **retired; /* endpoints that are no more, with requests in flight */
     size_t retired_count;

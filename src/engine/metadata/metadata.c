@@ -313,7 +313,7 @@ static bool is_due(const struct engine *engine, const struct destination *destin
     const struct metadata_sending *sending = &destination->metadata;
     if (!destination->conf->metadata.send || destination->version != RW_1 ||
         sending->batch.state == BATCH_SENT || engine->scan.state != SCAN_DONE ||
-        reload_halts(destination)) {
+        reload_halts(engine, destination)) {
         return false;
     }
     if (!engine->options.once) {

@@ -12,10 +12,18 @@
 
 enum { LEAVING_MAX = 64 };
 
-bool reload_halts(const struct destination *destination)
+/* It goes, has not begun, or its new rules are not durable yet. */
+static bool is_between(const struct destination *destination)
 {
-    return destination->leaving || destination->awaited != NULL || destination->unloaded ||
-           destination->rules_new;
+    return destination->leaving || destination->unloaded || destination->rules_new;
+}
+
+/* Other domains wait for the end of a scan, which may take long: what was read before it goes on
+ * out meanwhile, as it was configured then. */
+bool reload_halts(const struct engine *engine, const struct destination *destination)
+{
+    bool drains = destination->awaited != NULL && engine->scan.state == SCAN_DONE;
+    return drains || is_between(destination);
 }
 
 /* Others read further, or an earlier life or other domains did: what lies between is settled in
@@ -39,7 +47,7 @@ static bool is_behind(const struct domain *domain)
 bool reload_rests(const struct domain *domain)
 {
     const struct destination *destination = domain->destination;
-    if (reload_halts(destination)) {
+    if (destination->awaited != NULL || is_between(destination)) {
         return true;
     }
     /* all domains stop at one place, between records, and with nothing parked: a series record may

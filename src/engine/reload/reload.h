@@ -7,6 +7,7 @@
 
 struct destination;
 struct domain;
+struct engine;
 struct sender;
 
 /* A configuration that was in use; who has it may free it when nothing of it is. */
@@ -16,7 +17,8 @@ struct old_conf {
 };
 
 void reload_run(struct engine *engine);
-bool reload_halts(const struct destination *destination); /* nothing is sent for it now */
+/* Nothing is sent for it now. */
+bool reload_halts(const struct engine *engine, const struct destination *destination);
 /* Nothing is read for it now, but the rest of a record that it has begun. */
 bool reload_rests(const struct domain *domain);
 

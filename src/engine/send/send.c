@@ -394,7 +394,7 @@ static struct batch *batch_next(struct engine *engine, struct destination *desti
 static void sender_run(struct engine *engine, struct destination *destination,
                        struct sender *sender)
 {
-    while (!reload_halts(destination) && sender_may_send(engine, sender)) {
+    while (!reload_halts(engine, destination) && sender_may_send(engine, sender)) {
         struct batch *batch = batch_next(engine, destination, sender);
         if (batch == NULL) {
             break;

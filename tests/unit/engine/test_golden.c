@@ -36,8 +36,8 @@ static const char *const traces[] = {"steady",         "retry",
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels",   "reload_destinations",
-                                      "reload_pinned",    "reload_metadata", "resume_merged",
-                                      "reload_parked"};
+                                      "reload_pinned",    "reload_metadata", "reload_scanned",
+                                      "resume_merged",    "reload_parked"};
 
 /* other items than floats, and remote write 2.0 */
 static const char *const kinds[] = {"metadata",        "written",     "fallback",
