@@ -28,6 +28,9 @@ bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
                    const struct position *at);
 /* The set id, or LABELS_NONE when no definition is at or before `at`. */
 uint32_t series_resolve(const struct series *series, uint64_t ref, const struct position *at);
+/* The same; `*said`: where that definition is, if there is one. */
+uint32_t series_said(const struct series *series, uint64_t ref, const struct position *at,
+                     struct position *said);
 /* What each ref means just before `before`, as far as that was said at `from` or later. Nothing may
  * be defined or collected meanwhile. */
 typedef void series_export_fn(void *context, uint64_t ref, uint32_t set);

@@ -314,6 +314,8 @@ bool proof_holds(const struct engine *engine);
 /* past.c: the same record's place in the oldest generation that has it, too: there the items of all
  * of them find what it defines. */
 struct position past_common(const struct engine *engine, const struct position *at);
+/* meaning.c: the set that a ref means there; LABELS_NONE: nothing. */
+uint32_t ref_means(const struct engine *engine, uint64_t ref, const struct position *at);
 /* What is settled in a later generation than the one that is read on is so in that one, as far as
  * both have it. */
 void past_align(const struct engine *engine, struct destination *destination);

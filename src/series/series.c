@@ -215,10 +215,18 @@ bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
 
 uint32_t series_resolve(const struct series *series, uint64_t ref, const struct position *at)
 {
+    struct position said;
+    return series_said(series, ref, at, &said);
+}
+
+uint32_t series_said(const struct series *series, uint64_t ref, const struct position *at,
+                     struct position *said)
+{
     uint32_t index = refmap_get(series->newest, ref);
     while (index != DEFINITION_NONE) {
         const struct definition *definition = definition_of(series, index);
         if (!position_before(at, &definition->at)) {
+            *said = definition->at;
             return definition->set;
         }
         index = definition->older;

@@ -114,7 +114,7 @@ void metadata_record(struct engine *engine, struct view record, const struct pos
     }
     wal_metadata_init(&iter, record);
     while (wal_metadata_next(&iter, &item)) {
-        uint32_t set = series_resolve(engine->series, item.ref, at);
+        uint32_t set = ref_means(engine, item.ref, at);
         if (set == LABELS_NONE) {
             continue;
         }

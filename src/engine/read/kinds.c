@@ -147,7 +147,7 @@ void record_decode(struct engine *engine, struct reader *reader)
             ? wal_sample_next(&reader->iter.samples, reader->samples, DECODE_ITEMS)
             : chunk_of_payloads(engine, reader);
     for (size_t i = 0; i < reader->chunk_count; i++) {
-        reader->sets[i] = series_resolve(engine->series, reader->samples[i].ref, &reader->out.at);
+        reader->sets[i] = ref_means(engine, reader->samples[i].ref, &reader->out.at);
     }
 }
 

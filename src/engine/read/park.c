@@ -185,7 +185,7 @@ void park_retry(struct engine *engine, struct domain *domain, const struct posit
     for (size_t i = 0; i < domain->parked_count; i++) {
         const struct parked parked = domain->parked[i];
         struct position place = known_up_to(engine, domain, &parked, at);
-        uint32_t set = series_resolve(engine->series, parked.ref, &place);
+        uint32_t set = ref_means(engine, parked.ref, &place);
         if (set == LABELS_NONE) {
             domain->parked[kept++] = parked;
         } else {

@@ -32,7 +32,8 @@ static const char *const traces[] = {"steady",         "retry",
                                      "folded",         "repaired_unsaved",
                                      "emptied_series", "kept_below",
                                      "repaired_empty", "kept_gap",
-                                     "emptied_unseen", "damage_below"};
+                                     "emptied_unseen", "damage_below",
+                                     "parted_ref"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels",   "reload_destinations",
