@@ -38,6 +38,9 @@ uint32_t ref_means(const struct engine *engine, uint64_t ref, const struct posit
 {
     struct position said;
     struct position fork;
+    if (engine->pins.pasts_count == 0) { /* each sample comes here: no life parts from another */
+        return series_resolve(engine->series, ref, at);
+    }
     uint32_t set = series_said(engine->series, ref, at, &said);
     ASSERT(set == LABELS_NONE || !position_before(at, &said));
     /* what a checkpoint or the spool told of is older than its place */
