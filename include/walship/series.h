@@ -21,8 +21,9 @@ void series_free(struct series *series);
 /* As it was when it was new. Caches by set id must forget what no other reference holds. */
 void series_clear(struct series *series);
 /* ref means this set from `at` on. Takes the caller's reference of the set. The same set again
- * costs at most one more definition (the first and the last of a row are kept); a definition at a
- * position already known is replaced; an older position than known ones is inserted in its place.
+ * costs at most one more definition a generation (the first and the last of a row in it are kept);
+ * a definition at a position already known is replaced; an older position than known ones is
+ * inserted in its place.
  * True when what the ref means at `at` changed. */
 bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
                    const struct position *at);

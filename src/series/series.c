@@ -7,7 +7,8 @@
  *
  * Of definitions in a row that say the same, the first and the last stay: the first for resolving,
  * the last because the collection asks how late the ref was alive, and because another reader may
- * yet bring a different one from between.
+ * yet bring a different one from between. A row is of one generation: what was said in an earlier
+ * one need not hold in the next, whose own word can't be left out for it.
  *
  * Only the collection lets a set go, because only there somebody is told: a set that is replaced
  * waits for it in a list of its own. */
@@ -169,18 +170,25 @@ static void replace(struct series *series, uint32_t index, uint32_t take_set)
     definition_of(series, index)->set = take_set;
 }
 
-/* Room in a row of three or more that say the same: the inner one that may move to `at`, or none.
- * `*inside`: `at` itself is an inner place. */
-static uint32_t spare_of_row(const struct series *series, const struct place *place, uint32_t set,
-                             bool *inside)
+/* In the same generation, too. */
+static bool says_alike(const struct series *series, uint32_t index, const struct definition *like)
 {
-    bool before = says(series, place->valid, set);
-    bool after = says(series, place->newer, set);
+    return says(series, index, like->set) &&
+           definition_of(series, index)->at.generation == like->at.generation;
+}
+
+/* Room in a row of three or more that say the same: the inner one that may move to the place of
+ * `taken`, or none. `*inside`: that itself is an inner place. */
+static uint32_t spare_of_row(const struct series *series, const struct place *place,
+                             const struct definition *taken, bool *inside)
+{
+    bool before = says_alike(series, place->valid, taken);
+    bool after = says_alike(series, place->newer, taken);
     *inside = before && after;
-    if (before && says(series, place->older, set)) {
+    if (before && says_alike(series, place->older, taken)) {
         return place->valid;
     }
-    return after && says(series, place->second_newer, set) ? place->newer : DEFINITION_NONE;
+    return after && says_alike(series, place->second_newer, taken) ? place->newer : DEFINITION_NONE;
 }
 
 bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
@@ -199,10 +207,11 @@ bool series_define(struct series *series, uint64_t ref, uint32_t take_set,
         replace(series, place.valid, take_set);
         return true;
     }
+    struct definition taken = {.at = *at, .set = take_set};
     bool inside = false;
-    uint32_t spare = spare_of_row(series, &place, take_set, &inside);
+    uint32_t spare = spare_of_row(series, &place, &taken, &inside);
     if (!exact && !inside && spare == DEFINITION_NONE) {
-        insert(series, ref, &place, &(struct definition){.at = *at, .set = take_set});
+        insert(series, ref, &place, &taken);
         return !known;
     }
     if (!exact && !inside) {

@@ -126,6 +126,28 @@ START_TEST(a_generation_outranks_all_records_of_older_ones)
     ck_assert_uint_ne(series_resolve(series, 5, &last), series_resolve(series, 5, &young));
 }
 
+START_TEST(what_a_generation_says_itself_is_kept_though_another_said_the_same)
+{
+    const struct position old = {1, 0, 0, 0};
+    const struct position young = {2, 0, 0, 0};
+    const struct position later = {2, 5, 0, 0};
+    const struct position last = {3, 0, 0, 0};
+    const struct position *const orders[][4] = {{&old, &young, &later, &last},
+                                                {&last, &later, &young, &old},
+                                                {&old, &last, &later, &young}};
+    struct position before = {2, 4, 0, 0};
+    struct position said;
+    for (uint64_t ref = 0; ref < 3; ref++) {
+        for (size_t i = 0; i < 4; i++) {
+            series_define(series, ref, set_of("a"), orders[ref][i]);
+        }
+        EXPECT(series_said(series, ref, &before, &said) != LABELS_NONE);
+        EXPECT(position_compare(&said, &young) == 0);
+        EXPECT(series_said(series, ref, &later, &said) != LABELS_NONE);
+        EXPECT(position_compare(&said, &later) == 0);
+    }
+}
+
 START_TEST(refs_may_share_a_set_and_are_64_bits_wide)
 {
     define(1, "a", 10);
@@ -496,6 +518,7 @@ Suite *suite_series(void)
     tcase_add_test(tests, an_older_definition_is_inserted_in_its_place);
     tcase_add_test(tests, the_same_set_earlier_holds_from_there_on);
     tcase_add_test(tests, a_generation_outranks_all_records_of_older_ones);
+    tcase_add_test(tests, what_a_generation_says_itself_is_kept_though_another_said_the_same);
     tcase_add_test(tests, refs_may_share_a_set_and_are_64_bits_wide);
     tcase_add_test(tests, a_collection_removes_what_is_unmarked_and_lies_before);
     tcase_add_test(tests, marks_last_for_one_collection);
