@@ -379,6 +379,26 @@ bool past_gap(const struct engine *engine, const struct position *end, const str
     return *from < next->segment;
 }
 
+bool past_broken_off(struct engine *engine, const struct position *end, const struct position *next,
+                     uint32_t *from, uint32_t *to)
+{
+    const struct past *past = past_of(engine, end->generation);
+    struct position behind = {.generation = next->generation, .segment = UINT32_MAX};
+    size_t known = segments_up_to(engine, end->generation);
+    ASSERT(past != NULL && end->generation < next->generation);
+    if (known == 0 || engine->segments[known - 1].generation != end->generation) {
+        return false;
+    }
+    /* what the next has of it, or had, is missed there if it is missing */
+    uint32_t there = behind_common(engine, end->generation, dir_of(engine, next->generation));
+    uint32_t told = common_below(engine, past, &behind);
+    *to = engine->segments[known - 1].number;
+    *from = end->segment < next->segment ? next->segment : end->segment + 1;
+    *from = *from < there ? there : *from;
+    *from = *from < told ? told : *from;
+    return *from <= *to;
+}
+
 struct position past_common(const struct engine *engine, const struct position *at)
 {
     return common_from(engine, at, 0);

@@ -316,18 +316,32 @@ static void readers_merge(struct engine *engine)
     }
 }
 
+/* What is missing between what is left of an earlier generation and where the next one is read. */
+static void reader_past_gaps(struct engine *engine, struct reader *reader,
+                             const struct position *next)
+{
+    struct position end = tail_position(reader->tail);
+    uint32_t from;
+    uint32_t to;
+    if (past_broken_off(engine, &end, next, &from, &to)) {
+        reader->out =
+            (struct tail_out){.at = {.generation = end.generation}, .gap_from = from, .gap_to = to};
+        reader_gap(engine, reader);
+    }
+    if (past_gap(engine, &end, next, &from)) {
+        reader->out = (struct tail_out){
+            .at = {.generation = next->generation}, .gap_from = from, .gap_to = next->segment - 1};
+        reader_gap(engine, reader);
+    }
+}
+
 /* All that is left of an earlier generation was read: on to the next one. */
 static void reader_leave_past(struct engine *engine, struct reader *reader)
 {
     struct mark next = {.offset = TAIL_OFFSET_UNKNOWN};
     struct position at = tail_position(reader->tail);
     next.at = past_next(engine, at.generation, &next.previous_crc);
-    uint32_t from;
-    if (past_gap(engine, &at, &next.at, &from)) {
-        reader->out = (struct tail_out){.at = at, .gap_from = from, .gap_to = next.at.segment - 1};
-        reader->out.at.generation = next.at.generation;
-        reader_gap(engine, reader);
-    }
+    reader_past_gaps(engine, reader, &next.at);
     for (size_t i = 0; i < reader->domains_count; i++) {
         struct domain *domain = reader->domains[i];
         park_enter(engine, domain, &next.at);

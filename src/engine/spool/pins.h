@@ -153,6 +153,9 @@ struct position past_next(struct engine *engine, uint32_t generation, uint32_t *
  * of the next one deleted unread, for all that is known? Also those of numbers that both have. */
 bool past_gap(const struct engine *engine, const struct position *end, const struct position *next,
               uint32_t *from);
+/* Of the earlier one itself: was more of it read once than is left, and than `next` has as well? */
+bool past_broken_off(struct engine *engine, const struct position *end, const struct position *next,
+                     uint32_t *from, uint32_t *to);
 /* A saved place that lies in an earlier generation of which enough is left. */
 bool past_has(const struct engine *engine, const struct position *at);
 

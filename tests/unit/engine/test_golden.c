@@ -33,7 +33,7 @@ static const char *const traces[] = {"steady",         "retry",
                                      "emptied_series", "kept_below",
                                      "repaired_empty", "kept_gap",
                                      "emptied_unseen", "damage_below",
-                                     "parted_ref"};
+                                     "parted_ref",     "emptied_held"};
 
 /* another configuration while it runs */
 static const char *const reloads[] = {"reload_endpoints", "reload_labels",   "reload_destinations",
