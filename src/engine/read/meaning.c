@@ -6,15 +6,21 @@
  * then the ref means what was said before the lives parted, or nothing. */
 #include "internal.h"
 
-/* Was it said where a life between it and `at` had left the one before? `*fork`: there. */
+/* Was it said where a life between it and `at` had left the one before? `*fork`: there. Only lives
+ * on the way from there to here count: one that was passed over (past_fork) parts from the next in
+ * a place of its own, and who comes from before it doesn't read what follows that place anew. */
 static bool is_parted(const struct engine *engine, const struct position *said,
                       const struct position *at, struct position *fork)
 {
-    for (size_t i = 0; i < engine->pins.pasts_count; i++) {
-        const struct past *past = &engine->pins.pasts[i];
+    uint32_t life = said->generation;
+    for (size_t i = 0; i < engine->pins.pasts_count && life < at->generation; i++) {
+        const struct past *past = &engine->pins.pasts[i]; /* ascending */
+        if (past->generation < life) {
+            continue;
+        }
+        life = past_successor(engine, past);
         *fork = (struct position){said->generation, past->fork, past->fork_record, 0};
-        if (past->generation >= said->generation &&
-            past_successor(engine, past) <= at->generation && !position_before(said, fork)) {
+        if (life <= at->generation && !position_before(said, fork)) {
             ASSERT(past->has_fork); /* that is the first thing of a scan */
             return true;
         }
