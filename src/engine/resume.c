@@ -108,7 +108,10 @@ static void lane_resume(const struct resume *resume, uint16_t index)
     struct lane *lane = &resume->destination->lanes[index];
     const struct domain *domain = resume->destination->domains[lane->domain];
     const struct store_lane *row = lane_of(resume, index);
-    lane->settled = resume->destination->unsorted ? (struct position){0} : domain->next.at;
+    lane->settled = domain->next.at;
+    if (resume->destination->unsorted) {
+        lane->settled = (struct position){0};
+    }
     if (row != NULL && position_before(&lane->settled, &row->settled)) {
         lane->settled = row->settled;
     }
