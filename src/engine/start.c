@@ -121,9 +121,9 @@ static void destination_begin(struct engine *engine, struct destination *destina
     enum anchor anchor = ANCHOR_OLDEST;
     destination->first_start_ms = wall_ms;
     destination->start_from_ms = INT64_MIN;
-    /* A life that saved nothing may have sent by other rules; one whose state is lost began by the
-     * same start_at, it is believed, and what it skipped is not there, though later items are. */
-    destination->relaid = !lost || engine->conf->start_at != CONF_START_OLDEST;
+    /* Earlier lives may have sent and nothing is known of them: by which rules, from where on, and
+     * what they let overtake. */
+    destination->relaid = true;
     if (lost) {
         LOG_ERROR(
             "the saved state is lost: sending everything from the oldest segment, whatever start_at says",
