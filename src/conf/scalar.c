@@ -69,6 +69,12 @@ static void out_of_range(struct binder *binder, const struct option *option,
         bind_problem(binder, node, "%s", option->range_text);
         return;
     }
+    if (option->max == 0) { /* no bound but that of the field, and none has more digits */
+        bind_problem(binder, node, "%s must be at least %llu", option->key,
+                     (unsigned long long)option->min);
+        return;
+    }
+    ASSERT(option->min <= option->max);
     bind_problem(binder, node, "%s must be between %llu and %llu", option->key,
                  (unsigned long long)option->min, (unsigned long long)option->max);
 }

@@ -100,6 +100,10 @@ static const struct {
      AT "3:41: share must be above 0 and at most 1\n"},
     {"  - {url: 'https://a/w', quota: {share: 1.5}}\n",
      AT "3:41: share must be above 0 and at most 1\n"},
+    {"  - {url: 'https://a/w', quota: {requests_per_minute: -4}}\n",
+     AT "3:55: requests_per_minute must be at least 0\n"},
+    {"  - {url: 'https://a/w'}\nspool_max_bytes: 0\n",
+     AT "4:18: spool_max_bytes must be at least 1\n"},
 };
 
 START_TEST(a_bad_quota_is_told_where_it_stands)
