@@ -1,6 +1,7 @@
 /* cli.c - the table of commands. */
 #include "commands.h"
 
+#include <stdbool.h>
 #include <walship/assert.h>
 #include <walship/cli.h>
 
@@ -13,8 +14,9 @@ struct command {
 
 static const struct command commands[] = {
     {NULL, "run",
-     "--config F [--once [--timeout D]] [--adopt OLD=NEW] [--forget OLD] [--log-level L]\n"
-     "                                        ship; --once: up to what is there at start",
+     "[--config F] [--once [--timeout D]] [--adopt OLD=NEW] [--forget OLD] [--log-level L]\n"
+     "                                        ship; --once: up to what is there at start; without F: "
+     "by the\n                                        environment variables of the Azure side car",
      cmd_run},
     {NULL, "check",
      "--config F [--probe]            every error of a configuration; --probe: asks every endpoint",
@@ -44,13 +46,17 @@ static const struct command commands[] = {
      cmd_wal_stat},
 };
 
+static void command_help(FILE *out, const struct command *command)
+{
+    fprintf(out, "  walship %s%s%s %s\n", command->group == NULL ? "" : command->group,
+            command->group == NULL ? "" : " ", command->name, command->usage);
+}
+
 static void help(FILE *out)
 {
     fprintf(out, "walship %s: ships the WAL of a Prometheus by remote write\n\n", WALSHIP_VERSION);
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        const struct command *command = &commands[i];
-        fprintf(out, "  walship %s%s%s %s\n", command->group == NULL ? "" : command->group,
-                command->group == NULL ? "" : " ", command->name, command->usage);
+        command_help(out, &commands[i]);
     }
     fprintf(
         out,
@@ -59,9 +65,37 @@ static void help(FILE *out)
         "Exit code: 0 done, 1 failed, 2 usage.\n");
 }
 
+static bool asks_help(const char *text)
+{
+    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0;
+}
+
 static int run_command(const struct command *command, int skip, int argc, char **argv)
 {
+    if (argc > skip + 1 && asks_help(argv[skip + 1])) {
+        command_help(stdout, command);
+        return 0;
+    }
     return command->run(argc - skip, argv + skip);
+}
+
+/* `walship wal`, `walship wal --help`: what there is of it. */
+static int group_help(int argc, char **argv)
+{
+    bool asked = argc > 2 && asks_help(argv[2]);
+    size_t found = 0;
+    for (size_t i = 0; (asked || argc == 2) && i < ARRAY_COUNT(commands); i++) {
+        if (commands[i].group != NULL && strcmp(argv[1], commands[i].group) == 0) {
+            command_help(asked ? stdout : stderr, &commands[i]);
+            found++;
+        }
+    }
+    if (found > 0) {
+        return asked ? 0 : 2;
+    }
+    fprintf(stderr, "walship: unknown command %s%s%s; see walship --help\n", argv[1],
+            argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    return 2;
 }
 
 int cli_main(int argc, char **argv)
@@ -70,7 +104,7 @@ int cli_main(int argc, char **argv)
         fprintf(stderr, "walship: no command; see walship --help\n");
         return 2;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (asks_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         help(stdout);
         return 0;
     }
@@ -88,7 +122,5 @@ int cli_main(int argc, char **argv)
             return run_command(command, 2, argc, argv);
         }
     }
-    fprintf(stderr, "walship: unknown command %s%s%s; see walship --help\n", argv[1],
-            argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
-    return 2;
+    return group_help(argc, argv);
 }

@@ -1,0 +1,115 @@
+/* test_command_line.c - what `walship` says to a command line before it does anything. */
+#include <check.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <walship/buf.h>
+#include <walship/cli.h>
+
+static char directory[64]; /* holds data/wal, conf.yml */
+static struct buf printed; /* both streams */
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void setup(void)
+{
+    (void)snprintf(directory, sizeof directory, "/tmp/walship-line-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_int_eq(chdir(directory), 0);
+    ck_assert_int_eq(mkdir("data", 0755), 0);
+    ck_assert_int_eq(mkdir("data/wal", 0755), 0);
+    write_file("conf.yml", "wal_dir: data/wal\nstate_dir: state\nlisten_address: ''\n"
+                           "remote_write: [{name: east, url: 'http://127.0.0.1:1/w'}]\n");
+    ck_assert_int_eq(unsetenv("INGESTION_URL"), 0);
+    buf_init(&printed, 1 << 20);
+}
+
+static void teardown(void)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -r '%s'", directory);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(system(command), 0);
+    buf_release(&printed);
+}
+
+enum { WORDS_MAX = 12 };
+
+/* The words stand between single blanks. Both streams go to a file during the call. */
+static int run(const char *line)
+{
+    char words[256];
+    char *argv[WORDS_MAX] = {NULL};
+    int argc = 0;
+    (void)snprintf(words, sizeof words, "%s", line);
+    char *rest = words;
+    for (char *word; argc < WORDS_MAX - 1 && (word = strsep(&rest, " ")) != NULL;) {
+        argv[argc++] = word;
+    }
+    ck_assert_int_eq(fflush(stdout), 0);
+    int out = dup(STDOUT_FILENO);
+    int err = dup(STDERR_FILENO);
+    FILE *file = fopen("printed", "w+");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(dup2(fileno(file), STDOUT_FILENO), 0);
+    ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+    optind = 0;
+    int code = cli_main(argc, argv);
+    (void)fflush(stdout);
+    ck_assert_int_ge(dup2(out, STDOUT_FILENO), 0);
+    ck_assert_int_ge(dup2(err, STDERR_FILENO), 0);
+    rewind(file);
+    buf_clear(&printed);
+    for (int c; (c = fgetc(file)) != EOF;) {
+        char byte = (char)c;
+        ck_assert(buf_append(&printed, &byte, 1));
+    }
+    ck_assert(buf_append(&printed, "", 1));
+    ck_assert_int_eq(fclose(file), 0);
+    close(out);
+    close(err);
+    return code;
+}
+
+static const struct {
+    const char *line;
+    int code;
+    const char *told; /* how it begins */
+} lines[] = {
+    {"walship", 2, "walship: no command; see walship --help\n"},
+    {"walship fly", 2, "walship: unknown command fly; see walship --help\n"},
+    {"walship wal fly", 2, "walship: unknown command wal fly; see walship --help\n"},
+    {"walship wal", 2, "  walship wal dump DIR"},
+    {"walship -h", 0, "walship " WALSHIP_VERSION ": ships the WAL"},
+    {"walship run --help", 0, "  walship run [--config F] [--once"},
+    {"walship losses -h", 0, "  walship losses --config F"},
+    {"walship wal --help", 0, "  walship wal dump DIR"},
+    {"walship wal stat --help", 0, "  walship wal stat DIR"},
+};
+
+START_TEST(a_line_is_answered_by_what_is_right_or_wrong_with_it)
+{
+    int code = run(lines[_i].line);
+    const char *text = (const char *)printed.data;
+    ck_assert_msg(strncmp(text, lines[_i].told, strlen(lines[_i].told)) == 0, "%s", text);
+    ck_assert_int_eq(code, lines[_i].code);
+}
+END_TEST
+
+Suite *suite_command_line(void);
+Suite *suite_command_line(void)
+{
+    Suite *suite = suite_create("command_line");
+    TCase *tcase = tcase_create("command_line");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, a_line_is_answered_by_what_is_right_or_wrong_with_it, 0,
+                        ARRAY_COUNT(lines));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
