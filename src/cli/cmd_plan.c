@@ -25,26 +25,38 @@ static int failed(const char *text)
     return 1;
 }
 
-static bool option_take(struct plan_args *args, int option, const char *value)
+/* False: out of range, which was said. The same ranges as in the configuration. */
+static bool number_take(const char *name, const char *value, uint32_t least, uint32_t *out)
 {
     uint64_t number = 0;
+    uint32_t most = *out;
+    char range[128];
+    if (conf_bytes_parse(value, &number) && number >= least && number <= most) {
+        *out = (uint32_t)number;
+        return true;
+    }
+    (void)snprintf(range, sizeof range, "%s wants %u to %u, not ", name, least, most);
+    (void)usage(range, value);
+    return false;
+}
+
+/* False: not a possible value, which was said. */
+static bool option_take(struct plan_args *args, int option, const char *value)
+{
+    struct plan_options *options = &args->options;
     switch (option) {
     case 's':
-        if (!conf_bytes_parse(value, &number) || number < 1 || number > BATCH_SAMPLES_MAX) {
-            return false;
-        }
-        args->options.samples_max = (uint32_t)number;
-        return true;
+        options->samples_max = BATCH_SAMPLES_MAX;
+        return number_take("--max-samples-per-send", value, 1, &options->samples_max);
     case 'b':
-        if (!conf_bytes_parse(value, &number) || number < 1024 ||
-            number > BATCH_COMPRESSED_BYTES_MAX) {
+        options->bytes_max = BATCH_COMPRESSED_BYTES_MAX;
+        return number_take("--max-bytes-per-send", value, 1024, &options->bytes_max);
+    case 'd':
+        if (!conf_duration_parse(value, &options->deadline_ms) || options->deadline_ms <= 0) {
+            (void)usage("--batch-send-deadline wants a duration such as 1s, not ", value);
             return false;
         }
-        args->options.bytes_max = (uint32_t)number;
         return true;
-    case 'd':
-        return conf_duration_parse(value, &args->options.deadline_ms) &&
-               args->options.deadline_ms > 0;
     default:
         args->json = true;
         return true;
@@ -71,7 +83,7 @@ static int args_parse(int argc, char **argv, struct plan_args *out)
             return usage("unknown option ", argv[optind - 1]);
         }
         if (!option_take(out, option, optarg)) {
-            return usage("not a possible value: ", optarg);
+            return 2;
         }
     }
     if (optind + 1 != argc) {
@@ -135,11 +147,14 @@ int cmd_plan(int argc, char **argv)
     plan_init(&plan, &args.options);
     bool good = pass(&scan, &plan, true, &err) && pass(&scan, &plan, false, &err);
     walscan_close(&scan);
-    if (good) {
+    if (!good) {
+        code = failed(err.text);
+    } else if (plan.samples == 0) { /* a plan of nothing would say that one pair is enough */
+        err_set(&err, 0, "%s holds no samples yet: nothing can be planned from it", args.dir);
+        code = failed(err.text);
+    } else {
         plan_end(&plan);
         code = report(&args, &plan);
-    } else {
-        code = failed(err.text);
     }
     plan_release(&plan);
     return code;

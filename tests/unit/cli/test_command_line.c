@@ -91,6 +91,15 @@ static const struct {
     {"walship losses -h", 0, "  walship losses --config F"},
     {"walship wal --help", 0, "  walship wal dump DIR"},
     {"walship wal stat --help", 0, "  walship wal stat DIR"},
+    {"walship plan data --max-samples-per-send 20001", 2,
+     "walship plan: --max-samples-per-send wants 1 to 20000, not 20001; see walship --help\n"},
+    {"walship plan data --max-bytes-per-send 1x", 2,
+     "walship plan: --max-bytes-per-send wants 1024 to 16777216, not 1x; see walship --help\n"},
+    {"walship plan data --batch-send-deadline 0s", 2,
+     "walship plan: --batch-send-deadline wants a duration such as 1s, not 0s; see walship "
+     "--help\n"},
+    {"walship plan data", 1,
+     "walship plan: data holds no samples yet: nothing can be planned from it\n"},
 };
 
 START_TEST(a_line_is_answered_by_what_is_right_or_wrong_with_it)
