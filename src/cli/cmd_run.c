@@ -1,5 +1,6 @@
 /* cmd_run.c - `walship run`: wires the engine to the real world and turns the one loop. */
 #include "commands.h"
+#include "forget_check.h"
 #include "guard.h"
 #include "run.h"
 #include "sidecar.h"
@@ -33,7 +34,10 @@ static int adopt_parse(struct run_args *args, const char *text)
     if (equals == NULL || equals == text || equals[1] == 0) {
         return usage("--adopt wants OLD=NEW, not ", text);
     }
-    mem_free(args->adopt);
+    if (args->adopt != NULL) {
+        return usage("--adopt goes once a start: rename one destination after the other, not also ",
+                     text);
+    }
     args->adopt = mem_string(text);
     args->adopt[equals - text] = 0;
     args->options.adopt_old = args->adopt;
@@ -68,6 +72,9 @@ static int args_parse(int argc, char **argv, struct run_args *args)
                 return 2;
             }
         } else if (option == 'f') {
+            if (args->options.forget != NULL) {
+                return usage("--forget goes once a start, not also ", optarg);
+            }
             args->options.forget = optarg;
         } else if (option == 'l') {
             if (!log_level_parse(optarg, &level)) {
@@ -129,7 +136,7 @@ static bool run_open(struct run *run, struct err *err)
     if (run->signal_fd < 0) {
         return false;
     }
-    if (!guard_check(run->conf, err)) {
+    if (!guard_check(run->conf, err) || !forget_check(run->conf, options.forget, err)) {
         return false;
     }
     run->notify = notify_systemd_open();

@@ -91,6 +91,14 @@ static const struct {
     {"walship losses -h", 0, "  walship losses --config F"},
     {"walship wal --help", 0, "  walship wal dump DIR"},
     {"walship wal stat --help", 0, "  walship wal stat DIR"},
+    {"walship run --config conf.yml --adopt a=b --adopt c=d", 2,
+     "walship run: --adopt goes once a start: rename one destination after the other, not also c=d; "
+     "see walship --help\n"},
+    {"walship run --config conf.yml --forget a --forget b", 2,
+     "walship run: --forget goes once a start, not also b; see walship --help\n"},
+    {"walship run --config conf.yml --forget east", 1,
+     "walship: --forget: the configuration still has east. To begin anew with it give it another "
+     "name there, and say --forget east once\n"},
     {"walship plan data --max-samples-per-send 20001", 2,
      "walship plan: --max-samples-per-send wants 1 to 20000, not 20001; see walship --help\n"},
     {"walship plan data --max-bytes-per-send 1x", 2,
@@ -111,6 +119,16 @@ START_TEST(a_line_is_answered_by_what_is_right_or_wrong_with_it)
 }
 END_TEST
 
+START_TEST(to_forget_what_was_never_saved_is_a_warning_and_no_more)
+{
+    ck_assert_int_eq(run("walship run --config conf.yml --once"), 0);
+    ck_assert_int_eq(run("walship run --config conf.yml --once --forget nobody"), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)printed.data,
+                                 "msg=\"--forget: the state holds no such destination\" "
+                                 "destination=\"nobody\""));
+}
+END_TEST
+
 Suite *suite_command_line(void);
 Suite *suite_command_line(void)
 {
@@ -119,6 +137,7 @@ Suite *suite_command_line(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, a_line_is_answered_by_what_is_right_or_wrong_with_it, 0,
                         ARRAY_COUNT(lines));
+    tcase_add_test(tcase, to_forget_what_was_never_saved_is_a_warning_and_no_more);
     suite_add_tcase(suite, tcase);
     return suite;
 }
