@@ -105,16 +105,20 @@ static void set_tls(CURL *easy, const struct http_client *client)
 
 /* ---- the proxy ---- */
 
-static void set_proxy(CURL *easy, const struct http_client *client,
-                      const struct http_curl_host *host, struct http_curl_lists *lists)
+static bool set_proxy(CURL *easy, const struct http_client *client,
+                      const struct http_curl_host *host, struct http_curl_lists *lists,
+                      struct err *err)
 {
     const char *proxy = http_curl_proxy(client, host);
+    if (proxy != NULL && !http_curl_proxy_good(proxy, err)) {
+        return false;
+    }
     SET(easy, CURLOPT_PROXY, proxy != NULL ? proxy : "");
     SET(easy, CURLOPT_NOPROXY,
         ""); /* the choice is made: libcurl's reading of $no_proxy is not asked */
     SET(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* no token to the proxy */
     if (proxy == NULL || strcasecmp(host->scheme, "https") != 0) {
-        return; /* there is no CONNECT to put headers on */
+        return true; /* there is no CONNECT to put headers on */
     }
     for (size_t i = 0; i < client->proxy_headers_count; i++) {
         const struct http_header *header = &client->proxy_headers[i];
@@ -125,6 +129,7 @@ static void set_proxy(CURL *easy, const struct http_client *client,
         mem_free(line);
     }
     SET(easy, CURLOPT_PROXYHEADER, lists->proxy_headers);
+    return true;
 }
 
 /* ---- the server's name ---- */
@@ -178,6 +183,7 @@ bool http_curl_client_set(CURL *easy, CURLU *url, const struct http_request *req
     const struct http_client *client = request->client;
     struct http_curl_host host = {0};
     CURLUcode code = CURLUE_OK;
+    bool proxy_good = true;
     ASSERT(client != NULL && lists->connect_to == NULL && lists->proxy_headers == NULL);
     host_of(url, &host);
     set_tls(easy, client);
@@ -191,14 +197,17 @@ bool http_curl_client_set(CURL *easy, CURLU *url, const struct http_request *req
         SET(easy, CURLOPT_PROXY, "");
         SET(easy, CURLOPT_NOPROXY, "*");
     } else {
-        set_proxy(easy, client, &host, lists);
+        proxy_good = set_proxy(easy, client, &host, lists, err);
     }
-    if (client->server_name != NULL && strcasecmp(host.scheme, "https") == 0) {
+    if (proxy_good && client->server_name != NULL && strcasecmp(host.scheme, "https") == 0) {
         code = set_server_name(easy, url, client, &host, lists);
     }
     curl_free(host.scheme);
     curl_free(host.name);
     curl_free(host.port);
+    if (!proxy_good) {
+        return false;
+    }
     return code == CURLUE_OK || err_set(err, 0, "bad server_name: %s", curl_url_strerror(code));
 }
 

@@ -27,5 +27,7 @@ void http_curl_lists_free(struct http_curl_lists *lists);
 
 /* http_curl_proxy.c: the proxy for a host; NULL: none. Borrowed from the client or environment. */
 const char *http_curl_proxy(const struct http_client *client, const struct http_curl_host *host);
+/* False: libcurl could not use it; err says why, and nothing of what it holds. */
+bool http_curl_proxy_good(const char *proxy, struct err *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* http_curl_proxy.c - which proxy, if any: the rules of Go's golang.org/x/net/http/httpproxy, which
- * Prometheus follows and libcurl's own differ from (ports, ".example.com", loopback). */
+ * Prometheus follows and libcurl's own differ from (ports, ".example.com", loopback). And whether
+ * one can be used, before libcurl says it in words that hold the password. */
 #include "http_curl_client.h"
 
 #include <arpa/inet.h>
@@ -144,4 +145,58 @@ const char *http_curl_proxy(const struct http_client *client, const struct http_
         return NULL;
     }
     return without != NULL && list_has(without, host) ? NULL : proxy;
+}
+
+/* ---- can it be used ---- */
+
+static bool scheme_good(const char *scheme)
+{
+    static const char *const good[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+    for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
+        if (strcasecmp(scheme, good[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The user and the password are read as libcurl will: where it can't, it would go without any
+ * proxy. */
+static const char *fault_of(CURLU *url)
+{
+    static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
+    char *scheme = NULL;
+    CURLUcode code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    bool good = code == CURLUE_OK && scheme_good(scheme);
+    curl_free(scheme);
+    if (!good) {
+        return "the scheme is not http, https or one of socks";
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        char *text = NULL;
+        code = curl_url_get(url, parts[i], &text, CURLU_URLDECODE);
+        curl_free(text);
+        if (code != CURLUE_OK && code != CURLUE_NO_USER && code != CURLUE_NO_PASSWORD) {
+            return "its user or password has a bad escape";
+        }
+    }
+    return NULL;
+}
+
+/* libcurl quotes a proxy that it can't read, its password too, and one with a slash in the
+ * password it reads as another host: neither is left to it (I6). */
+bool http_curl_proxy_good(const char *proxy, struct err *err)
+{
+    const char *slashes = strstr(proxy, "://");
+    const char *authority = slashes != NULL ? slashes + 3 : proxy;
+    if (strchr(authority + strcspn(authority, "/?#"), '@') != NULL) {
+        return err_set(err, 0, "bad proxy URL: a / ? or # of its password must be escaped");
+    }
+    CURLU *url = curl_url();
+    ASSERT(url != NULL); /* only for want of memory */
+    CURLUcode code =
+        curl_url_set(url, CURLUPART_URL, proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME);
+    const char *fault = code != CURLUE_OK ? curl_url_strerror(code) : fault_of(url);
+    curl_url_cleanup(url);
+    return fault == NULL || err_set(err, 0, "bad proxy URL: %s", fault);
 }

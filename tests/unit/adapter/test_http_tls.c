@@ -381,6 +381,28 @@ START_TEST(a_proxy_that_refuses_means_nothing_was_sent)
     ck_assert_ptr_null(strstr(result.error, "geheim"));
 }
 
+static const char *const unusable_proxies[] = {
+    "http://user:gehe/im@127.0.0.1:1", /* the password's slash ends the host */
+    "http://user:12/geheim@127.0.0.1:1", "http://user:12#geheim@127.0.0.1:1",
+    "user:geheim?@127.0.0.1:1",          "http://user:geheim@127.0.0.1:port",
+    "http://user:geheim@[::1",           "ftp://user:geheim@127.0.0.1:1",
+    "user:geheim @127.0.0.1:1",
+};
+
+/* libcurl's own text would quote the whole of it. */
+START_TEST(a_proxy_that_can_not_be_read_is_refused_without_its_password)
+{
+    struct http_client client = {.proxy_from_environment = true};
+    struct http_request request = {
+        .id = 1, .url = "https://walship.test/w", .timeout_ms = PATIENCE_MS, .client = &client};
+    struct err err = {.text = ""};
+    (void)setenv("HTTPS_PROXY", unusable_proxies[_i], 1);
+    ck_assert(!http->post(http, &request, &err));
+    ck_assert_msg(strncmp(err.text, "bad proxy URL: ", 15) == 0, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "gehe") == NULL, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "12") == NULL, "%s", err.text);
+}
+
 START_TEST(through_a_proxy_the_server_name_is_asked_for_and_the_host_connected_to)
 {
     struct http_client client = {.ca = ca.certificate, .server_name = (char[]){"walship.test"}};
@@ -545,6 +567,8 @@ Suite *suite_http_tls(void)
                         (int)ARRAY_COUNT(versions));
     tcase_add_test(cases, a_proxy_carries_the_connection_and_sees_nothing_of_the_request);
     tcase_add_test(cases, a_proxy_that_refuses_means_nothing_was_sent);
+    tcase_add_loop_test(cases, a_proxy_that_can_not_be_read_is_refused_without_its_password, 0,
+                        (int)ARRAY_COUNT(unusable_proxies));
     tcase_add_test(cases, through_a_proxy_the_server_name_is_asked_for_and_the_host_connected_to);
     tcase_add_test(cases, a_host_of_no_proxy_is_connected_to_directly);
     tcase_add_test(cases, a_direct_request_goes_through_no_proxy);
