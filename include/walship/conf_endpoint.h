@@ -19,6 +19,7 @@ struct conf_header {
     char *name;
     char *value; /* secret; NULL: in the file */
     char *file;
+    bool secret; /* of `secrets` or `files` */
 };
 struct conf_headers {
     struct conf_header *rows;

@@ -86,21 +86,6 @@ static void inherit_auth(struct conf_endpoint *endpoint, const struct conf_auth 
     }
 }
 
-/* I6: no token over plain http, but where it was allowed. */
-static void check_clear(struct binder *binder, const struct conf_endpoint *endpoint)
-{
-    const struct conf_auth *auth = &endpoint->auth;
-    struct url url;
-    if (auth->line == 0 || auth->allow_insecure_http || endpoint->url == NULL ||
-        url_parse(endpoint->url, &url) != URL_GOOD || !url_is_clear(&url)) {
-        return;
-    }
-    struct conf_node at = {.line = endpoint->line, .column = endpoint->column};
-    bind_problem(binder, &at,
-                 "url for remote_write: credentials must not go over plain http to another "
-                 "machine, unless allow_insecure_http is true");
-}
-
 static void check_inherited(struct binder *binder, const struct conf_node *node,
                             struct conf_destination *destination)
 {
@@ -112,7 +97,6 @@ static void check_inherited(struct binder *binder, const struct conf_node *node,
         client_inherit(&endpoint->client, own, &destination->client);
         headers_inherit(binder, own != NULL ? own : node, &endpoint->headers,
                         &destination->headers);
-        check_clear(binder, endpoint);
         endpoint->has_client = client_differs(&endpoint->client);
         /* the way out is the same, but it is another server: neither the endpoint's CA nor the
          * certificate that walship shows to the endpoint is for it */
@@ -127,6 +111,7 @@ static void check_inherited(struct binder *binder, const struct conf_node *node,
             endpoint->token_client = endpoint->auth.client;
         }
         endpoint->has_token_client = client_differs(&endpoint->token_client);
+        check_clear(binder, endpoint);
     }
 }
 

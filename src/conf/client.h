@@ -25,6 +25,8 @@ void bind_enable_http2(struct binder *binder, const struct option *option,
                        const struct conf_node *node, void *target);
 
 /* Of a whole destination or endpoint; node NULL: of one that is only a URL. */
+/* Of an endpoint that has all it inherits. */
+void check_clear(struct binder *binder, const struct conf_endpoint *endpoint);
 void check_client(struct binder *binder, const struct conf_node *node,
                   const struct http_client *client);
 /* What an endpoint does not say itself it has from its destination: all of tls_config, all of the

@@ -127,6 +127,7 @@ void headers_inherit(struct binder *binder, const struct conf_node *at,
             .name = mem_string(header->name),
             .value = header->value != NULL ? mem_string(header->value) : NULL,
             .file = header->file != NULL ? mem_string(header->file) : NULL,
+            .secret = header->secret,
         };
         headers_add(headers, &copy);
     }
@@ -144,11 +145,13 @@ void headers_release(struct conf_headers *headers)
 }
 
 static void values_bind(struct binder *binder, const struct conf_node *name,
-                        const struct conf_node *list, bool files, struct conf_headers *headers)
+                        const struct conf_node *list, const char *kind,
+                        struct conf_headers *headers)
 {
+    bool files = strcmp(kind, "files") == 0;
     if (list->kind != CONF_LIST) {
-        bind_problem(binder, list, "the %s of %s must be a list, found %s",
-                     files ? "files" : "values", name->text, node_kind_name(list));
+        bind_problem(binder, list, "the %s of %s must be a list, found %s", files ? kind : "values",
+                     name->text, node_kind_name(list));
         return;
     }
     for (size_t i = 0; i < list->count; i++) {
@@ -161,7 +164,8 @@ static void values_bind(struct binder *binder, const struct conf_node *name,
             bind_problem(binder, value, "more than %d headers", CONF_HEADERS_MAX);
             return;
         }
-        struct conf_header header = {.name = mem_string(name->text)};
+        struct conf_header header = {.name = mem_string(name->text),
+                                     .secret = files || strcmp(kind, "secrets") == 0};
         if (files) {
             header.file = path_resolve(binder->file, value->text);
         } else {
@@ -182,7 +186,7 @@ static void header_bind(struct binder *binder, const struct conf_node *name,
         if (!files && strcmp(text, "values") != 0 && strcmp(text, "secrets") != 0) {
             bind_problem(binder, key, "unknown key \"%s\"", text);
         } else if (list->kind != CONF_NULL) {
-            values_bind(binder, name, list, files, headers);
+            values_bind(binder, name, list, text, headers);
         }
     }
 }

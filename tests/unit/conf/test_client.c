@@ -32,6 +32,11 @@ static struct conf *bind(const char *text, struct conf_problems *problems)
 #define CLEAR                                                                                      \
     "url for remote_write: credentials must not go over plain http to another machine, unless "    \
     "allow_insecure_http is true\n"
+#define LOCAL "remote_write:\n  - url: http://localhost:9/w\n"
+#define BY_PROXY                                                                                   \
+    "url for remote_write: credentials must not go over plain http through a proxy on another "    \
+    "machine: give no_proxy (loopback then goes without one), or set allow_insecure_http to "      \
+    "true\n"
 
 static const struct {
     const char *text;
@@ -160,6 +165,27 @@ static const struct {
      AT "3:23: " CLEAR},
     {HEAD "remote_write:\n  - url: http://127.0.0.1.a/w\n    basic_auth: {username: u}\n",
      AT "3:10: " CLEAR},
+    {HEAD "remote_write:\n  - url: http://a/w\n    http_headers: {a: {secrets: [geheim]}}\n",
+     AT "3:10: " CLEAR},
+    {HEAD "remote_write:\n  - endpoints: [{url: 'http://a/w'}]\n"
+          "    http_headers: {a: {files: [f]}}\n",
+     AT "3:23: " CLEAR},
+    /* nor by way of another machine */
+    {HEAD LOCAL "    bearer_token: t\n    proxy_url: http://u:geheim@p:3128\n",
+     AT "3:10: " BY_PROXY},
+    {HEAD LOCAL "    bearer_token: t\n    proxy_url: socks5h://p:1080\n", AT "3:10: " BY_PROXY},
+    {HEAD LOCAL "    bearer_token: t\n    proxy_url: https://p\n", AT "3:10: " BY_PROXY},
+    {HEAD LOCAL "    http_headers: {a: {secrets: [geheim]}}\n    proxy_url: http://p\n",
+     AT "3:10: " BY_PROXY},
+    {HEAD "remote_write:\n  - url: http://u:geheim@localhost/w\n    proxy_url: http://p\n",
+     AT "3:10: " BY_PROXY},
+    {ELEMENT "oauth2: {client_id: a, client_secret: geheim, token_url: 'http://localhost/t',\n"
+             "      proxy_url: 'http://p'}\n",
+     AT "3:10: " BY_PROXY},
+    {ELEMENT "azuread: {authority_host: 'http://localhost:1', oauth: {client_secret: geheim,\n"
+             "      client_id: 01234567-abcd-ef01-2345-67890abcdef0, tenant_id: t}}\n"
+             "    proxy_url: http://p\n",
+     AT "3:10: " BY_PROXY},
 };
 
 START_TEST(a_bad_file_is_told_exactly_what_is_wrong)
@@ -228,7 +254,7 @@ static const char everything[] =
          "        tls_config: {ca: PEM}\n"
          "      - url: https://c/w\n"
          "        proxy_from_environment: true\n"
-         "      - url: http://localhost/w\n"
+         "      - url: https://d/w\n"
          "        bearer_token: token\n"
          "        tls_config: {}\n"
          "        proxy_url: socks5h://s:1080\n";
@@ -303,6 +329,11 @@ static const char *const allowed[] = {
     HEAD "remote_write:\n  - url: http://localhost:9/w\n    bearer_token: t\n",
     HEAD "remote_write:\n  - url: http://[::1]/w\n    bearer_token: t\n",
     HEAD "remote_write:\n  - url: http://127.0.0.2/w\n    bearer_token: t\n",
+    HEAD LOCAL "    bearer_token: t\n    proxy_url: http://p\n    no_proxy: x\n",
+    HEAD LOCAL "    bearer_token: t\n    proxy_url: http://127.0.0.1:3128\n",
+    HEAD LOCAL "    bearer_token: t\n    proxy_from_environment: true\n",
+    ELEMENT "bearer_token: t\n    proxy_url: http://p\n",
+    HEAD LOCAL "    azuread: {managed_identity: {}}\n    proxy_url: http://[::1]\n",
 };
 
 START_TEST(plain_http_with_credentials_is_taken_on_loopback_and_where_it_was_allowed)
