@@ -173,6 +173,8 @@ static void report(const struct state *state, struct buf *out)
     if (state->args.json) {
         json_open(&json, NULL, '{');
         json_open(&json, "destinations", '[');
+    } else {
+        state_text_none(out, &state->look);
     }
     for (size_t i = 0; i < image->destinations_count; i++) {
         if (state->args.json) {

@@ -4,6 +4,8 @@
 #include "live.h"
 #include "state.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <walship/engine.h>
 #include <walship/expo.h>
 #include <walship/limits.h>
@@ -22,18 +24,41 @@ struct status_view {
 
 /* ---- what was saved ---- */
 
+/* Where the zeros begin with which Prometheus fills the last page of a segment it is done with:
+ * they hold nothing that waits. All of it where it can't be read. */
+static uint64_t filled_bytes(const struct waldir *dir, const struct waldir_segment *segment)
+{
+    uint8_t page[WAL_PAGE_BYTES];
+    char *path = mem_format("%s/%08u", waldir_path(dir), segment->number);
+    uint64_t from = segment->bytes > sizeof page ? segment->bytes - sizeof page : 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : pread(fd, page, sizeof page, (off_t)from);
+    mem_free(path);
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (got < 0 || from + (uint64_t)got < segment->bytes) {
+        return segment->bytes;
+    }
+    while (got > 0 && page[got - 1] == 0) {
+        got--;
+    }
+    return from + (uint64_t)got;
+}
+
 /* Bytes of the WAL from this place on, as the directory is now. */
 static uint64_t behind_bytes(const struct waldir *dir, const struct store_watermark *mark)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < waldir_count(dir); i++) {
         const struct waldir_segment *segment = waldir_at(dir, i);
-        if (segment->number > mark->at.segment) {
-            bytes += segment->bytes;
-        } else if (segment->number == mark->at.segment && mark->offset != TAIL_OFFSET_UNKNOWN &&
-                   segment->bytes > mark->offset) {
-            bytes += segment->bytes - mark->offset;
+        bool own = segment->number == mark->at.segment && mark->offset != TAIL_OFFSET_UNKNOWN;
+        if (segment->number < mark->at.segment || (segment->number == mark->at.segment && !own)) {
+            continue;
         }
+        uint64_t end = filled_bytes(dir, segment);
+        uint64_t begin = own ? mark->offset : 0;
+        bytes += end > begin ? end - begin : 0;
     }
     return bytes;
 }
@@ -99,6 +124,7 @@ static void text_report(struct buf *out, const struct status_view *view)
     if (view->dir == NULL) {
         state_text(out, "%s\n", view->wal_why.text);
     }
+    state_text_none(out, look);
     for (size_t i = 0; i < look->image.destinations_count; i++) {
         text_destination(out, view, &look->image.destinations[i]);
     }

@@ -52,6 +52,13 @@ void state_text(struct buf *out, const char *format, ...)
     }
 }
 
+void state_text_none(struct buf *out, const struct store_look *look)
+{
+    if (look->image.destinations_count == 0) {
+        state_text(out, "nothing was saved of any destination yet\n");
+    }
+}
+
 void state_place(struct buf *out, const struct position *at)
 {
     state_text(out, "%u/%u/%u/%u", at->generation, at->segment, at->record, at->item);

@@ -27,6 +27,8 @@ void state_place(struct buf *out, const struct position *at);
 void state_time(struct buf *out, int64_t ms);
 /* What `out` holds goes to standard output. False: that failed. */
 bool state_print(const struct buf *out);
+/* A line, if nothing was saved: an empty report would not tell that from one that failed. */
+void state_text_none(struct buf *out, const struct store_look *look);
 /* buf_format for texts that have no limit but STATE_TEXT_BYTES_MAX. */
 void state_text(struct buf *out, const char *format, ...) PRINTF_LIKE(2, 3);
 

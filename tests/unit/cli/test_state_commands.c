@@ -29,6 +29,8 @@ static void setup(void)
     ck_assert_int_eq(mkdir("data/wal", 0755), 0);
     write_file("data/wal/00000004", "0123456789");
     write_file("data/wal/00000005", "0123");
+    /* the rest of its page, as Prometheus leaves it: nothing of that is behind */
+    ck_assert_int_eq(truncate("data/wal/00000004", 32768), 0);
     write_file("conf.yml", "wal_dir: data/wal\nstate_dir: state\nlisten_address: '127.0.0.1:1'\n"
                            "remote_write: [{name: east, url: 'http://a/w'}]\n");
     buf_init(&printed, 1 << 20);
@@ -220,6 +222,18 @@ START_TEST(without_a_state_both_say_so)
            "state_dir yet\n");
 }
 
+START_TEST(a_state_without_destinations_is_told)
+{
+    struct err err;
+    struct store *store = store_sqlite_open("state", &err);
+    ck_assert_ptr_nonnull(store);
+    store_sqlite_close(store);
+    expect(cmd_losses, NULL, 0, "nothing was saved of any destination yet\n");
+    expect(cmd_status, NULL, 0,
+           "walship does not run; this is what it saved\n"
+           "nothing was saved of any destination yet\n");
+}
+
 START_TEST(a_wrong_call_is_told)
 {
     char wrong[] = "--frobnicate";
@@ -240,6 +254,7 @@ Suite *suite_state_commands(void)
     tcase_add_test(cases, status_tells_what_was_saved_and_how_far_behind_that_is);
     tcase_add_test(cases, a_live_page_that_does_not_answer_is_no_failure);
     tcase_add_loop_test(cases, without_a_state_both_say_so, 0, 2);
+    tcase_add_test(cases, a_state_without_destinations_is_told);
     tcase_add_test(cases, a_wrong_call_is_told);
     suite_add_tcase(suite, cases);
     return suite;
