@@ -101,6 +101,14 @@ bool store_look(const char *state_dir, struct store_look *out, struct err *err)
         status = look_once(&db, alone, out, err);
         again = alone ? has_log(&db) : status == DB_FAILED && !has_log(&db);
     }
+    if (status == DB_CORRUPT) { /* what the next start makes of it, and what that costs */
+        struct err why = *err;
+        err_set(
+            err, why.code,
+            "%s; the next start of walship sets it aside and sends what is in the WAL again, from "
+            "its oldest segment on",
+            why.text);
+    }
     out->process = files_holder(&db);
     buf_release(&db.sum);
     mem_free(db.directory);
