@@ -324,8 +324,10 @@ static const struct option top_options[] = {
                 "Prometheus at `prometheus_url` still sends to one of them itself"},
     {FIELD(conf, prometheus_url), .type = OPTION_CUSTOM, .bind = bind_prometheus_url, .kind = "URL",
      .shown = "none",
-     .meaning = "the running Prometheus, such as `http://127.0.0.1:9090`: asked at the start "
-                "whether it still sends to the same URLs, and for metadata"},
+     .meaning =
+         "the running Prometheus, such as `http://127.0.0.1:9090`: asked for metadata and, with "
+         "`use_remote_write`, at the start and at each reload whether it still sends to the "
+         "same URLs"},
     {FIELD(conf, web_config), .type = OPTION_PATH, .shown = "none",
      .meaning = "a file with TLS and basic auth of the status pages, below. It and the files it "
                 "names are read again when they change"},
