@@ -56,27 +56,34 @@ static void check_wal(const struct check *check)
     os_linux_free(os);
 }
 
-/* The state directory may still be missing; then its parent must take it. */
-static void check_state(const struct check *check)
+/* A directory of walship's own. It may still be missing; then its parent must take it, unless that
+ * is `made` first. What is found holds for who runs the check: another user has other rights. */
+static void check_own(const struct check *check, const char *key, const char *path,
+                      const char *made)
 {
-    char text[PATH_MAX + 64];
-    const char *path = check->conf->state_dir;
+    char text[PATH_MAX + 128];
     struct stat status;
+    unsigned user = (unsigned)getuid(); /* as access has it */
     if (stat(path, &status) == 0) {
         if (!S_ISDIR(status.st_mode)) {
-            problem_of(check, "state_dir", "not a directory");
+            problem_of(check, key, "not a directory");
         } else if (access(path, R_OK | W_OK | X_OK) != 0) {
-            problem_of(check, "state_dir", strerror(errno));
+            (void)snprintf(text, sizeof text, "%s: user %u may not write there: %s", path, user,
+                           strerror(errno));
+            problem_of(check, key, text);
         }
         return;
     }
+    int error = errno;
     const char *slash = strrchr(path, '/');
     char *parent = slash == NULL   ? mem_string(".")
                    : slash == path ? mem_string("/")
                                    : mem_format("%.*s", (int)(slash - path), path);
-    if (errno != ENOENT || access(parent, W_OK | X_OK) != 0) {
-        (void)snprintf(text, sizeof text, "cannot be made: %s: %s", parent, strerror(errno));
-        problem_of(check, "state_dir", text);
+    bool comes = made != NULL && strcmp(parent, made) == 0; /* what is wrong there is said there */
+    if (!comes && (error != ENOENT || access(parent, W_OK | X_OK) != 0)) {
+        error = error != ENOENT ? error : errno;
+        (void)snprintf(text, sizeof text, "cannot be made: %s: %s", parent, strerror(error));
+        problem_of(check, key, text);
     }
     mem_free(parent);
 }
@@ -130,7 +137,8 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
     if (conf != NULL) {
         struct check check = {file, conf_yaml_root(yaml), conf, problems};
         check_wal(&check);
-        check_state(&check);
+        check_own(&check, "state_dir", conf->state_dir, NULL);
+        check_own(&check, "spool_dir", conf->spool_dir, conf->state_dir);
         check_links(&check);
         check_web(&check);
         if (problems->count == 0) {

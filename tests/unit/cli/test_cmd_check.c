@@ -112,6 +112,12 @@ static const struct {
     {"wal_dir: data\nstate_dir: file\n" REMOTE, 1, "conf.yml:2:12: state_dir: not a directory\n"},
     {"wal_dir: data\nstate_dir: none/state\n" REMOTE, 1,
      "conf.yml:2:12: state_dir: cannot be made: none: No such file or directory\n"},
+    {"wal_dir: data\nstate_dir: state\nspool_dir: file\n" REMOTE, 1,
+     "conf.yml:3:12: spool_dir: not a directory\n"},
+    {"wal_dir: data\nstate_dir: state\nspool_dir: file/spool\n" REMOTE, 1,
+     "conf.yml:3:12: spool_dir: cannot be made: file: Not a directory\n"},
+    {"wal_dir: data\nstate_dir: state\nspool_dir: none/spool\n" REMOTE, 1,
+     "conf.yml:3:12: spool_dir: cannot be made: none: No such file or directory\n"},
     {"wal_dir: data\nstate_dir: link\n" REMOTE, 1,
      "conf.yml:2:12: state_dir: leads into Prometheus' data directory\n"},
 };
@@ -119,6 +125,23 @@ static const struct {
 START_TEST(a_file_is_judged_with_the_machine_it_is_for)
 {
     expect(files[_i].text, files[_i].code, files[_i].told);
+}
+
+/* Root may write everywhere: another user asks. */
+START_TEST(who_may_not_write_the_state_is_told)
+{
+    make("readonly");
+    ck_assert_int_eq(chmod("readonly", 0555), 0);
+    ck_assert_int_eq(chmod(".", 0777), 0);
+    bool root = getuid() == 0;
+    ck_assert_int_eq(root ? setresuid(65534, 65534, 0) : 0, 0);
+    char told[128];
+    (void)snprintf(told, sizeof told,
+                   "conf.yml:2:12: state_dir: readonly: user %u may not write there: Permission "
+                   "denied\n",
+                   (unsigned)getuid());
+    expect("wal_dir: data\nstate_dir: readonly\n" REMOTE, 1, told);
+    ck_assert_int_eq(root ? setresuid(0, 0, 0) : 0, 0);
 }
 
 START_TEST(a_directory_without_a_wal_is_told_at_its_key)
@@ -203,6 +226,7 @@ Suite *suite_cmd_check(void)
     tcase_add_loop_test(cases, a_file_is_judged_with_the_machine_it_is_for, 0,
                         (int)ARRAY_COUNT(files));
     tcase_add_loop_test(cases, endpoints_of_two_workspaces_are_told, 0, (int)ARRAY_COUNT(pairs));
+    tcase_add_test(cases, who_may_not_write_the_state_is_told);
     tcase_add_test(cases, a_directory_without_a_wal_is_told_at_its_key);
     tcase_add_loop_test(cases, a_wrong_call_is_told_in_one_line, 0, (int)ARRAY_COUNT(usages));
     suite_add_tcase(suite, cases);
