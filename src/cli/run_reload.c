@@ -5,8 +5,10 @@
 #include "guard.h"
 #include "run.h"
 
+#include <string.h>
 #include <walship/http_curl.h>
 #include <walship/log.h>
+#include <walship/mem.h>
 
 static void conf_forget(struct run *run, struct conf *conf)
 {
@@ -41,11 +43,15 @@ void run_reload_release(struct run *run)
 /* The sentence goes to the log and to who asked. */
 static bool refused(struct run *run, struct buf *said, const char *why, const char *text)
 {
+    size_t bytes = strlen(text);
+    bytes -= bytes > 0 && text[bytes - 1] == '\n'; /* the last of several problems ends its line */
+    char *line = mem_format("%.*s", (int)bytes, text);
     run->pages.process.reload_good = false;
-    LOG_ERROR("reload refused, nothing changed", LOG_STR("asked_by", why), LOG_STR("err", text));
-    if (!buf_format(said, "%s\n", text)) {
+    LOG_ERROR("reload refused, nothing changed", LOG_STR("asked_by", why), LOG_STR("err", line));
+    if (!buf_format(said, "%s\n", line)) {
         buf_clear(said); /* the log has it */
     }
+    mem_free(line);
     return false;
 }
 
