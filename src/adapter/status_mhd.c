@@ -210,9 +210,12 @@ static int socket_open(const char *address, struct err *err)
     }
     freeaddrinfo(found);
     if (fd < 0) {
-        err_set(err, errno,
-                "listen_address %s: can't listen there (%s); is another walship running?", address,
-                strerror(errno));
+        const char *hint = errno == EADDRINUSE      ? "; is another walship running?"
+                           : errno == EADDRNOTAVAIL ? "; this machine has no such address"
+                           : errno == EACCES        ? "; ports below 1024 are for root"
+                                                    : "";
+        err_set(err, errno, "listen_address %s: can't listen there (%s)%s", address,
+                strerror(errno), hint);
     }
     return fd;
 }

@@ -106,6 +106,10 @@ refused "unknown key" 1 "$dir/key.yml:3:1:" "$walship" run --config "$dir/key.ym
 printf 'wal_dir: [\n' >"$dir/yaml.yml"
 refused "not YAML" 1 "$dir/yaml.yml:" "$walship" check --config "$dir/yaml.yml"
 
+printf 'wal_dir: %s\nstate_dir: %s\nlisten_address: 192.0.2.1:9095\nremote_write: [{url: "http://127.0.0.1:%s/write/plain"}]\n' \
+    "$dir/a/wal" "$dir/state.address" "$port" >"$dir/address.yml"
+refused "listen_address of another machine" 1 "this machine has no such address" "$walship" run --config "$dir/address.yml"
+
 # ---- the WAL ----
 configure missing "$dir/nowhere" "$dir/state.missing"
 refused "wal_dir missing" 1 "$dir/nowhere" "$walship" run --config "$dir/missing.yml"
