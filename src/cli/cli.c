@@ -15,21 +15,20 @@ struct command {
 static const struct command commands[] = {
     {NULL, "run",
      "[--config F] [--once [--timeout D]] [--adopt OLD=NEW] [--forget OLD] [--log-level L]\n"
-     "                                        ship; --once: up to what is there at start; without F: "
-     "by the\n                                        environment variables of the Azure side car",
+     "                                        ship; --once: up to what is there at start",
      cmd_run},
     {NULL, "check",
-     "--config F [--probe]            every error of a configuration; --probe: asks every endpoint",
+     "[--config F] [--probe]          every error of a configuration; --probe: asks every endpoint",
      cmd_check},
     {NULL, "status",
-     "--config F [--json] [--http-config F]\n"
+     "[--config F] [--json] [--http-config F]\n"
      "                                        what was saved, how far behind it is, what the running "
      "one says",
      cmd_status},
-    {NULL, "losses", "--config F [--json]             what was lost: how much, when, why",
+    {NULL, "losses", "[--config F] [--json]           what was lost: how much, when, why",
      cmd_losses},
     {NULL, "explain",
-     "SELECTOR --config F [--json] [--http-config F]\n"
+     "SELECTOR [--config F] [--json] [--http-config F]\n"
      "                                        where series go and why: labels, shard, home, present "
      "endpoint",
      cmd_explain},
@@ -60,8 +59,8 @@ static void help(FILE *out)
     }
     fprintf(
         out,
-        "  walship --version | --help\n\n--http-config F: how to ask a running walship that has a "
-        "web_config (basic_auth, tls_config).\nTimes T are Unix milliseconds, durations D as 30s or 5m. "
+        "  walship --version | --help\n\nWithout --config F: by the environment variables of the Azure side car (docs/MIGRATING.md).\n--http-config F: how to ask a running walship that has a "
+        "web_config (basic_auth, tls_config).\nTimes T are Unix milliseconds or 2006-01-02T15:04:05Z, durations D as 30s or 5m. "
         "Exit code: 0 done, 1 failed, 2 usage.\n");
 }
 

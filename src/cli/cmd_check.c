@@ -2,6 +2,7 @@
  * looked at without changing anything: is there a WAL to read, is there a place for the state. */
 #include "commands.h"
 #include "probe.h"
+#include "sidecar.h"
 #include "spool_check.h"
 #include "workspace_check.h"
 
@@ -18,7 +19,7 @@
 
 struct check {
     const char *file;
-    const struct conf_node *root;
+    const struct conf_node *root; /* NULL: by the environment */
     const struct conf *conf;
     struct conf_problems *problems;
 };
@@ -34,7 +35,7 @@ static void problem_of(const struct check *check, const char *key, const char *t
 {
     unsigned line = 1;
     unsigned column = 1;
-    for (size_t i = 0; i < check->root->count; i++) {
+    for (size_t i = 0; check->root != NULL && i < check->root->count; i++) {
         if (check->root->keys[i]->kind == CONF_SCALAR &&
             strcmp(check->root->keys[i]->text, key) == 0) {
             line = check->root->values[i]->line;
@@ -128,14 +129,19 @@ static void print_good(const char *file, const struct conf *conf)
            conf->destinations_count == 1 ? "" : "s", endpoints, endpoints == 1 ? "" : "s");
 }
 
-/* False: an endpoint did not take the empty write; a line says why. */
+/* file: NULL, the variables of the side car. False: an endpoint did not take the empty write; a
+ * line says why. */
 static bool check_file(const char *file, bool probe, struct conf_problems *problems)
 {
     bool ok = true;
-    struct conf_yaml *yaml = conf_yaml_read(file, problems);
-    struct conf *conf = yaml != NULL ? conf_yaml_bind(conf_yaml_root(yaml), file, problems) : NULL;
+    struct conf_yaml *yaml = file != NULL ? conf_yaml_read(file, problems) : NULL;
+    const struct conf_node *root = yaml != NULL ? conf_yaml_root(yaml) : NULL;
+    struct conf *conf = file == NULL   ? sidecar_conf(problems)
+                        : root != NULL ? conf_yaml_bind(root, file, problems)
+                                       : NULL;
+    file = file != NULL ? file : sidecar_source;
     if (conf != NULL) {
-        struct check check = {file, conf_yaml_root(yaml), conf, problems};
+        struct check check = {file, root, conf, problems};
         check_wal(&check);
         check_own(&check, "state_dir", conf->state_dir, NULL);
         check_own(&check, "spool_dir", conf->spool_dir, conf->state_dir);
@@ -173,7 +179,9 @@ static int args_parse(int argc, char **argv, const char **file, bool *probe)
     if (optind < argc) {
         return usage("unexpected argument ", argv[optind]);
     }
-    return *file == NULL ? usage("--config F is missing", "") : 0;
+    return *file == NULL && !sidecar_wanted()
+               ? usage("--config F is missing, and INGESTION_URL is not set", "")
+               : 0;
 }
 
 int cmd_check(int argc, char **argv)

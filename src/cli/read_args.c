@@ -1,6 +1,8 @@
 /* read_args.c - see read_args.h. */
 #include "read_args.h"
 
+#include "sidecar.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <walship/assert.h>
@@ -51,18 +53,23 @@ int read_args_parse(struct read_args *args, int argc, char **argv, const char *w
     if (optind < argc) {
         return read_args_usage(args, "unexpected argument ", argv[optind]);
     }
-    return args->file == NULL ? read_args_usage(args, "--config F is missing", "") : 0;
+    return args->file == NULL && !sidecar_wanted()
+               ? read_args_usage(args, "--config F is missing, and INGESTION_URL is not set", "")
+               : 0;
 }
 
 struct conf *read_args_conf(const struct read_args *args)
 {
     struct conf *conf = NULL;
     struct conf_problems problems;
-    ASSERT(args->file != NULL);
     conf_problems_init(&problems);
-    if (!conf_yaml_load(args->file, &problems, &conf)) {
-        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
+    if (args->file == NULL) { /* beside a walship that has none either */
+        conf = sidecar_conf(&problems);
+    } else if (!conf_yaml_load(args->file, &problems, &conf)) {
         conf = NULL;
+    }
+    if (conf == NULL) {
+        (void)fwrite(problems.text.data, 1, problems.text.bytes, stderr);
     }
     conf_problems_release(&problems);
     return conf;

@@ -5,7 +5,8 @@
 #include <walship/conf.h>
 
 struct read_args {
-    const char *command, *file;
+    const char *command;
+    const char *file;        /* NULL: by the environment, as the Azure side car */
     const char *http_config; /* NULL: asks as nobody */
     const char *text;        /* what the command is about; NULL: it takes nothing */
     bool json;

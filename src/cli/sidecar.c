@@ -9,7 +9,7 @@
 #include <walship/mem.h>
 
 enum { CONF_BYTES_MAX = 1 << 20 };
-static const char *const file_name = "environment";
+const char sidecar_source[] = "environment";
 
 static const char *variable(const char *name, const char *otherwise)
 {
@@ -38,7 +38,7 @@ static void text_if(struct json *json, const char *key, const char *name)
 
 static void problem(struct conf_problems *problems, const char *name, const char *text)
 {
-    conf_problem(problems, file_name, 1, 1, "%s %s", name, text);
+    conf_problem(problems, sidecar_source, 1, 1, "%s %s", name, text);
 }
 
 /* ---- who walship is ---- */
@@ -88,10 +88,11 @@ static const struct kind {
 
 static const struct cloud {
     const char *name, *cloud;
-} clouds[] = {{"AZUREPUBLIC", "AzurePublic"},
-              {"AZUREGOVERNMENT", "AzureGovernment"},
-              {"AZURECHINA", "AzureChina"},
-              {"AZURECUSTOM", "AzurePublic"}};
+    bool own_host; /* what signs in is not the public cloud's: it must be named */
+} clouds[] = {{"AZUREPUBLIC", "AzurePublic", false},
+              {"AZUREGOVERNMENT", "AzureGovernment", false},
+              {"AZURECHINA", "AzureChina", false},
+              {"AZURECUSTOM", "AzurePublic", true}};
 
 static const struct kind *kind_of(struct conf_problems *problems)
 {
@@ -102,8 +103,9 @@ static const struct kind *kind_of(struct conf_problems *problems)
         }
         for (size_t k = 0; k < ARRAY_COUNT(kinds[i].needs) && kinds[i].needs[k] != NULL; k++) {
             if (variable(kinds[i].needs[k], NULL) == NULL) {
-                conf_problem(problems, file_name, 1, 1, "%s is missing: IDENTITY_TYPE %s needs it",
-                             kinds[i].needs[k], kinds[i].name);
+                conf_problem(problems, sidecar_source, 1, 1,
+                             "%s is missing: IDENTITY_TYPE %s needs it", kinds[i].needs[k],
+                             kinds[i].name);
             }
         }
         return &kinds[i];
@@ -117,10 +119,14 @@ static void cloud_write(struct json *json, struct conf_problems *problems)
 {
     const char *name = variable("CLOUD", "AZUREPUBLIC");
     for (size_t i = 0; i < ARRAY_COUNT(clouds); i++) {
-        if (strcasecmp(name, clouds[i].name) == 0) {
-            json_string(json, "cloud", clouds[i].cloud);
-            return;
+        if (strcasecmp(name, clouds[i].name) != 0) {
+            continue;
         }
+        json_string(json, "cloud", clouds[i].cloud);
+        if (clouds[i].own_host && variable("AAD_HOST_ENDPOINT", NULL) == NULL) {
+            problem(problems, "AAD_HOST_ENDPOINT", "is missing: CLOUD AZURECUSTOM needs it");
+        }
+        return;
     }
     problem(problems, "CLOUD", "must be AZUREPUBLIC, AZUREGOVERNMENT, AZURECHINA or AZURECUSTOM");
 }
@@ -162,9 +168,21 @@ static void endpoints(struct json *json)
     mem_free(urls);
 }
 
+/* A sentence of its own: who sets a port has never heard of listen_address. */
+static char *listen_address(struct conf_problems *problems)
+{
+    const char *port = variable("LISTENING_PORT", "8081");
+    unsigned long number = strtoul(port, NULL, 10);
+    if (port[strspn(port, "0123456789")] != '\0' || number < 1 || number > 65535) {
+        conf_problem(problems, sidecar_source, 1, 1,
+                     "LISTENING_PORT must be a port from 1 to 65535, found \"%s\"", port);
+    }
+    return mem_format(":%s", port);
+}
+
 static void whole(struct json *json, struct conf_problems *problems)
 {
-    char *listen = mem_format(":%s", variable("LISTENING_PORT", "8081"));
+    char *listen = listen_address(problems);
     json_open(json, NULL, '{');
     json_string(json, "wal_dir", variable("WAL_DIR", "/prometheus/wal"));
     json_string(json, "listen_address", listen);
@@ -201,9 +219,9 @@ struct conf *sidecar_conf(struct conf_problems *problems)
         if (!json_ok(&json)) {
             problem(problems, "the variables", "are too long");
         } else {
-            yaml = conf_yaml_parse(text.data, text.bytes, file_name, problems);
+            yaml = conf_yaml_parse(text.data, text.bytes, sidecar_source, problems);
         }
-        conf = yaml != NULL ? conf_yaml_bind(conf_yaml_root(yaml), file_name, problems) : NULL;
+        conf = yaml != NULL ? conf_yaml_bind(conf_yaml_root(yaml), sidecar_source, problems) : NULL;
         conf_yaml_free(yaml);
     }
     buf_release(&text);

@@ -5,6 +5,8 @@
 
 #include <walship/conf.h>
 
+/* What stands where a file's name would. */
+extern const char sidecar_source[];
 /* INGESTION_URL is set. */
 bool sidecar_wanted(void);
 /* The configuration as the environment says it. NULL: problems tell. */

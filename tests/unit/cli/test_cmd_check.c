@@ -199,7 +199,7 @@ static const char *const wrong_calls[][4] = {
 };
 
 static const char *const usages[] = {
-    "walship check: --config F is missing; see walship --help\n",
+    "walship check: --config F is missing, and INGESTION_URL is not set; see walship --help\n",
     "walship check: unknown option or missing value: --config; see walship --help\n",
     "walship check: unexpected argument b; see walship --help\n",
     "walship check: unknown option or missing value: --frobnicate; see walship --help\n",

@@ -88,7 +88,7 @@ static const struct {
     {"walship wal", 2, "  walship wal dump DIR"},
     {"walship -h", 0, "walship " WALSHIP_VERSION ": ships the WAL"},
     {"walship run --help", 0, "  walship run [--config F] [--once"},
-    {"walship losses -h", 0, "  walship losses --config F"},
+    {"walship losses -h", 0, "  walship losses [--config F]"},
     {"walship wal --help", 0, "  walship wal dump DIR"},
     {"walship wal stat --help", 0, "  walship wal stat DIR"},
     {"walship run --config conf.yml --adopt a=b --adopt c=d", 2,
@@ -129,6 +129,46 @@ START_TEST(to_forget_what_was_never_saved_is_a_warning_and_no_more)
 }
 END_TEST
 
+static void environment(const char *name, const char *value)
+{
+    ck_assert_int_eq(setenv(name, value, 1), 0);
+}
+
+static const struct {
+    const char *name, *value; /* what is wrong; NULL: nothing */
+    const char *line;
+    int code;
+    const char *told;
+} cars[] = {
+    {NULL, NULL, "walship check", 0, "environment: ok, 1 destination, 1 endpoint\n"},
+    {NULL, NULL, "walship status", 1, "walship status: state/walship.db: No such file"},
+    {NULL, NULL, "walship losses", 1, "walship losses: state/walship.db: No such file"},
+    {"WAL_DIR", "nowhere", "walship check", 1,
+     "environment:1:1: wal_dir: nowhere does not exist; wal_dir must name"},
+    {"CLOUD", "AZURECUSTOM", "walship check", 1,
+     "environment:1:1: AAD_HOST_ENDPOINT is missing: CLOUD AZURECUSTOM needs it\n"},
+    {"LISTENING_PORT", "http", "walship check", 1,
+     "environment:1:1: LISTENING_PORT must be a port from 1 to 65535, found \"http\"\n"},
+    {"LISTENING_PORT", "65536", "walship losses", 1,
+     "environment:1:1: LISTENING_PORT must be a port from 1 to 65535, found \"65536\"\n"},
+};
+
+START_TEST(beside_a_side_car_without_a_file_its_variables_are_taken)
+{
+    environment("INGESTION_URL", "http://127.0.0.1:1/w");
+    environment("IDENTITY_TYPE", "systemAssigned");
+    environment("WAL_DIR", "data/wal");
+    environment("STATE_DIR", "state");
+    if (cars[_i].name != NULL) {
+        environment(cars[_i].name, cars[_i].value);
+    }
+    int code = run(cars[_i].line);
+    const char *text = (const char *)printed.data;
+    ck_assert_msg(strncmp(text, cars[_i].told, strlen(cars[_i].told)) == 0, "%s", text);
+    ck_assert_int_eq(code, cars[_i].code);
+}
+END_TEST
+
 Suite *suite_command_line(void);
 Suite *suite_command_line(void)
 {
@@ -138,6 +178,8 @@ Suite *suite_command_line(void)
     tcase_add_loop_test(tcase, a_line_is_answered_by_what_is_right_or_wrong_with_it, 0,
                         ARRAY_COUNT(lines));
     tcase_add_test(tcase, to_forget_what_was_never_saved_is_a_warning_and_no_more);
+    tcase_add_loop_test(tcase, beside_a_side_car_without_a_file_its_variables_are_taken, 0,
+                        ARRAY_COUNT(cars));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -240,7 +240,8 @@ START_TEST(a_wrong_call_is_told)
     ck_assert_int_eq(run(cmd_losses, wrong, NULL, NULL), 2);
     ck_assert_int_eq(run(cmd_status, NULL, NULL, NULL), 2);
     ck_assert_str_eq((char *)printed.data,
-                     "walship it: --config F is missing; see walship --help\n");
+                     "walship it: --config F is missing, and INGESTION_URL is not set; see walship "
+                     "--help\n");
 }
 
 Suite *suite_state_commands(void);
