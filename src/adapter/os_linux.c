@@ -72,8 +72,8 @@ static int linux_open(struct os *os, const char *path)
 {
     (void)os;
     int fd;
-    do {
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    do { /* a fifo where a file should be: the one loop must not wait for its writer */
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : fd;
 }

@@ -2,6 +2,8 @@
  * place may keep its inode and its size. */
 #include "credential.h"
 
+#include <errno.h>
+
 /* Short reads are not the end: only a read of nothing is. */
 static int64_t read_all(struct os *os, int fd, char *out, size_t room)
 {
@@ -30,6 +32,10 @@ static bool read_open(struct os *os, int fd, size_t bytes_max, struct secret *ou
     secret_reset(out, bytes_max + 1);
     int64_t got =
         stat.bytes > bytes_max ? (int64_t)stat.bytes : read_all(os, fd, out->text, bytes_max + 1);
+    if (got == -ESPIPE) {
+        secret_reset(out, 0);
+        return err_set(err, ESPIPE, "it is a pipe, and must be a file");
+    }
     if (got < 0 || (uint64_t)got > bytes_max) {
         secret_reset(out, 0);
         return got < 0 ? err_set(err, (int)-got, "%s", strerror((int)-got))

@@ -4,6 +4,8 @@
 #include "certificates.h"
 #include "lab.h"
 
+#include <errno.h>
+
 static void start(struct lab *lab, struct conf_auth *auth)
 {
     struct err err;
@@ -49,6 +51,19 @@ START_TEST(a_missing_secret_file_is_waited_for)
     ck_assert(body_has(&lab, "client_secret=s1&"));
     lab_answer_token(&lab, "t", 3600);
     ck_assert_str_eq(status_of(&lab).problem, "");
+    lab_release(&lab);
+}
+END_TEST
+
+START_TEST(a_pipe_in_the_place_of_a_secret_file_is_named)
+{
+    struct lab lab;
+    struct conf_auth auth = {.kind = CONF_AUTH_SECRET, .secret_file = (char[]){"/s/secret"}};
+    start(&lab, &auth);
+    lab_file(&lab, "/s/secret", "s1");
+    fake_os_fail_nth(lab.fake, FAKE_OS_PREAD, 1, ESPIPE);
+    ck_assert(!lab_want(&lab));
+    ck_assert_str_eq(status_of(&lab).problem, "/s/secret: it is a pipe, and must be a file");
     lab_release(&lab);
 }
 END_TEST
@@ -374,6 +389,7 @@ Suite *suite_files(void)
     TCase *tcase = tcase_create("files");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_missing_secret_file_is_waited_for);
+    tcase_add_test(tcase, a_pipe_in_the_place_of_a_secret_file_is_named);
     tcase_add_test(tcase, a_mended_secret_is_tried_within_seconds);
     tcase_add_test(tcase, a_broken_new_secret_keeps_the_old_one_and_says_so);
     tcase_add_test(tcase, a_federated_token_is_read_anew_at_each_exchange);
