@@ -161,7 +161,8 @@ static bool take_quota(struct cursor *cursor, void *out)
     return take_seconds(cursor, quota) && sum_good(cursor);
 }
 
-/* Ledger rows carry no checksum: a broken one costs a number on a page, not a sample. */
+/* Ledger rows carry no checksum: a broken one, or one of a later walship's reasons, costs a number
+ * on a page, not a position (their tables are `lenient`). */
 static bool take_reason(struct cursor *cursor, enum loss_reason *out)
 {
     const char *name = take_text(cursor);
@@ -208,7 +209,8 @@ struct table {
     const char *sql;
     take_fn *take;
     size_t row_bytes;
-    void *rows; /* out */
+    bool lenient; /* a row that can't be taken is passed over */
+    void *rows;   /* out */
     size_t count;
 };
 
@@ -223,11 +225,12 @@ static enum db_status read_rows(struct cursor *cursor, struct table *table, stru
         }
         sum_start(cursor->db);
         cursor->column = 0;
-        if (!table->take(cursor, (char *)table->rows + table->count * table->row_bytes)) {
+        if (table->take(cursor, (char *)table->rows + table->count * table->row_bytes)) {
+            table->count++;
+        } else if (!table->lenient) {
             err_set(err, 0, "%s is corrupt: a row is not what was written", cursor->db->path);
             return DB_CORRUPT;
         }
-        table->count++;
     }
     return code == SQLITE_DONE ? DB_GOOD : db_error(cursor->db, "read", err);
 }
@@ -296,26 +299,28 @@ enum db_status db_read(struct store_db *db, struct store_image *out, struct err 
         [TABLE_DESTINATION] = {"SELECT name, fingerprint, first_start_ms, start_from_ms,"
                                " items_read, items_acked, items_already_there, items_dropped,"
                                " items_lost, sum FROM destination ORDER BY id",
-                               take_destination, sizeof(struct store_destination), NULL, 0},
+                               take_destination, sizeof(struct store_destination), false, NULL, 0},
         /* a row of no destination shows as one without a name: its sum can't be right */
         [TABLE_WATERMARK] = {"SELECT (SELECT name FROM destination WHERE id = destination),"
                              " domain, generation, segment, record, item, offset, previous_crc,"
                              " sum FROM watermark",
-                             take_watermark, sizeof(struct store_watermark), NULL, 0},
+                             take_watermark, sizeof(struct store_watermark), false, NULL, 0},
         [TABLE_LANE] =
             {"SELECT (SELECT name FROM destination WHERE id = destination), lane,"
              " domain, generation, segment, record, item, newest_ms, mixed, sum FROM lane",
-             take_lane, sizeof(struct store_lane), NULL, 0},
+             take_lane, sizeof(struct store_lane), false, NULL, 0},
         [TABLE_SEGMENT] = {"SELECT generation, number, device, inode, first_crc, sum FROM segment"
                            " ORDER BY generation, number",
-                           take_segment, sizeof(struct store_segment), NULL, 0},
+                           take_segment, sizeof(struct store_segment), false, NULL, 0},
         [TABLE_QUOTA] =
             {"SELECT account, wall_ms, clean, open_requests, open_bytes, open_samples,"
              " learned_requests, learned_bytes, learned_samples, seconds, sum FROM quota",
-             take_quota, sizeof(struct store_quota), NULL, 0},
-        [TABLE_LOSS] = {"SELECT name, reason, sum(items) FROM loss JOIN destination"
-                        " ON destination.id = loss.destination GROUP BY 1, 2 ORDER BY 1, 2",
-                        take_loss, sizeof(struct store_loss_total), NULL, 0},
+             take_quota, sizeof(struct store_quota), false, NULL, 0},
+        /* sum() fails where the numbers are absurd */
+        [TABLE_LOSS] =
+            {"SELECT name, reason, CAST(total(items) AS INTEGER) FROM loss JOIN destination"
+             " ON destination.id = loss.destination GROUP BY 1, 2 ORDER BY 1, 2",
+             take_loss, sizeof(struct store_loss_total), true, NULL, 0},
     };
     ASSERT(db->sql != NULL && out != NULL);
     *out = (struct store_image){.release = image_release};
@@ -342,7 +347,8 @@ enum db_status db_read_ledger(struct store_db *db, struct store_look *look, stru
                " JOIN destination ON destination.id = loss.destination"
                " ORDER BY destination.id, generation, segment, from_record, from_item",
         .take = take_ledger,
-        .row_bytes = sizeof(struct store_ledger_row)};
+        .row_bytes = sizeof(struct store_ledger_row),
+        .lenient = true};
     ASSERT(db->sql != NULL && look->image.memory != NULL);
     enum db_status status = read_table(db, look->image.memory, &table, err);
     look->ledger = table.rows;

@@ -151,6 +151,36 @@ START_TEST(forgetting_and_discarding_take_only_what_is_named)
     store_sqlite_close(store);
 }
 
+static const char *const absurd_losses[] = {
+    "UPDATE loss SET reason = 'of a later walship'",
+    "UPDATE loss SET items = 9223372036854775807",
+    "UPDATE loss SET items = 'many', series = x'00ff', detail = zeroblob(1000000)",
+};
+
+/* The ledger is what is shown, not where reading goes on. */
+START_TEST(an_absurd_ledger_costs_no_position)
+{
+    struct store_loss losses[] = {
+        {.destination = "east", .reason = LOSS_LABELS, .items = 1},
+        {.destination = "east", .reason = LOSS_LABELS, .items = 2, .from = {1, 2, 3, 4}},
+    };
+    struct store_image image;
+    struct store *store = store_opened();
+    struct store_commit with_losses = store_whole;
+    with_losses.losses = losses;
+    with_losses.losses_count = ARRAY_COUNT(losses);
+    store_committed(store, &with_losses);
+    ck_assert_int_eq(store_sql_number("SELECT count(*) FROM loss"), 2);
+    store_sql(absurd_losses[_i]);
+    store_loaded(store, &image);
+    ck_assert(!image.lost);
+    ck_assert_uint_eq(image.destinations_count, STORE_SAMPLE_DESTINATIONS);
+    ck_assert_uint_eq(image.watermarks_count, STORE_SAMPLE_WATERMARKS);
+    image.release(&image);
+    store_committed(store, &with_losses);
+    store_sqlite_close(store);
+}
+
 START_TEST(an_adopted_destination_keeps_its_ledger)
 {
     struct store_image image;
@@ -341,6 +371,8 @@ Suite *suite_store_rows(void)
     tcase_add_test(cases, one_commit_is_under_way_at_a_time);
     tcase_add_test(cases, an_empty_commit_is_a_commit);
     tcase_add_test(cases, forgetting_and_discarding_take_only_what_is_named);
+    tcase_add_loop_test(cases, an_absurd_ledger_costs_no_position, 0,
+                        (int)ARRAY_COUNT(absurd_losses));
     tcase_add_test(cases, an_adopted_destination_keeps_its_ledger);
     tcase_add_test(cases, segments_before_a_position_are_forgotten);
     tcase_add_test(cases, a_row_of_an_unknown_destination_fails_the_whole_commit);
