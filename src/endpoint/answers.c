@@ -72,7 +72,17 @@ static bool announces_secret(const char *word, size_t count)
            (count == 5 && strncasecmp(word, "basic", 5) == 0);
 }
 
-/* In place: a word after Bearer or Basic, and anything that starts as a JWT does. */
+/* Where a JWT begins in a word, behind `token=` or a bracket too; `count`: nowhere. */
+static size_t jwt_at(const char *word, size_t count)
+{
+    size_t at = 0;
+    while (at < count && strncmp(word + at, "eyJ", 3) != 0) {
+        at++;
+    }
+    return at;
+}
+
+/* In place: a word after Bearer or Basic, and what begins as a JWT does. */
 static void blot_secrets(char *line)
 {
     bool after = false;
@@ -82,9 +92,8 @@ static void blot_secrets(char *line)
             at++;
             continue;
         }
-        if (after || strncmp(at, "eyJ", 3) == 0) {
-            memset(at, '*', count);
-        }
+        size_t kept = after ? 0 : jwt_at(at, count);
+        memset(at + kept, '*', count - kept);
         after = announces_secret(at, count);
         at += count;
     }

@@ -20,6 +20,8 @@ static const struct {
     {"got \"bearer  s3cret\"", "got \"bearer  ******\""},
     {"Basic dXNlcjpw", "Basic ********"},
     {"token eyJhbGciOi.J9.x is stale", "token *************** is stale"},
+    {"?access_token=eyJhbGciOi.J9.x&a", "?access_token=*****************"},
+    {"<eyJhbGciOi.J9.x> (token:eyJ0.J9.x)", "<**************** (token:**********"},
     {"bearers of bad news", "bearers of bad news"},
 };
 
