@@ -24,6 +24,7 @@ struct status_request {
     enum status_method method;
     bool is_local;      /* from loopback */
     bool authenticated; /* as a user of web_config */
+    bool by_web_page;   /* of whatever site: a browser asks in its name, and says so (Origin) */
 };
 
 struct status_page {

@@ -105,6 +105,8 @@ static void page_make(struct status *status, struct MHD_Connection *connection,
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     request->is_local = info != NULL && is_loopback(info->client_addr);
+    request->by_web_page =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin") != NULL;
     if (!may_see(status, connection, request, page)) {
         return;
     }

@@ -114,7 +114,7 @@ typedef bool page_fn(struct pages *pages, struct status_page *out);
 static const struct row {
     const char *path;
     enum status_method method;
-    bool guarded; /* from this machine or as a user only */
+    bool guarded; /* from this machine or as a user only, and not by a browser for some site */
     page_fn *write;
 } rows[] = {
     {"/metrics", STATUS_GET, false, metrics_page_write},
@@ -145,6 +145,10 @@ bool pages_write(void *context, const struct status_request *request, struct sta
         if (row->guarded && !request->is_local && !request->authenticated) {
             out->status = 403;
             return buf_format(out->body, "only from this machine, or as a user of web_config\n");
+        }
+        if (row->guarded && request->by_web_page) {
+            out->status = 403;
+            return buf_format(out->body, "not for a web page\n");
         }
         return row->write(pages, out);
     }
