@@ -252,7 +252,11 @@ static struct MHD_Daemon *daemon_new(struct status *status, const struct conf_we
         options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     }
     int fd = fcntl(status->socket, F_DUPFD_CLOEXEC, 0);
-    ASSERT(fd >= 0);
+    if (fd < 0) { /* all descriptors are taken, which may pass */
+        status_tls_release(&tls);
+        err_set(err, errno, "the status pages can't be served: %s", strerror(errno));
+        return NULL;
+    }
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL | (secure ? (unsigned)MHD_USE_TLS : 0u), 0, NULL, NULL, handle, status,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)STATUS_CONNECTIONS_MAX,

@@ -1,10 +1,11 @@
-/* test_status_mhd.c - what the pages' server tells of a request. What it says over TLS and to whom
- * is the affair of tests/e2e/sidecar.sh. */
+/* test_status_mhd.c - the pages' server itself: what it tells of a request, and what it does
+ * without descriptors. What it says over TLS and to whom is the affair of tests/e2e/sidecar.sh. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
 #include <http_peer.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <walship/status_mhd.h>
@@ -70,6 +71,22 @@ START_TEST(who_asks_is_told)
     ck_assert(seen.is_local && seen.by_web_page);
 }
 
+START_TEST(without_descriptors_the_old_server_serves_on)
+{
+    struct err err = {.text = ""};
+    struct rlimit before, none;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3; /* what is open beyond stays so */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert(!status_mhd_renew(status, NULL, &err));
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_msg(strstr(err.text, "Too many open files") != NULL, "%s", err.text);
+    ask("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ck_assert(status_mhd_renew(status, NULL, &err));
+    ask("GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+}
+
 Suite *suite_status_mhd(void);
 Suite *suite_status_mhd(void)
 {
@@ -77,6 +94,7 @@ Suite *suite_status_mhd(void)
     TCase *cases = tcase_create("status_mhd");
     tcase_add_checked_fixture(cases, start, stop);
     tcase_add_test(cases, who_asks_is_told);
+    tcase_add_test(cases, without_descriptors_the_old_server_serves_on);
     suite_add_tcase(suite, cases);
     return suite;
 }
