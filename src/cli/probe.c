@@ -2,6 +2,8 @@
  * request an endpoint, and whatever goes wrong is said instead of tried again. */
 #include "probe.h"
 
+#include "probe_headers.h"
+
 #include <inttypes.h>
 #include <walship/endpoint.h>
 #include <walship/http_curl.h>
@@ -14,8 +16,17 @@
 enum { TURN_MS = 100, TEXT_BYTES = 600 };
 static const uint64_t token_bit = (uint64_t)1 << 63;
 
-/* A WriteRequest without series: no bytes at all, which snappy writes as the length 0. */
-static const uint8_t empty_write[] = {0};
+/* A request without series. Of 1.0 that is no bytes at all, which snappy writes as the length 0; of
+ * 2.0 the empty string as its first symbol, two bytes as a literal. */
+static const uint8_t empty_1[] = {0};
+static const uint8_t empty_2[] = {2, 1 << 2, 0x22, 0};
+static const struct protocol {
+    const char *type, *version;
+    const uint8_t *body;
+    size_t bytes;
+} protocols[] = {[RW_1] = {"application/x-protobuf", "0.1.0", empty_1, sizeof empty_1},
+                 [RW_2] = {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0",
+                           empty_2, sizeof empty_2}};
 
 struct target {
     const struct conf_destination *destination;
@@ -88,36 +99,34 @@ static void target_answered(struct probe *probe, struct target *target,
 
 static void target_post(struct probe *probe, struct target *target, const char *authorization)
 {
-    const struct conf_headers *own = &target->conf->headers;
+    const struct conf_endpoint *endpoint = target->conf;
+    const struct protocol *protocol = &protocols[target->destination->protobuf];
     struct http_header headers[4 + CONF_HEADERS_MAX] = {
-        {"Content-Type", "application/x-protobuf"},
+        {"Content-Type", protocol->type},
         {"Content-Encoding", "snappy"},
-        {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
+        {"X-Prometheus-Remote-Write-Version", protocol->version}};
     size_t count = 3;
     if (authorization != NULL) {
         headers[count++] = (struct http_header){"Authorization", authorization};
     }
-    for (size_t i = 0; i < own->count; i++) { /* one of a file is a matter of running */
-        if (own->rows[i].value != NULL) {
-            headers[count++] = (struct http_header){own->rows[i].name, own->rows[i].value};
-        }
-    }
+    struct probe_headers own;
+    struct err err = {0};
+    bool good = probe_headers_fill(&own, &endpoint->headers, headers, &count, &err);
     struct http_request request = {.id = (uint64_t)(target - probe->targets) + 1,
                                    .method = HTTP_POST,
-                                   .url = target->conf->url,
+                                   .url = endpoint->url,
                                    .headers = headers,
                                    .headers_count = count,
-                                   .body = empty_write,
-                                   .body_bytes = sizeof empty_write,
+                                   .body = protocol->body,
+                                   .body_bytes = protocol->bytes,
                                    .timeout_ms = target->destination->remote_timeout_ms,
-                                   .client =
-                                       target->conf->has_client ? &target->conf->client : NULL};
-    struct err err = {0};
+                                   .client = endpoint->has_client ? &endpoint->client : NULL};
     target->posted = true;
-    if (!probe->http->post(probe->http, &request, &err)) {
+    if (!good || !probe->http->post(probe->http, &request, &err)) {
         snprintf(target->text, TEXT_BYTES, "%s", err.text);
         target_done(probe, target, false);
     }
+    probe_headers_release(&own); /* the adapter has copied them */
 }
 
 /* Goes on when its token is there; ends when the first try to get one failed. */
