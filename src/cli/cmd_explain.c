@@ -80,7 +80,7 @@ static void live_read(struct command *command)
     }
 }
 
-/* How many more matched. */
+/* How many matched. */
 static uint64_t each_series(struct command *command, struct explain *explain, bool *good)
 {
     struct catalog *catalog = &command->catalog;
@@ -101,6 +101,11 @@ static uint64_t each_series(struct command *command, struct explain *explain, bo
         }
     }
     mem_free(used);
+    return matched;
+}
+
+static uint64_t more_than_shown(uint64_t matched)
+{
     return matched <= EXPLAIN_SERIES_MAX ? 0 : matched - EXPLAIN_SERIES_MAX;
 }
 
@@ -110,12 +115,17 @@ static bool text_report(struct command *command, struct explain *explain)
     bool live = explain->live != NULL;
     if (!live) {
         state_text(&command->out,
-                   "no walship answers at %s (%s): this is where series are at home\n",
-                   command->url == NULL ? "a port" : command->url, command->why.text);
+                   "a running walship can't be asked (%s%s%s): this is where series are at home\n",
+                   command->url == NULL ? "" : command->url, command->url == NULL ? "" : ": ",
+                   command->why.text);
     }
-    uint64_t more = each_series(command, explain, &good);
-    if (more > 0) {
-        state_text(&command->out, "and %" PRIu64 " series more\n", more);
+    uint64_t matched = each_series(command, explain, &good);
+    if (matched == 0) {
+        state_text(&command->out, "no series in %s matches %s\n", command->conf->wal_dir,
+                   command->args.text);
+    }
+    if (more_than_shown(matched) > 0) {
+        state_text(&command->out, "and %" PRIu64 " series more\n", more_than_shown(matched));
     }
     return good && state_print(&command->out);
 }
@@ -130,9 +140,9 @@ static bool json_report(struct command *command, struct explain *explain, struct
         json_string(json, "live_error", command->why.text);
     }
     json_open(json, "series", '[');
-    uint64_t more = each_series(command, explain, &good);
+    uint64_t matched = each_series(command, explain, &good);
     json_close(json, ']');
-    json_u64(json, "more", more);
+    json_u64(json, "more", more_than_shown(matched));
     json_close(json, '}');
     ASSERT(json_ok(json));
     state_text(&command->out, "\n");

@@ -106,6 +106,9 @@ static const struct {
     {"walship plan data --batch-send-deadline 0s", 2,
      "walship plan: --batch-send-deadline wants a duration such as 1s, not 0s; see walship "
      "--help\n"},
+    {"walship explain up --config conf.yml", 0,
+     "a running walship can't be asked (listen_address is empty): this is where series are at "
+     "home\nno series in data/wal matches up\n"},
     {"walship plan data", 1,
      "walship plan: data holds no samples yet: nothing can be planned from it\n"},
 };
