@@ -3,6 +3,7 @@
 #include "bind.h"
 
 #include <ctype.h>
+#include <walship/log.h>
 #include <walship/mem.h>
 
 enum { VALUE_BYTES_MAX = 1 << 20, NAME_BYTES_MAX = 1024 };
@@ -55,6 +56,10 @@ static const char *value_of(const struct binder *binder, const struct found *fou
     memcpy(name, found->name, found->name_bytes);
     name[found->name_bytes] = '\0';
     const char *value = binder->variable(binder->variable_context, name);
+    if (value == NULL || *value == '\0') { /* as Prometheus: no error, but said */
+        LOG_WARN("external_labels: a variable is empty, so is what it stands for",
+                 LOG_STR("variable", name));
+    }
     return value != NULL ? value : "";
 }
 

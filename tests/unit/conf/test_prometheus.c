@@ -2,6 +2,7 @@
  * where its problems are said, and the expansion of variables. */
 #include <check.h>
 #include <walship/conf_yaml.h>
+#include <walship/log.h>
 
 #define OWN "wal_dir: /p/data/wal\nprometheus_config: p.yml\n"
 
@@ -146,6 +147,37 @@ START_TEST(variables_are_expanded_as_prometheus_does)
     conf_problems_release(&problems);
 }
 
+static void keep(void *context, const char *line)
+{
+    ck_assert(buf_append(context, line, strlen(line)));
+}
+
+static int64_t no_time(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+START_TEST(a_variable_without_a_value_is_told_and_no_other)
+{
+    struct conf_problems problems;
+    struct buf said;
+    buf_init(&said, 1 << 16);
+    conf_problems_init(&problems);
+    log_set_sink(keep, no_time, &said);
+    struct conf *conf = bind(OWN "remote_write: [{url: 'http://a'}]\n"
+                                 "external_labels: {v: '$REGION-${HOSTNAM}-$$'}\n",
+                             "", &problems);
+    log_set_sink(NULL, NULL, NULL);
+    ck_assert(buf_append(&said, "", 1));
+    ck_assert_str_eq((const char *)said.data,
+                     "ts=1970-01-01T00:00:00.000Z level=warn msg=\"external_labels: a variable is "
+                     "empty, so is what it stands for\" variable=\"HOSTNAM\"\n");
+    conf_free(conf);
+    conf_problems_release(&problems);
+    buf_release(&said);
+}
+
 Suite *suite_prometheus(void);
 Suite *suite_prometheus(void)
 {
@@ -156,6 +188,7 @@ Suite *suite_prometheus(void)
     tcase_add_test(cases, without_use_remote_write_only_the_labels_are_taken);
     tcase_add_loop_test(cases, variables_are_expanded_as_prometheus_does, 0,
                         ARRAY_COUNT(expansions));
+    tcase_add_test(cases, a_variable_without_a_value_is_told_and_no_other);
     suite_add_tcase(suite, cases);
     return suite;
 }
