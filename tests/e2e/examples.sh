@@ -32,6 +32,7 @@ env -i "${variables[@]}" WAL_DIR="$dir/nowhere" STATE_DIR="$dir/state" LISTENING
     AZURE_TENANT_ID=00000000-0000-0000-0000-000000000002 AZURE_FEDERATED_TOKEN_FILE="$dir/token" build/release/walship run >"$dir/sidecar.log" 2>&1 || status=$?
 { [ "$status" -eq 1 ] && grep -q "data volume must be mounted" "$dir/sidecar.log"; } || die "FAIL the manifest's variables: $(cat "$dir/sidecar.log")"
 grep -q '^ExecStart=/usr/local/bin/walship run --config ' examples/walship.service || die "FAIL the unit starts something else"
+grep -q '^Environment=HOSTNAME=%H$' examples/walship.service || die "FAIL the unit does not set HOSTNAME, which scale-set.yml counts on"
 grep -q '^Type=notify$' examples/walship.service || die "FAIL the unit does not wait for READY=1"
 if command -v systemd-analyze >/dev/null 2>&1; then
     sed 's|/usr/local/bin/walship|/bin/true|' examples/walship.service >"$dir/walship.service"
