@@ -84,11 +84,12 @@ struct conf {
     uint64_t spool_min_free;  /* bytes, or percent of the file system */
     bool spool_min_free_percent;
     char *prometheus_config;
-    bool use_remote_write; /* its remote_write blocks are among the destinations */
-    char *prometheus_url;  /* without a slash at the end; NULL: none */
-    char *listen_address;  /* HOST:PORT, or empty: none */
-    char *web_config;      /* its file; NULL: none */
-    struct conf_web *web;  /* what stands there; owned */
+    bool use_remote_write;  /* its remote_write blocks are among the destinations */
+    char *prometheus_url;   /* without a slash at the end; NULL: none. May carry a password */
+    char *prometheus_shown; /* for logs: no userinfo */
+    char *listen_address;   /* HOST:PORT, or empty: none */
+    char *web_config;       /* its file; NULL: none */
+    struct conf_web *web;   /* what stands there; owned */
     enum conf_start start_at;
     int64_t start_ago_ms;
     struct label *external_labels; /* canonical; strings owned */

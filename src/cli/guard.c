@@ -198,12 +198,12 @@ bool guard_check(const struct conf *conf, struct err *err)
             "Prometheus at %s sends to %s itself: everything would arrive twice. Start it "
             "with a prometheus.yml without remote_write, and name the file that has the "
             "blocks in prometheus_config",
-            conf->prometheus_url, found->shown);
+            conf->prometheus_shown, found->shown);
     }
     if (!known) {
         LOG_WARN("what Prometheus runs with can't be found out: make sure that it does not send to "
                  "the same URLs itself",
-                 LOG_STR("prometheus_url", conf->prometheus_url));
+                 LOG_STR("prometheus_url", conf->prometheus_shown));
     }
     return true;
 }

@@ -53,7 +53,8 @@ void conf_free(struct conf *conf)
     mem_free(conf->state_dir);
     mem_free(conf->spool_dir);
     mem_free(conf->prometheus_config);
-    mem_free(conf->prometheus_url);
+    text_wipe(conf->prometheus_url);
+    mem_free(conf->prometheus_shown);
     mem_free(conf->web_config);
     conf_web_free(conf->web);
     mem_free(conf->listen_address);

@@ -332,4 +332,9 @@ void bind_prometheus_url(struct binder *binder, const struct option *option,
         bytes--;
     }
     conf->prometheus_url = mem_format("%.*s", (int)bytes, node->text);
+    conf->prometheus_shown = url_bare(&url);
+    bytes = strlen(conf->prometheus_shown);
+    while (conf->prometheus_shown[bytes - 1] == '/') {
+        conf->prometheus_shown[--bytes] = '\0';
+    }
 }
