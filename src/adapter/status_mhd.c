@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <time.h>
 #include <unistd.h>
 #include <walship/assert.h>
 #include <walship/mem.h>
@@ -61,14 +60,6 @@ static enum status_method method_of(const char *text)
     return strcmp(text, "POST") == 0 || strcmp(text, "PUT") == 0 ? STATUS_POST : STATUS_OTHER;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    int failed = clock_gettime(CLOCK_MONOTONIC, &now);
-    ASSERT(failed == 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* False: the page says why not. */
 static bool may_see(struct status *status, struct MHD_Connection *connection,
                     struct status_request *request, struct status_page *page)
@@ -84,7 +75,7 @@ static bool may_see(struct status *status, struct MHD_Connection *connection,
     if (web->users_count == 0) {
         return true;
     }
-    switch (status_users_check(&status->users, web, connection, now_ms())) {
+    switch (status_users_check(&status->users, web, connection)) {
     case STATUS_USER_GOOD:
         request->authenticated = true;
         return true;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <time.h>
 #include <unistd.h>
 #include <walship/assert.h>
 #include <walship/mem.h>
@@ -166,20 +167,38 @@ static bool is_known(const struct status_users *users, const char *pair, size_t 
     return users->known != NULL && same(users->known, users->known_bytes, pair, bytes);
 }
 
-static enum status_user pair_check(struct status_users *users, const struct conf_web *web,
-                                   const char *pair, size_t bytes, int64_t now_ms)
+static int64_t now_ms(void)
 {
+    struct timespec now;
+    int failed = clock_gettime(CLOCK_MONOTONIC, &now);
+    ASSERT(failed == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* bcrypt holds up the one loop, a second and more where the hashes are dear: who guesses gets a
+ * tenth of its time at most. */
+static void wrong(struct status_users *users, int64_t from_ms)
+{
+    int64_t end_ms = now_ms();
+    ASSERT(end_ms >= from_ms);
+    users->not_before_ms = end_ms + WRONG_WAIT_MS + (end_ms - from_ms) * 9;
+}
+
+static enum status_user pair_check(struct status_users *users, const struct conf_web *web,
+                                   const char *pair, size_t bytes)
+{
+    int64_t from_ms = now_ms();
     const char *password = pair + strlen(pair) + 1;
     if (is_known(users, pair, bytes)) {
         return STATUS_USER_GOOD;
     }
-    if (now_ms < users->not_before_ms) {
+    if (from_ms < users->not_before_ms) {
         return STATUS_USER_LATER;
     }
     const char *hash = hash_of(web, pair);
     bool good = hash_matches(password, hash != NULL ? hash : web->users[0].hash) && hash != NULL;
     if (!good) {
-        users->not_before_ms = now_ms + WRONG_WAIT_MS;
+        wrong(users, from_ms);
         return STATUS_USER_BAD;
     }
     status_users_release(users);
@@ -190,7 +209,7 @@ static enum status_user pair_check(struct status_users *users, const struct conf
 }
 
 enum status_user status_users_check(struct status_users *users, const struct conf_web *web,
-                                    struct MHD_Connection *connection, int64_t now_ms)
+                                    struct MHD_Connection *connection)
 {
     char pair[2 * PASSWORD_BYTES_MAX];
     ASSERT(web->users_count > 0);
@@ -201,7 +220,7 @@ enum status_user status_users_check(struct status_users *users, const struct con
         strlen(password) < PASSWORD_BYTES_MAX) {
         int bytes = snprintf(pair, sizeof pair, "%s%c%s", user, 0, password);
         ASSERT(bytes > 0 && (size_t)bytes < sizeof pair);
-        result = pair_check(users, web, pair, (size_t)bytes + 1, now_ms);
+        result = pair_check(users, web, pair, (size_t)bytes + 1);
     }
     if (password != NULL) {
         explicit_bzero(password, strlen(password));

@@ -27,7 +27,7 @@ struct status_users {
 };
 /* Basic auth of a request. LATER: too soon after a wrong password. */
 enum status_user status_users_check(struct status_users *users, const struct conf_web *web,
-                                    struct MHD_Connection *connection, int64_t now_ms);
+                                    struct MHD_Connection *connection);
 void status_users_release(struct status_users *users);
 
 #endif

@@ -42,8 +42,8 @@ static void stop(void)
     status_mhd_close(status);
 }
 
-/* Asks, and turns the server until the answer is whole. */
-static void ask(const char *request)
+/* Asks, and turns the server until the answer is there: the number in its first line. */
+static int answered(const char *request)
 {
     char answer[1000] = "";
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -57,8 +57,14 @@ static void ask(const char *request)
         status_mhd_run(status);
     }
     ck_assert_int_gt(read(fd, answer, sizeof answer - 1), 0);
-    ck_assert_msg(strncmp(answer, "HTTP/1.1 200", 12) == 0, "%s", answer);
+    ck_assert_msg(strncmp(answer, "HTTP/1.1 ", 9) == 0, "%s", answer);
     close(fd);
+    return (int)strtol(answer + 9, NULL, 10);
+}
+
+static void ask(const char *request)
+{
+    ck_assert_int_eq(answered(request), 200);
 }
 
 START_TEST(who_asks_is_told)
@@ -87,14 +93,31 @@ START_TEST(without_descriptors_the_old_server_serves_on)
     ask("GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 }
 
+/* The hash is dear: one guess takes longer than the second that is waited after a cheap one. */
+START_TEST(who_guesses_passwords_does_not_get_all_of_the_loops_time)
+{
+    static const char guess[] = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                                "Authorization: Basic dTpndWVzcw==\r\n\r\n";
+    struct conf_web_user user = {
+        .name = (char[]){"u"},
+        .hash = (char[]){"$2b$15$abcdefghijklmnopqrstuuhiNZXkTFMCiaM.9LKAZ5KgRZtwr.E1S"}};
+    struct conf_web web = {.users = &user, .users_count = 1};
+    struct err err = {.text = ""};
+    ck_assert_msg(status_mhd_renew(status, &web, &err), "%s", err.text);
+    ck_assert_int_eq(answered(guess), 401);
+    ck_assert_int_eq(answered(guess), 429);
+}
+
 Suite *suite_status_mhd(void);
 Suite *suite_status_mhd(void)
 {
     Suite *suite = suite_create("status_mhd");
     TCase *cases = tcase_create("status_mhd");
     tcase_add_checked_fixture(cases, start, stop);
+    tcase_set_timeout(cases, PATIENCE_MS / 1000.0);
     tcase_add_test(cases, who_asks_is_told);
     tcase_add_test(cases, without_descriptors_the_old_server_serves_on);
+    tcase_add_test(cases, who_guesses_passwords_does_not_get_all_of_the_loops_time);
     suite_add_tcase(suite, cases);
     return suite;
 }
