@@ -49,8 +49,9 @@ const char *expo_type_name(enum expo_type type);
 struct json {
     struct buf *out;
     unsigned depth;
-    bool comma;  /* a value stands before the next one */
-    bool failed; /* out is full; everything after is passed over */
+    bool comma;    /* a value stands before the next one */
+    bool failed;   /* out is full; everything after is passed over */
+    bool replaced; /* something was not UTF-8, and is U+FFFD now */
 };
 
 void json_init(struct json *json, struct buf *out);

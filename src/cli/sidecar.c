@@ -218,6 +218,8 @@ struct conf *sidecar_conf(struct conf_problems *problems)
         struct conf_yaml *yaml = NULL;
         if (!json_ok(&json)) {
             problem(problems, "the variables", "are too long");
+        } else if (json.replaced) { /* a label or a path would not be what was meant */
+            problem(problems, "the variables", "must be UTF-8");
         } else {
             yaml = conf_yaml_parse(text.data, text.bytes, sidecar_source, problems);
         }

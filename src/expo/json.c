@@ -1,5 +1,7 @@
-/* json.c - a JSON writer: no tree, control characters escaped. */
+/* json.c - a JSON writer: no tree, control characters escaped, and what is not UTF-8 replaced: one
+ * malformed byte would cost the whole document. */
 #include <walship/expo.h>
+#include <walship/utf8.h>
 
 void json_init(struct json *json, struct buf *out)
 {
@@ -14,16 +16,22 @@ static void put(struct json *json, const char *text, size_t bytes)
 static void quoted(struct json *json, const char *text, size_t bytes)
 {
     put(json, "\"", 1);
-    for (const char *end = text + bytes; text < end; text++) {
+    for (size_t left = bytes, taken; left > 0; text += taken, left -= taken) {
         unsigned char c = (unsigned char)*text;
+        uint32_t rune;
+        taken = utf8_decode((const uint8_t *)text, left, &rune);
         if (c == '"' || c == '\\') {
             put(json, "\\", 1);
             put(json, text, 1);
         } else if (c < 0x20) {
             json->failed = json->failed || !buf_format(json->out, "\\u%04x", c);
+        } else if (taken == 0) {
+            json->replaced = true;
+            put(json, "\xef\xbf\xbd", 3);
         } else {
-            put(json, text, 1);
+            put(json, text, taken);
         }
+        taken = taken == 0 ? 1 : taken;
     }
     put(json, "\"", 1);
 }

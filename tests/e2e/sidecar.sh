@@ -57,6 +57,7 @@ refused "AAD_HOST_ENDPOINT is missing: CLOUD AZURECUSTOM needs it" CLOUD=AZURECU
 refused 'LISTENING_PORT must be a port from 1 to 65535, found "http"' LISTENING_PORT=http
 refused "client_id is invalid" AZURE_CLIENT_ID=me
 refused "no scheme" INGESTION_URL=dce-a.example.com
+refused "must be UTF-8" CLUSTER=$'caf\xe9'
 status=0
 env -i "$bin/walship" run >"$dir/refused.log" 2>&1 || status=$?
 expect "exit without INGESTION_URL" "$status" 2

@@ -79,6 +79,25 @@ START_TEST(json_nests_and_escapes)
                  "\"high\":18446744073709551615,\"list\":[{},1]}");
 }
 
+/* A text that was cut within a character is one. */
+START_TEST(json_is_utf8_whatever_it_is_given)
+{
+    struct buf out;
+    struct json json;
+    buf_init(&out, TEXT_BYTES_MAX);
+    json_init(&json, &out);
+    json_open(&json, NULL, '[');
+    json_string(&json, NULL, "caf\xc3\xa9 \xe2\x82\xac");
+    ck_assert(!json.replaced);
+    json_string(&json, NULL, "\xff\xc3\"\xe2\x82");
+    ck_assert(json.replaced);
+    json_bytes(&json, NULL, "caf\xc3\xa9", 4);
+    json_close(&json, ']');
+    ck_assert(json_ok(&json));
+    expect(&out, "[\"caf\xc3\xa9 \xe2\x82\xac\",\"\xef\xbf\xbd\xef\xbf\xbd\\\""
+                 "\xef\xbf\xbd\xef\xbf\xbd\",\"caf\xef\xbf\xbd\"]");
+}
+
 START_TEST(a_histogram_adds_its_buckets_up)
 {
     static const double bounds[] = {0.5, 1};
@@ -106,6 +125,7 @@ Suite *suite_expo(void)
     tcase_add_test(tcase, numbers_print_as_prometheus_reads_them);
     tcase_add_test(tcase, a_full_buffer_is_said);
     tcase_add_test(tcase, json_nests_and_escapes);
+    tcase_add_test(tcase, json_is_utf8_whatever_it_is_given);
     tcase_add_test(tcase, a_histogram_adds_its_buckets_up);
     suite_add_tcase(suite, tcase);
     return suite;
