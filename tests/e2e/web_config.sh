@@ -170,7 +170,7 @@ asks status 'answered 403: it wants a client certificate' "$user"
 asks status 'answered 401: web_config has users; ask as one of them by --http-config' "$tls"
 asks status "https://127.0.0.1:$port/status says: {" "{$user, $tls}"
 asks 'explain up' 'of this shard acked since walship started' "{$user, $tls}"
-asks 'explain up' 'no walship answers at' "$tls"
+asks 'explain up' "a running walship can't be asked (https:" "$tls"
 printf 'wrong\n' >password
 asks status 'answered 401: the user or the password in the file of --http-config is wrong' "{$user, $tls}"
 # who is slower than the second it lasts is told 401 again, and gets another second
