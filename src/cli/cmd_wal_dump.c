@@ -72,6 +72,9 @@ static int args_apply(const struct dump_args *args, struct dump *dump)
     if (args->to != NULL && !time_parse(args->to, &dump->to_ms)) {
         return usage("--to wants Unix milliseconds or 2006-01-02T15:04:05Z, not ", args->to);
     }
+    if (args->from != NULL && args->to != NULL && dump->from_ms > dump->to_ms) {
+        return usage("--from is later than --to, so nothing lies between: ", args->from);
+    }
     if (args->match != NULL) {
         struct err err = {0};
         dump->selector = selector_new(args->match, &err);

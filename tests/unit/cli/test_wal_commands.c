@@ -251,6 +251,8 @@ static const struct {
     {{"a", "--frm"}, "walship wal dump: unknown option --frm; see walship --help\n"},
     {{"a", "--from"}, "walship wal dump: a value is missing for --from; see walship --help\n"},
     {{"a", "--to", "noon"}, "walship wal dump: --to wants Unix milliseconds or"},
+    {{"a", "--from=10", "--to=5"},
+     "walship wal dump: --from is later than --to, so nothing lies between: 10; see walship --help\n"},
     {{"a", "--match", "{"}, "walship wal dump: --match: selector: a quoted string is wanted at"},
 };
 
