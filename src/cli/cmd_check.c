@@ -90,20 +90,20 @@ static void check_own(const struct check *check, const char *key, const char *pa
 }
 
 /* The names were compared already; links may still lead into Prometheus' directory (I5). */
-static void check_links(const struct check *check)
+static void check_links(const struct check *check, const char *key, const char *path)
 {
-    char *state = realpath(check->conf->state_dir, NULL);
+    char *own = realpath(path, NULL);
     char *data = realpath(check->conf->wal_dir, NULL);
-    if (state != NULL && data != NULL) {
+    if (own != NULL && data != NULL) {
         size_t bytes = strlen(data);
         if (bytes > 4 && strcmp(data + bytes - 4, "/wal") == 0) {
             bytes -= 4;
         }
-        if (strncmp(state, data, bytes) == 0 && (state[bytes] == '\0' || state[bytes] == '/')) {
-            problem_of(check, "state_dir", "leads into Prometheus' data directory");
+        if (strncmp(own, data, bytes) == 0 && (own[bytes] == '\0' || own[bytes] == '/')) {
+            problem_of(check, key, "leads into Prometheus' data directory");
         }
     }
-    free(state); /* realpath's own memory */
+    free(own); /* realpath's own memory */
     free(data);
 }
 
@@ -145,7 +145,8 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
         check_wal(&check);
         check_own(&check, "state_dir", conf->state_dir, NULL);
         check_own(&check, "spool_dir", conf->spool_dir, conf->state_dir);
-        check_links(&check);
+        check_links(&check, "state_dir", conf->state_dir);
+        check_links(&check, "spool_dir", conf->spool_dir);
         check_web(&check);
         if (problems->count == 0) {
             print_good(file, conf);

@@ -120,6 +120,8 @@ static const struct {
      "conf.yml:3:12: spool_dir: cannot be made: none: No such file or directory\n"},
     {"wal_dir: data\nstate_dir: link\n" REMOTE, 1,
      "conf.yml:2:12: state_dir: leads into Prometheus' data directory\n"},
+    {"wal_dir: data\nstate_dir: state\nspool_dir: link\n" REMOTE, 1,
+     "conf.yml:3:12: spool_dir: leads into Prometheus' data directory\n"},
 };
 
 START_TEST(a_file_is_judged_with_the_machine_it_is_for)
