@@ -115,7 +115,7 @@ victoria() {
     tests/e2e/receiver.py export "$top/expected.txt" "$dir/export.json" || failed=1
 }
 
-# api: no metadata in this WAL; it comes from prometheus_url, in requests of its own.
+# api: no metadata in this WAL; it comes from prometheus_url, in requests of its own. The password in that is said nowhere.
 api() {
     name=api dir=$top/api
     mkdir -p "$dir"
@@ -126,7 +126,7 @@ api() {
 wal_dir: $dir/data
 state_dir: $dir/state
 listen_address: ""
-prometheus_url: http://127.0.0.1:$port
+prometheus_url: http://someone:geheim@127.0.0.1:$port
 remote_write: [{url: "http://127.0.0.1:$emulator_port/write/a", metadata_config: {send_interval: 1s, max_samples_per_send: 50}}]
 YAML
     emulator_start "$emulator_port" a
@@ -135,8 +135,10 @@ YAML
     wait_for 30 metadata_equal || fail "api: the metadata did not arrive"
     echo "== api"
     tests/e2e/receiver.py metadata "$dir/metadata.json" "$dir/received.db" || failed=1
-    walship_stop
     prometheus_stop
+    wait_for 30 grep -q "metadata can't be had" "$dir/walship.log" || fail "api: it does not say that Prometheus is away"
+    walship_stop
+    if grep -q geheim "$dir/walship.log"; then fail "api: the password of prometheus_url is in the log"; fi
 }
 
 # shellcheck disable=SC2317  # called by wait_for

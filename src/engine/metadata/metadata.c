@@ -158,7 +158,7 @@ static void api_ask(struct engine *engine)
     metadata->asking = engine->http->post(engine->http, &request, &err);
     metadata->asked = !metadata->asking;
     metadata->ask_ms = engine->now_ms + metadata->interval_ms;
-    trace_line(engine, "metadata: asks %s", engine->conf->prometheus_url);
+    trace_line(engine, "metadata: asks %s", engine->conf->prometheus_shown);
     mem_free(url);
 }
 
@@ -170,7 +170,7 @@ static void api_answered(struct engine *engine, const struct http_result *result
     bool answered = result->outcome == HTTP_ANSWERED && result->status == 200;
     if (!answered || !families_read_json(metadata->families, result->body, result->body_bytes)) {
         LOG_WARN("Prometheus' metadata can't be had, trying again later",
-                 LOG_STR("prometheus_url", engine->conf->prometheus_url),
+                 LOG_STR("prometheus_url", engine->conf->prometheus_shown),
                  LOG_I64("status", result->status));
     }
     trace_line(engine, "metadata: %zu families", families_count(metadata->families));
