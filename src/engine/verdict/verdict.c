@@ -68,8 +68,12 @@ static char *detail_of(struct engine *engine, uint32_t set, const char *words)
     buf_init(&text, 2 * LABELS_BYTES_MAX);
     size_t count = labels_get(engine->labels, set, labels, LABELS_FINAL_MAX);
     bool fits = buf_format(&text, "%s: ", words) && labels_format(labels, count, &text);
-    if (text.bytes > DETAIL_BYTES_MAX || !fits) {
-        text.bytes = text.bytes < DETAIL_BYTES_MAX ? text.bytes : DETAIL_BYTES_MAX;
+    (void)fits; /* it is cut in any case */
+    if (text.bytes > DETAIL_BYTES_MAX) {
+        text.bytes = DETAIL_BYTES_MAX;
+        while (text.bytes > 0 && (text.data[text.bytes] & 0xc0) == 0x80) {
+            text.bytes--; /* not within a character */
+        }
     }
     for (size_t i = 0; i < text.bytes; i++) {
         text.data[i] = text.data[i] < ' ' || text.data[i] == 0x7f ? '?' : text.data[i];

@@ -49,6 +49,7 @@ static const char *const refusals[] = {"poison",
                                        "poison_series",
                                        "poison_first",
                                        "poison_segments",
+                                       "poison_long",
                                        "already_there",
                                        "already_there_not",
                                        "already_there_restart",
@@ -67,7 +68,7 @@ static const char *const refusals[] = {"poison",
 
 static void replay(struct world *world, FILE *file, struct buf *is)
 {
-    char line[1000];
+    char line[2048];
     while (fgets(line, sizeof line, file) != NULL) {
         ck_assert(buf_append(is, line, strlen(line)));
         if (line[0] != '>' && line[0] != '#' && line[0] != '\n') {

@@ -11,7 +11,7 @@
 
 void world_print(struct world *world, const char *format, ...)
 {
-    char text[1024];
+    char text[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

@@ -23,9 +23,9 @@ static struct fake_judge *judge_of(struct world *world, const char *url)
 
 static void do_dislike(struct world *world, const char *line)
 {
-    char url[64], how[16], name[64];
+    char url[64], how[16], name[1024];
     long long t_ms = INT64_MIN;
-    ck_assert_int_ge(sscanf(line, "%63s %15s %63s %lld", url, how, name, &t_ms), 3);
+    ck_assert_int_ge(sscanf(line, "%63s %15s %1023s %lld", url, how, name, &t_ms), 3);
     struct label label = {"__name__", name, 8, (uint32_t)strlen(name)};
     struct fake_rule rule = {.how = strcmp(how, "fail") == 0 ? FAKE_FAILS : FAKE_REFUSES,
                              .series = label_ids_of(world->ids, &label, 1),
