@@ -5,6 +5,7 @@
 #include "store_sqlite_db.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <walship/mem.h>
 
@@ -16,6 +17,13 @@ static bool has_log(const struct store_db *db)
     bool found = access(path, F_OK) == 0;
     mem_free(path);
     return found;
+}
+
+/* A start that found no room for more leaves it so. */
+static bool is_empty(const struct store_db *db)
+{
+    struct stat status;
+    return stat(db->path, &status) == 0 && status.st_size == 0;
 }
 
 /* The path as a URI: SQLite takes the option from there only. */
@@ -101,7 +109,9 @@ bool store_look(const char *state_dir, struct store_look *out, struct err *err)
         status = look_once(&db, alone, out, err);
         again = alone ? has_log(&db) : status == DB_FAILED && !has_log(&db);
     }
-    if (status == DB_CORRUPT) { /* what the next start makes of it, and what that costs */
+    if (status == DB_CORRUPT && is_empty(&db)) {
+        err_set(err, 0, "%s is empty: nothing was saved yet, or what was is lost", db.path);
+    } else if (status == DB_CORRUPT) { /* what the next start makes of it, and what that costs */
         struct err why = *err;
         err_set(
             err, why.code,

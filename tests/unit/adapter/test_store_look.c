@@ -116,6 +116,16 @@ START_TEST(a_corrupt_file_is_said)
     store_look_release(&look);
 }
 
+START_TEST(an_empty_file_is_not_called_corrupt)
+{
+    FILE *file = fopen(store_database, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert(!store_look(store_directory, &look, &store_err));
+    ck_assert_ptr_nonnull(strstr(store_err.text, "walship.db is empty: nothing was saved yet"));
+    store_look_release(&look);
+}
+
 /* ---- the bound ---- */
 
 START_TEST(the_ledger_of_a_reason_is_bounded_by_merging_the_oldest)
@@ -176,6 +186,7 @@ Suite *suite_store_look(void)
     tcase_add_test(cases, a_directory_without_a_state_is_said);
     tcase_add_test(cases, a_newer_schema_is_said);
     tcase_add_test(cases, a_corrupt_file_is_said);
+    tcase_add_test(cases, an_empty_file_is_not_called_corrupt);
     tcase_add_test(cases, the_ledger_of_a_reason_is_bounded_by_merging_the_oldest);
     suite_add_tcase(suite, cases);
     return suite;
