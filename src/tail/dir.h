@@ -67,6 +67,7 @@ struct waldir {
     bool past;     /* nothing but pins */
     bool complete; /* a checkpoint or past: whole from the start, all segments are sealed */
     bool frozen;
+    bool vacant;    /* never had anything: may be the data directory, before wal/ is made in it */
     bool unwatched; /* the directory was away: the watch went with it */
     bool changed;
     bool replaced;

@@ -82,7 +82,6 @@ static bool open_inner(struct waldir *dir)
     mem_free(dir->path);
     dir->path = mem_string(path);
     dir->unwatched = true;
-    dir->now.count = 0;
     return true;
 }
 
@@ -99,6 +98,7 @@ static bool open_steps(struct waldir *dir, struct err *err)
     if (!is_wal(dir) && open_inner(dir)) {
         return open_looks(dir, err);
     }
+    dir->vacant = !is_wal(dir) && !dir->now.has_others;
     if (!is_wal(dir) && dir->now.has_others) {
         return err_set(
             err, 0,
@@ -145,13 +145,26 @@ static bool settled(const struct waldir *dir)
            dir->looked_ms - dir->replaced_ms >= DIR_SETTLE_MS_MAX;
 }
 
+static bool has_own(const struct waldir *dir)
+{
+    bool own = dir->now.has_checkpoint;
+    for (size_t i = 0; i < dir->now.count; i++) {
+        own = own || !dir->now.segments[i].seen.pinned;
+    }
+    return own;
+}
+
 bool waldir_refresh(struct waldir *dir, bool *changed, bool *replaced, struct err *err)
 {
     *changed = false;
     *replaced = false;
+    if (dir->vacant && !dir->frozen && open_inner(dir)) {
+        dir->vacant = false;
+    }
     if (!dir_look(dir, err)) {
         return false;
     }
+    dir->vacant = dir->vacant && !has_own(dir);
     *changed = dir->changed;
     *replaced = dir->replaced && settled(dir);
     dir->changed = false; /* replaced stays until the caller has made a new generation of it */

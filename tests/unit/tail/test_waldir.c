@@ -100,6 +100,34 @@ START_TEST(the_data_directory_may_be_named)
     ck_assert_uint_eq(waldir_count(lab.dir), 1);
 }
 
+START_TEST(the_data_directory_may_be_named_before_prometheus_made_the_wal_in_it)
+{
+    fake_os_mkdir(lab.fake, "/data");
+    lab.dir = waldir_open(lab.os, "/data", &lab.err);
+    ck_assert_msg(lab.dir != NULL, "%s", lab.err.text);
+    lab_refresh(&lab);
+    ck_assert(!lab.changed && waldir_count(lab.dir) == 0);
+    fake_os_append(lab.fake, "/data/lock", "", 0);
+    fake_os_mkdir(lab.fake, "/data/wal");
+    lab_refresh(&lab);
+    ck_assert_str_eq(waldir_path(lab.dir), "/data/wal");
+    fake_os_append(lab.fake, "/data/wal/00000000", "", 0);
+    lab_refresh(&lab);
+    ck_assert(lab.changed && !lab.replaced);
+    ck_assert_uint_eq(waldir_count(lab.dir), 1);
+}
+
+START_TEST(a_wal_that_was_empty_stays_the_wal)
+{
+    lab_open(&lab);
+    lab_segment(&lab, 0, &ten);
+    lab_refresh(&lab);
+    fake_os_unlink(lab.fake, lab_path(0));
+    fake_os_mkdir(lab.fake, "/wal/wal");
+    lab_refresh(&lab);
+    ck_assert_str_eq(waldir_path(lab.dir), "/wal");
+}
+
 START_TEST(an_empty_directory_is_a_wal_to_come)
 {
     lab_open(&lab);
@@ -468,6 +496,8 @@ Suite *suite_waldir(void)
     tcase_add_loop_test(looks, the_checkpoint_before_the_newest_is_known, 0, 4);
     tcase_add_test(looks, a_file_is_no_checkpoint);
     tcase_add_test(looks, the_data_directory_may_be_named);
+    tcase_add_test(looks, the_data_directory_may_be_named_before_prometheus_made_the_wal_in_it);
+    tcase_add_test(looks, a_wal_that_was_empty_stays_the_wal);
     tcase_add_test(looks, an_empty_directory_is_a_wal_to_come);
     tcase_add_test(looks, what_prometheus_leaves_beside_segments_is_no_stranger);
     tcase_add_test(looks, the_last_one_that_is_left_is_not_sealed);
