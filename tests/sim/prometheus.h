@@ -175,6 +175,9 @@ void prometheus_calm(struct prometheus *prom);
 /* No new scrapes, restarts and truncations: what was begun is finished, then PROM_DONE. */
 void prometheus_end(struct prometheus *prom);
 
+/* ---- prom_sets.c ---- */
+void sets_make(struct prometheus *prom, const struct label *external, size_t external_count);
+
 /* ---- prom_records.c ---- */
 enum { SAMPLES_MAX = 512 };
 struct scrape {
