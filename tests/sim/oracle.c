@@ -19,7 +19,8 @@ static uint16_t shard_of(const struct label *labels, size_t count, bool fold)
 
 void oracle_init(struct oracle *oracle, struct report *report, const struct conf *conf)
 {
-    *oracle = (struct oracle){.report = report, .conf = conf, .ids = label_ids_new()};
+    *oracle =
+        (struct oracle){.report = report, .conf = conf, .names_used = 1, .ids = label_ids_new()};
     oracle->destinations = mem_new(conf->destinations_count, sizeof *oracle->destinations);
     for (size_t i = 0; i < conf->destinations_count; i++) {
         oracle->destinations[i].conf = &conf->destinations[i];
@@ -73,7 +74,11 @@ uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, si
     size_t bound = (size_t)series + 1;
     oracle->series = mem_grow(oracle->series, bound, sizeof *oracle->series);
     for (size_t i = oracle->series_count; i < bound; i++) {
-        oracle->series[i] = (struct oracle_series){ORACLE_NONE, ORACLE_NONE, {0, 0}, false};
+        oracle->series[i] =
+            (struct oracle_series){.first = ORACLE_NONE, .last = ORACLE_NONE, .of = (uint32_t)i};
+        for (size_t k = 0; k < ORACLE_NAMES_MAX; k++) {
+            oracle->series[i].names[k] = (uint32_t)i;
+        }
     }
     oracle->series_count = bound;
     oracle->series[series].shard[0] = shard_of(labels, count, false);
@@ -320,17 +325,18 @@ uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *samp
     if (sample->series >= oracle->series_count) {
         return ORACLE_NONE;
     }
+    uint32_t series = oracle_series_of(oracle, sample->series);
     if (sample->bits != WAL_STALE_BITS) {
         uint64_t number = sample->bits ^ value_tag;
         if (number >= oracle->items_count) {
             return ORACLE_NONE;
         }
         const struct oracle_item *item = &oracle->items[number];
-        bool same = item->series == sample->series && item->t_ms == sample->t_ms &&
+        bool same = item->series == series && item->t_ms == sample->t_ms &&
                     item->bits == sample->bits && item->kind == sample->kind;
         return same ? (uint32_t)number : ORACLE_NONE;
     }
-    uint32_t number = oracle->series[sample->series].first;
+    uint32_t number = oracle->series[series].first;
     while (number != ORACLE_NONE && (oracle->items[number].bits != sample->bits ||
                                      oracle->items[number].t_ms != sample->t_ms)) {
         number = oracle->items[number].next;

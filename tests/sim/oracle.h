@@ -41,8 +41,9 @@
 #define ORACLE_NONE UINT32_MAX
 
 enum {
-    STUMBLES = 8, /* a request that fails so often is taken apart */
-    LARGE = 50    /* samples: one without an answer may be taken apart for its size */
+    ORACLE_NAMES_MAX = 3, /* final labels of a series, by the external ones of walship's lives */
+    STUMBLES = 8,         /* a request that fails so often is taken apart */
+    LARGE = 50            /* samples: one without an answer may be taken apart for its size */
 };
 
 enum item_state {
@@ -81,10 +82,14 @@ struct oracle_item {
     bool custom;   /* a histogram of custom buckets: 2.0 only */
 };
 
+/* By final label set: that of the first life has what is known of the series, the others tell whose
+ * they are. */
 struct oracle_series {
     uint32_t first, last; /* items */
-    uint16_t shard[2];    /* plain; with letters folded */
-    bool dropped;         /* by a relabelling rule, at every destination */
+    uint32_t of;          /* whose labels these are: its own, mostly */
+    uint32_t names[ORACLE_NAMES_MAX];
+    uint16_t shard[2]; /* of these labels: plain; with letters folded */
+    bool dropped;      /* by a relabelling rule, at every destination */
 };
 
 /* One per item and destination. */
@@ -92,6 +97,7 @@ struct fate {
     uint32_t acked_life; /* 0: never, or forgotten by a crash */
     uint32_t acked_event;
     bool arrived;
+    uint8_t arrived_as;   /* bit set of the names that it did by */
     bool durable;         /* an earlier ack was made durable, before the last one */
     bool early;           /* deleted and not kept, when a life began for which nothing was saved */
     bool maybe_forgotten; /* acked, but a parked item may have held the positions back */
@@ -105,16 +111,22 @@ struct unsure {
     bool broken; /* a part of it went elsewhere meanwhile */
 };
 
-/* One per series and destination. */
+/* The newest of the first ones, item + 1. */
+struct arrivals {
+    uint32_t newest;   /* floats and histograms */
+    uint32_t exemplar; /* within a TimeSeries those come last */
+};
+
+/* One per series and destination; by other labels of it only what arrived is counted. */
 struct lane_fate {
     uint64_t in_flight; /* sequence of the request; 0: none */
     uint32_t failures;  /* of its requests, in a row */
-    bool apart;      /* once refused, STUMBLES of them, or a LARGE one without an answer: sifted */
-    uint32_t newest; /* last first arrival of a float or histogram, item + 1 */
-    uint32_t exemplar;  /* and of an exemplar: within a TimeSeries those come last */
-    uint32_t unsure;    /* index + 1 */
-    uint32_t again;     /* item + 1 that must lead: its end is not known */
-    uint64_t endpoints; /* bit set of those that carried it, this layout */
+    bool apart; /* once refused, STUMBLES of them, or a LARGE one without an answer: sifted */
+    struct arrivals any;   /* by whatever labels */
+    struct arrivals named; /* by these */
+    uint32_t unsure;       /* index + 1 */
+    uint32_t again;        /* item + 1 that must lead: its end is not known */
+    uint64_t endpoints;    /* bit set of those that carried it, this layout */
 };
 
 /* A request as the server's quota has it. */
@@ -169,6 +181,8 @@ struct oracle {
     uint32_t visible_count;
     struct oracle_series *series;
     size_t series_count;
+    uint32_t name;       /* which of its names each series has in this life of walship */
+    uint32_t names_used; /* bit set: that some life had */
     struct oracle_destination *destinations;
     bool state_lost;                   /* once: start_at counts no more */
     bool damaged;                      /* any segment was */
@@ -202,6 +216,9 @@ void oracle_ready(struct oracle *oracle, struct fake_http *http, struct fake_sto
 /* A label set with its final labels (external ones merged in), sorted. Its series number. */
 uint32_t oracle_series_add(struct oracle *oracle, const struct label *labels, size_t count);
 void oracle_series_drop(struct oracle *oracle, uint32_t series); /* a rule does, everywhere */
+/* Its labels in lives with these external ones; name: above 0. */
+void oracle_series_name(struct oracle *oracle, uint32_t series, uint32_t name,
+                        const struct label *labels, size_t count);
 /* Returns the item's number; its value's bits must be oracle_bits of the number to come, or the
  * stale marker with a time of its own. */
 uint32_t oracle_item_add(struct oracle *oracle, const struct oracle_item *item);
@@ -240,6 +257,9 @@ void oracle_life_ended(struct oracle *oracle, int64_t now_ms);
 /* Another configuration: homes move; shards or domains may, and then what lies between the
  * watermark and the lanes is sent again. */
 void oracle_reconfigured(struct oracle *oracle, size_t destination);
+/* Other external labels, everywhere: all series and shards are others, by this name, and what lies
+ * between the watermark and the lanes is sent again. */
+void oracle_renamed(struct oracle *oracle, uint32_t name);
 /* Live: rewound, when other domains read it now; resharded. */
 void oracle_reloaded(struct oracle *oracle, size_t destination, bool rewound, bool resharded);
 /* The state is gone: all begins anew, from the oldest segment. */
@@ -292,6 +312,11 @@ void oracle_final(struct oracle *oracle);
 void oracle_pin_dropped(struct oracle *oracle, const struct fake_os *os, const char *name);
 /* Oldest segment that a durable watermark still needs; 0 when a destination has none. */
 uint32_t oracle_segment_needed(const struct oracle *oracle);
+/* The series that has these labels in some life; and those that it has in this one. */
+uint32_t oracle_series_of(const struct oracle *oracle, uint32_t labels);
+uint32_t oracle_name_of(const struct oracle *oracle, uint32_t series);
+uint16_t oracle_shard(const struct oracle *oracle, const struct oracle_destination *destination,
+                      uint32_t series);
 /* The item that a sample is; ORACLE_NONE: nobody wrote it. */
 uint32_t oracle_find(const struct oracle *oracle, const struct fake_sample *sample);
 /* "series {...} t=.. seg 3 rec 17 item 2", for messages; valid until the next call. */

@@ -58,7 +58,7 @@ static bool passed(const struct oracle *oracle, const struct oracle_destination 
     if (item->removed && !item->kept) {
         return false;
     }
-    uint16_t shard = oracle->series[item->series].shard[destination->conf->fold_case];
+    uint16_t shard = oracle_shard(oracle, destination, item->series);
     /* what was deleted unread is on the books when the watermark passes it, and not before */
     bool gap = item->removed && !item->kept;
     return (!gap && books->lanes[shard] != NULL && before(item, &books->lanes[shard]->settled)) ||
@@ -150,7 +150,7 @@ static enum excuse skipped_out(const struct oracle_destination *destination,
         return EXCUSE_START; /* it was settled, and so the spool need not have had it any more */
     }
     /* a receiver has newer ones of the series: whether it had this one, too, nobody can know */
-    bool newer = destination->lanes[item->series].newest > number + 1;
+    bool newer = destination->lanes[item->series].any.newest > number + 1;
     return destination->judge.order != FAKE_ORDER_ANY && newer ? EXCUSE_REFUSED : EXCUSE_NONE;
 }
 
@@ -162,7 +162,7 @@ static bool overtaken_unknown(const struct oracle *oracle,
                               const struct oracle_destination *destination, uint32_t number)
 {
     const struct oracle_item *item = &oracle->items[number];
-    uint32_t newest = destination->lanes[item->series].newest;
+    uint32_t newest = destination->lanes[item->series].any.newest;
     return oracle->life > 1 && item->forgotten && newest > number + 1 &&
            destination->judge.order != FAKE_ORDER_ANY &&
            oracle->items[newest - 1].source != item->source;
@@ -253,8 +253,7 @@ static void positions_print(struct oracle *oracle, const struct oracle_destinati
     if (destination->conf->shard_by_count > 0 || books->lowest == NULL) {
         return;
     }
-    uint16_t shard =
-        oracle->series[oracle->items[number].series].shard[destination->conf->fold_case];
+    uint16_t shard = oracle_shard(oracle, destination, oracle->items[number].series);
     report_line(oracle->report, "    shard %u", (unsigned)shard);
     if (books->lanes[shard] != NULL) {
         position_print(oracle, "its lane", &books->lanes[shard]->settled);

@@ -8,11 +8,19 @@ bool oracle_fussy(const struct oracle_destination *destination)
            judge->refuses_t_each > 0 || judge->fails_t_each > 0;
 }
 
-static bool disliked(const struct oracle_destination *destination, const struct oracle_item *item)
+/* By the labels that its series has, or had in some life. */
+static bool disliked(const struct oracle *oracle, const struct oracle_destination *destination,
+                     const struct oracle_item *item)
 {
-    struct fake_sample sample = {.series = item->series, .t_ms = item->t_ms};
-    return fake_judge_dislikes(&destination->judge, &sample, FAKE_REFUSES) ||
-           fake_judge_dislikes(&destination->judge, &sample, FAKE_FAILS);
+    bool yes = false;
+    for (uint32_t i = 0; i < ORACLE_NAMES_MAX; i++) {
+        struct fake_sample sample = {.series = oracle->series[item->series].names[i],
+                                     .t_ms = item->t_ms};
+        bool had = ((oracle->names_used >> i) & 1) != 0;
+        yes = yes || (had && (fake_judge_dislikes(&destination->judge, &sample, FAKE_REFUSES) ||
+                              fake_judge_dislikes(&destination->judge, &sample, FAKE_FAILS)));
+    }
+    return yes;
 }
 
 bool oracle_refuses(const struct oracle *oracle, const struct oracle_destination *destination,
@@ -25,7 +33,8 @@ bool oracle_refuses(const struct oracle *oracle, const struct oracle_destination
     for (; at != ORACLE_NONE && !refuses; at = oracle->items[at].next) {
         const struct oracle_item *other = &oracle->items[at];
         bool late = !in_order && at < number && other->t_ms >= item->t_ms;
-        refuses = late || disliked(destination, other); /* a bad series may be quarantined */
+        refuses =
+            late || disliked(oracle, destination, other); /* a bad series may be quarantined */
     }
     return refuses;
 }

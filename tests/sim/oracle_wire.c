@@ -35,12 +35,14 @@ static bool accepted(const struct fake_request *request)
 }
 
 static void item_posted(struct oracle *oracle, const struct oracle_destination *destination,
-                        uint32_t number, const struct fake_request *request)
+                        uint32_t number, uint32_t labels, const struct fake_request *request)
 {
     const struct oracle_item *item = &oracle->items[number];
     const struct fate *fate = &destination->fates[number];
     const char *why = NULL;
-    if (item->state == ITEM_TORN || item->unknown) {
+    if (labels != oracle_name_of(oracle, item->series)) {
+        why = "was sent by labels of another life";
+    } else if (item->state == ITEM_TORN || item->unknown) {
         why = "was sent though it is no whole item of a known series";
     } else if (oracle_takes(destination, item) != ORACLE_TAKES) {
         why = "was sent though the destination does not take its kind";
@@ -85,7 +87,7 @@ static uint32_t leader(const struct oracle *oracle, const struct fake_request *r
     bool exemplar = oracle->items[must].kind == RW_DECODED_EXEMPLAR;
     for (size_t i = 0; i < request->samples_count; i++) {
         const struct fake_sample *sample = &request->samples[i];
-        if (sample->series == oracle->items[must].series &&
+        if (oracle_series_of(oracle, sample->series) == oracle->items[must].series &&
             (sample->kind == RW_DECODED_EXEMPLAR) == exemplar) {
             return oracle_find(oracle, sample);
         }
@@ -223,7 +225,7 @@ void oracle_posted(void *context, const struct fake_request *request)
                              destination->conf->name, oracle_item_text(oracle, number),
                              (long long)sample->st_ms, (int)request->version + 1);
         }
-        item_posted(oracle, destination, number, request);
+        item_posted(oracle, destination, number, sample->series, request);
         series_posted(oracle, destination, number, endpoint, request);
     }
 }
@@ -267,6 +269,47 @@ static bool late_arrival(const struct oracle *oracle, const struct oracle_destin
            left_out(oracle, destination, number);
 }
 
+static void first_arrival(struct oracle *oracle, const struct oracle_destination *destination,
+                          const struct fake_request *request, uint32_t number,
+                          struct arrivals *so_far)
+{
+    bool exemplar = oracle->items[number].kind == RW_DECODED_EXEMPLAR;
+    uint32_t newest =
+        exemplar || so_far->exemplar > so_far->newest ? so_far->exemplar : so_far->newest;
+    if (number + 1 < newest && !oracle->damaged && !oracle->state_lost &&
+        !late_arrival(oracle, destination, request, number, newest - 1)) {
+        report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
+                         destination->conf->name, oracle_item_text(oracle, number), newest - 1);
+    }
+    uint32_t *last = exemplar ? &so_far->exemplar : &so_far->newest;
+    *last = *last > number + 1 ? *last : number + 1;
+}
+
+/* By any name of its series, and by this one: to a receiver each is a series of its own. */
+static void item_delivered(struct oracle *oracle, struct oracle_destination *destination,
+                           const struct fake_sample *sample, const struct fake_request *request)
+{
+    uint32_t number = oracle_find(oracle, sample);
+    struct fate *fate = &destination->fates[number];
+    uint32_t name = 0;
+    while (oracle->series[oracle->items[number].series].names[name] != sample->series) {
+        name++;
+        ASSERT(name < ORACLE_NAMES_MAX);
+    }
+    destination->arrivals++;
+    destination->doubled += fate->arrived;
+    if (!fate->arrived) {
+        fate->arrived = true;
+        first_arrival(oracle, destination, request, number,
+                      &destination->lanes[oracle->items[number].series].any);
+    }
+    if ((fate->arrived_as & (1 << name)) == 0) {
+        fate->arrived_as |= (uint8_t)(1 << name);
+        first_arrival(oracle, destination, request, number,
+                      &destination->lanes[sample->series].named);
+    }
+}
+
 void oracle_delivered(void *context, const struct fake_request *request)
 {
     struct oracle *oracle = context;
@@ -277,25 +320,15 @@ void oracle_delivered(void *context, const struct fake_request *request)
         if (request->refused != NULL && request->refused[i]) {
             continue;
         }
-        uint32_t number = oracle_find(oracle, &request->samples[i]);
-        bool exemplar = request->samples[i].kind == RW_DECODED_EXEMPLAR;
-        struct fate *fate = &destination->fates[number];
-        struct lane_fate *lane = &destination->lanes[request->samples[i].series];
-        destination->arrivals++;
-        destination->doubled += fate->arrived;
-        if (fate->arrived) {
-            continue;
-        }
-        fate->arrived = true;
-        uint32_t newest = exemplar || lane->exemplar > lane->newest ? lane->exemplar : lane->newest;
-        if (number + 1 < newest && !oracle->damaged && !oracle->state_lost &&
-            !late_arrival(oracle, destination, request, number, newest - 1)) {
-            report_violation(oracle->report, "I2: %s: %s arrived after item %u of its series",
-                             destination->conf->name, oracle_item_text(oracle, number), newest - 1);
-        }
-        uint32_t *last = exemplar ? &lane->exemplar : &lane->newest;
-        *last = *last > number + 1 ? *last : number + 1;
+        item_delivered(oracle, destination, &request->samples[i], request);
     }
+}
+
+static struct lane_fate *lane_of(const struct oracle *oracle,
+                                 const struct oracle_destination *destination,
+                                 const struct fake_sample *sample)
+{
+    return &destination->lanes[oracle_series_of(oracle, sample->series)];
 }
 
 static uint32_t unsure_add(struct oracle_destination *destination,
@@ -309,12 +342,13 @@ static uint32_t unsure_add(struct oracle_destination *destination,
 }
 
 /* Those of the series that had most: it brings them into the request, and takes all of it apart. */
-static uint32_t failures_before(const struct oracle_destination *destination,
+static uint32_t failures_before(const struct oracle *oracle,
+                                const struct oracle_destination *destination,
                                 const struct fake_request *request)
 {
     uint32_t most = 0;
     for (size_t i = 0; i < request->samples_count; i++) {
-        const struct lane_fate *lane = &destination->lanes[request->samples[i].series];
+        const struct lane_fate *lane = lane_of(oracle, destination, &request->samples[i]);
         most =
             lane->in_flight == request->sequence && lane->failures > most ? lane->failures : most;
     }
@@ -332,13 +366,13 @@ void oracle_ended(void *context, const struct fake_request *request)
     bool answered = taken && request->plan.outcome == HTTP_ANSWERED;
     destination->throttled = destination->throttled || (answered && request->plan.status == 429);
     bool refused = answered && request->plan.status == 400;
-    uint32_t failures = failures_before(destination, request);
+    uint32_t failures = failures_before(oracle, destination, request);
     uint32_t unsure = 0;
     if (taken && request->plan.outcome == HTTP_AMBIGUOUS) {
         unsure = unsure_add(destination, request, endpoint);
     }
     for (size_t i = 0; i < request->samples_count && !oracle->report->failed; i++) {
-        struct lane_fate *lane = &destination->lanes[request->samples[i].series];
+        struct lane_fate *lane = lane_of(oracle, destination, &request->samples[i]);
         uint32_t number = oracle_find(oracle, &request->samples[i]);
         if (lane->in_flight == request->sequence) {
             lane->in_flight = 0;

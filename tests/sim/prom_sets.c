@@ -17,6 +17,11 @@ static void label_put(struct prom_set *set, size_t *used, const char *name, cons
         (struct label){name, copy, (uint32_t)strlen(name), (uint32_t)bytes};
 }
 
+struct final {
+    struct label labels[2 * SET_LABELS_MAX];
+    size_t count;
+};
+
 /* The rules of scenario_rules.c in other words. False: the series is dropped. */
 static bool relabelled(struct label *all, size_t *count)
 {
@@ -37,22 +42,22 @@ static bool relabelled(struct label *all, size_t *count)
 }
 
 /* The final labels, by the rule that the series' own win. Simple, and not the production's merge.
- */
-static uint32_t final_series(struct prometheus *prom, const struct prom_set *set,
-                             const struct label *external, size_t external_count)
+ * False: the series is dropped. */
+static bool final_labels(const struct prometheus *prom, const struct prom_set *set,
+                         const struct externals *externals, struct final *out)
 {
-    struct label all[2 * SET_LABELS_MAX];
+    struct label *all = out->labels;
     size_t count = 0;
     for (size_t i = 0; i < set->labels_count; i++) {
         all[count++] = set->labels[i];
     }
-    for (size_t i = 0; i < external_count; i++) {
+    for (size_t i = 0; i < externals->count; i++) {
         bool own = false;
         for (size_t k = 0; k < set->labels_count; k++) {
-            own = own || strcmp(external[i].name, set->labels[k].name) == 0;
+            own = own || strcmp(externals->labels[i].name, set->labels[k].name) == 0;
         }
         if (!own) {
-            all[count++] = external[i];
+            all[count++] = externals->labels[i];
         }
     }
     bool goes = !prom->conf.relabels || relabelled(all, &count);
@@ -63,14 +68,33 @@ static uint32_t final_series(struct prometheus *prom, const struct prom_set *set
             all[k - 1] = swap;
         }
     }
-    uint32_t series = oracle_series_add(prom->oracle, all, count);
+    out->count = count;
+    return goes;
+}
+
+static uint32_t series_of(struct prometheus *prom, const struct prom_set *set,
+                          const struct externals *externals)
+{
+    struct final final;
+    bool goes = final_labels(prom, set, externals, &final);
+    uint32_t series = oracle_series_add(prom->oracle, final.labels, final.count);
     if (!goes) {
         oracle_series_drop(prom->oracle, series);
     }
     return series;
 }
 
-void sets_make(struct prometheus *prom, const struct label *external, size_t external_count)
+/* What the rules look at, no external label decides. */
+static void series_name(struct prometheus *prom, const struct prom_set *set,
+                        const struct externals *externals, uint32_t name)
+{
+    struct final final;
+    bool goes = final_labels(prom, set, externals, &final);
+    ASSERT(goes == !prom->oracle->series[set->series].dropped);
+    oracle_series_name(prom->oracle, set->series, name, final.labels, final.count);
+}
+
+void sets_make(struct prometheus *prom, const struct externals *externals, size_t count)
 {
     static const char *const names[] = {"up", "http_requests_total", "Node_CPU_seconds_total",
                                         "go_goroutines"};
@@ -92,10 +116,16 @@ void sets_make(struct prometheus *prom, const struct label *external, size_t ext
         }
         set->current = ORACLE_NONE;
         set->alive = chance(prom, 70);
-        set->series = final_series(prom, set, external, external_count);
+        set->series = series_of(prom, set, &externals[0]);
     }
+    for (size_t i = 0; i < prom->sets_count; i++) {
+        for (uint32_t name = 1; name < count; name++) {
+            series_name(prom, &prom->sets[i], &externals[name], name);
+        }
+    }
+    const struct externals none = {0};
     struct prom_set ghost = {0};
     size_t used = 0;
     label_put(&ghost, &used, "__name__", "ghost");
-    prom->ghost = final_series(prom, &ghost, NULL, 0);
+    prom->ghost = series_of(prom, &ghost, &none);
 }

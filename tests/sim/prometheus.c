@@ -51,12 +51,12 @@ void prometheus_release(struct prometheus *prom)
     mem_free(prom->series);
 }
 
-void prometheus_start(struct prometheus *prom, const struct label *external, size_t external_count)
+void prometheus_start(struct prometheus *prom, const struct externals *externals, size_t count)
 {
     int64_t now_ms = fake_os_now(prom->os);
     struct os *os = fake_os_seam(prom->os);
     prom->clock_ms = os->wall_ms(os) - now_ms;
-    sets_make(prom, external, external_count);
+    sets_make(prom, externals, count);
     for (size_t i = 0; i < prom->conf.targets; i++) {
         prom->targets[i] =
             (struct prom_target){i * prom->conf.series_per_target, prom->conf.series_per_target,

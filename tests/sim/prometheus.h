@@ -19,6 +19,12 @@
 
 enum { SET_LABELS_MAX = 8, TARGETS_MAX = 6, RECORDS_QUEUED_MAX = 512, KEPT_BYTES_MAX = 64 << 20 };
 
+/* External labels of walship; ascending. */
+struct externals {
+    struct label *labels;
+    size_t count;
+};
+
 /* How lively it is; filled by the scenario. */
 struct prometheus_conf {
     size_t targets;
@@ -163,9 +169,10 @@ struct prometheus {
 
 void prometheus_init(struct prometheus *prom, const struct prometheus_conf *conf, uint64_t seed);
 void prometheus_release(struct prometheus *prom);
-/* Makes the directory and the first segment. os, oracle, report and dir are set. */
-/* With `conf.relabels` the final labels are those after the rules of scenario_rules.c. */
-void prometheus_start(struct prometheus *prom, const struct label *external, size_t external_count);
+/* Makes the directory and the first segment. os, oracle, report and dir are set.
+ * externals: those of the oracle's names, from 0 on. With `conf.relabels` the final labels are
+ * those after the rules of scenario_rules.c. */
+void prometheus_start(struct prometheus *prom, const struct externals *externals, size_t count);
 /* When it does something next; INT64_MAX: never again. */
 int64_t prometheus_deadline(const struct prometheus *prom);
 /* Does what is due; true: files changed. */
@@ -176,7 +183,7 @@ void prometheus_calm(struct prometheus *prom);
 void prometheus_end(struct prometheus *prom);
 
 /* ---- prom_sets.c ---- */
-void sets_make(struct prometheus *prom, const struct label *external, size_t external_count);
+void sets_make(struct prometheus *prom, const struct externals *externals, size_t count);
 
 /* ---- prom_records.c ---- */
 enum { SAMPLES_MAX = 512 };

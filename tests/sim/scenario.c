@@ -474,6 +474,7 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     lives_make(scenario, seed);
     budgets_make(scenario, seed);
     rearranges_make(scenario, seed);
+    externals_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)
@@ -485,11 +486,7 @@ void scenario_release(struct scenario *scenario)
     for (size_t i = 0; i < conf->destinations_count; i++) {
         destination_release(&conf->destinations[i], scenario->endpoints_all[i]);
     }
-    for (size_t i = 0; i < conf->external_labels_count; i++) {
-        mem_free((void *)(uintptr_t)conf->external_labels[i].name);
-        mem_free((void *)(uintptr_t)conf->external_labels[i].value);
-    }
-    mem_free(conf->external_labels);
+    externals_release(scenario);
     mem_free(conf->destinations);
     mem_free(conf->wal_dir);
     mem_free(conf->state_dir);

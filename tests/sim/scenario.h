@@ -32,6 +32,8 @@ struct scenario {
     bool suspends;     /* the machine, with all that runs on it, now and then */
     bool reconfigures; /* between lives: shard_by, number of endpoints */
     bool rearranges;   /* between lives: other domains, by placement or endpoints */
+    bool renames;      /* between lives: the external labels, and with them all series and shards */
+    struct externals externals[ORACLE_NAMES_MAX]; /* owned; the first has conf at the beginning */
     size_t endpoints_all[DESTINATIONS_MAX];
     bool spools, links_refused; /* there is a spool; links into it can't be made */
     int64_t spool_ms_max;
@@ -47,6 +49,9 @@ struct scenario {
 
 void scenario_make(struct scenario *scenario, uint64_t seed);
 void scenario_release(struct scenario *scenario);
+/* ---- scenario_labels.c ---- */
+void externals_make(struct scenario *scenario, uint64_t seed);
+void externals_release(struct scenario *scenario);
 /* ---- scenario_rules.c ---- */
 void rules_make(struct conf *conf);
 void rules_release(struct conf_destination *destination);

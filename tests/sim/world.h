@@ -37,7 +37,8 @@ struct world {
     struct report *report;
     struct scenario scenario;
     struct rng rng;
-    struct rng layouts; /* what domains a restart has */
+    struct rng layouts;   /* what domains a restart has */
+    struct rng externals; /* and which external labels */
     int64_t now_ms;
     struct fake_os *os;
     struct label_ids *ids;

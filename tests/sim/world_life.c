@@ -45,6 +45,21 @@ static void rearrange(struct world *world)
     oracle_reconfigured(&world->oracle, index);
 }
 
+/* Other external labels, or those of an earlier life: nobody's lanes have the series of before. */
+static void rename_series(struct world *world)
+{
+    struct scenario *scenario = &world->scenario;
+    uint32_t name = (uint32_t)rng_below(&world->externals, ORACLE_NAMES_MAX);
+    const struct externals *to = &scenario->externals[name];
+    if (name == world->oracle.name) {
+        return;
+    }
+    scenario->conf->external_labels = to->labels;
+    scenario->conf->external_labels_count = to->count;
+    report_line(world->report, "the external labels are others: %u", name);
+    oracle_renamed(&world->oracle, name);
+}
+
 /* The operator, and the disk under the state. */
 static void between_lives(struct world *world)
 {
@@ -76,6 +91,9 @@ static void between_lives(struct world *world)
     }
     if (scenario->rearranges) {
         rearrange(world);
+    }
+    if (scenario->renames) {
+        rename_series(world);
     }
 }
 

@@ -178,6 +178,7 @@ void world_init(struct world *world, struct report *report)
     world->report = report;
     world->rng.state = seed ^ 0x77616c73u;
     world->layouts.state = seed * 0xd1342543de82ef95u + 253;
+    world->externals.state = seed * 0xd1342543de82ef95u + 266;
     scenario_make(&world->scenario, seed);
     scenario_describe(&world->scenario, report->scenario, sizeof report->scenario);
     report_line(report, "scenario: %s", report->scenario);
@@ -192,8 +193,8 @@ void world_init(struct world *world, struct report *report)
     world->prom.dir = "/data/wal";
     world->oracle.budgets = world->scenario.budgets;
     world->oracle.forgetful = world->scenario.prometheus.forgetful;
-    prometheus_start(&world->prom, world->scenario.conf->external_labels,
-                     world->scenario.conf->external_labels_count);
+    prometheus_start(&world->prom, world->scenario.externals,
+                     world->scenario.renames ? ORACLE_NAMES_MAX : 1);
     log_set_sink(on_log, on_log_clock, world);
     world->life_ms = INT64_MAX;
     world->settled_ms = -1;
