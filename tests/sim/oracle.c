@@ -24,6 +24,7 @@ void oracle_init(struct oracle *oracle, struct report *report, const struct conf
     oracle->destinations = mem_new(conf->destinations_count, sizeof *oracle->destinations);
     for (size_t i = 0; i < conf->destinations_count; i++) {
         oracle->destinations[i].conf = &conf->destinations[i];
+        oracle->destinations[i].saved_name = conf->destinations[i].name;
     }
 }
 
@@ -498,6 +499,7 @@ void oracle_state_lost(struct oracle *oracle)
         destination->start_item = 0;
         destination->never_before = 0;
         destination->committed = false;
+        destination->saved_name = destination->conf->name;
         destination->capped = true;
     }
     for (uint32_t k = 0; k < oracle->items_count; k++) {

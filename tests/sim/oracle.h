@@ -137,7 +137,8 @@ struct counted {
 
 struct oracle_destination {
     const struct conf_destination *conf;
-    size_t receiver_first; /* of fake_http; its endpoints follow each other */
+    const char *saved_name; /* that the durable rows have; a configured one */
+    size_t receiver_first;  /* of fake_http; its endpoints follow each other */
     size_t receivers_count;
     bool calm;               /* no fault ever: a series has one endpoint */
     bool reloaded;           /* live: what waited was taken apart, shards moved between requests */
@@ -257,6 +258,9 @@ void oracle_life_ended(struct oracle *oracle, int64_t now_ms);
 /* Another configuration: homes move; shards or domains may, and then what lies between the
  * watermark and the lanes is sent again. */
 void oracle_reconfigured(struct oracle *oracle, size_t destination);
+/* It has another name now, by which the next commit saves it (--adopt); nothing else of it changes.
+ */
+void oracle_adopted(struct oracle *oracle, size_t destination);
 /* Other external labels, everywhere: all series and shards are others, by this name, and what lies
  * between the watermark and the lanes is sent again. */
 void oracle_renamed(struct oracle *oracle, uint32_t name);

@@ -17,7 +17,7 @@ struct books {
 static bool books_read(const struct oracle *oracle, const struct oracle_destination *destination,
                        struct books *out)
 {
-    const char *name = destination->conf->name;
+    const char *name = destination->saved_name;
     const struct fake_rows *rows = &oracle->store->durable;
     *out = (struct books){.row = fake_store_destination(oracle->store, name)};
     for (size_t i = 0; i < rows->watermarks_count; i++) {
@@ -322,6 +322,7 @@ void oracle_commit_applied(void *context)
     for (size_t i = 0; i < oracle->conf->destinations_count; i++) {
         struct oracle_destination *destination = &oracle->destinations[i];
         struct books books;
+        destination->saved_name = destination->conf->name;
         if (!books_read(oracle, destination, &books)) {
             report_violation(oracle->report, "%s: a commit without its row or its watermark",
                              destination->conf->name);

@@ -1,6 +1,7 @@
-/* oracle_names.c - series whose final labels change from one life of walship to another, as its
- * external labels do. To the oracle it is one series under several names: all of its items arrive
- * once by one of them at least, and by each in WAL order. */
+/* oracle_names.c - what has another name in another life of walship: destinations, and series whose
+ * final labels change from one life of walship to another, as its external labels do. To the oracle
+ * it is one series under several names: all of its items arrive once by one of them at least, and
+ * by each in WAL order. */
 #include "oracle.h"
 
 void oracle_series_name(struct oracle *oracle, uint32_t series, uint32_t name,
@@ -31,6 +32,15 @@ uint16_t oracle_shard(const struct oracle *oracle, const struct oracle_destinati
                       uint32_t series)
 {
     return oracle->series[oracle_name_of(oracle, series)].shard[destination->conf->fold_case];
+}
+
+void oracle_adopted(struct oracle *oracle, size_t index)
+{
+    struct oracle_destination *destination = &oracle->destinations[index];
+    ASSERT(!oracle->runs && strcmp(destination->saved_name, destination->conf->name) != 0);
+    if (!destination->committed) { /* nothing is saved by any name */
+        destination->saved_name = destination->conf->name;
+    }
 }
 
 void oracle_renamed(struct oracle *oracle, uint32_t name)

@@ -5,7 +5,13 @@
 #include <walship/limits.h>
 #include <walship/mem.h>
 
-enum { FLOOD_EVERY = 250, LIVES_PERCENT = 3, BUDGETS_PERCENT = 3, REARRANGES_PERCENT = 1 };
+enum {
+    FLOOD_EVERY = 250,
+    LIVES_PERCENT = 3,
+    BUDGETS_PERCENT = 3,
+    REARRANGES_PERCENT = 1,
+    ADOPTS_PERCENT = 1
+};
 
 static int64_t between(struct rng *rng, int64_t low, int64_t high)
 {
@@ -436,6 +442,16 @@ static void rearranges_make(struct scenario *to, uint64_t seed)
     to->rearranges = chance(&rng, REARRANGES_PERCENT) && !to->flood;
 }
 
+/* Renamed, and the next start told so: it goes on where it was, with its account. */
+static void adopts_make(struct scenario *to, uint64_t seed)
+{
+    struct rng rng = {seed * 0xd1342543de82ef95u + 271};
+    to->adopts = chance(&rng, ADOPTS_PERCENT) && !to->flood;
+    for (size_t i = 0; i < to->conf->destinations_count && to->adopts; i++) {
+        to->names[i] = mem_format("renamed%zu", i);
+    }
+}
+
 void scenario_make(struct scenario *scenario, uint64_t seed)
 {
     struct rng rng = {seed * 0x9e3779b97f4a7c15u + 1};
@@ -475,12 +491,14 @@ void scenario_make(struct scenario *scenario, uint64_t seed)
     budgets_make(scenario, seed);
     rearranges_make(scenario, seed);
     externals_make(scenario, seed);
+    adopts_make(scenario, seed);
 }
 
 void scenario_release(struct scenario *scenario)
 {
     for (size_t i = 0; i < DESTINATIONS_MAX; i++) {
         fake_judge_release(&scenario->judges[i]);
+        mem_free(scenario->names[i]);
     }
     struct conf *conf = scenario->conf;
     for (size_t i = 0; i < conf->destinations_count; i++) {

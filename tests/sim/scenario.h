@@ -34,6 +34,8 @@ struct scenario {
     bool rearranges;   /* between lives: other domains, by placement or endpoints */
     bool renames;      /* between lives: the external labels, and with them all series and shards */
     struct externals externals[ORACLE_NAMES_MAX]; /* owned; the first has conf at the beginning */
+    bool adopts;                   /* between lives: a destination gets another name */
+    char *names[DESTINATIONS_MAX]; /* owned; the one that it has not now */
     size_t endpoints_all[DESTINATIONS_MAX];
     bool spools, links_refused; /* there is a spool; links into it can't be made */
     int64_t spool_ms_max;

@@ -39,6 +39,7 @@ struct world {
     struct rng rng;
     struct rng layouts;   /* what domains a restart has */
     struct rng externals; /* and which external labels */
+    struct rng adoptions; /* who gets another name */
     int64_t now_ms;
     struct fake_os *os;
     struct label_ids *ids;

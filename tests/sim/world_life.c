@@ -60,6 +60,34 @@ static void rename_series(struct world *world)
     oracle_renamed(&world->oracle, name);
 }
 
+/* The destination whose new name is not durable yet; NULL: none. */
+static const struct oracle_destination *adopting(const struct world *world)
+{
+    for (size_t i = 0; i < world->scenario.conf->destinations_count; i++) {
+        const struct oracle_destination *destination = &world->oracle.destinations[i];
+        if (strcmp(destination->saved_name, destination->conf->name) != 0) {
+            return destination;
+        }
+    }
+    return NULL;
+}
+
+/* Only one at a time can be adopted. */
+static void adopt(struct world *world)
+{
+    struct scenario *scenario = &world->scenario;
+    size_t index = (size_t)rng_below(&world->adoptions, scenario->conf->destinations_count);
+    char **name = &scenario->conf->destinations[index].name;
+    char *before = *name;
+    if (adopting(world) != NULL) {
+        return;
+    }
+    *name = scenario->names[index];
+    scenario->names[index] = before;
+    report_line(world->report, "%s is renamed: %s", before, *name);
+    oracle_adopted(&world->oracle, index);
+}
+
 /* The operator, and the disk under the state. */
 static void between_lives(struct world *world)
 {
@@ -95,6 +123,9 @@ static void between_lives(struct world *world)
     if (scenario->renames) {
         rename_series(world);
     }
+    if (scenario->adopts) {
+        adopt(world);
+    }
 }
 
 void life_start(struct world *world, bool once)
@@ -105,6 +136,9 @@ void life_start(struct world *world, bool once)
     struct err err = {0};
     between_lives(world);
     oracle_started(&world->oracle, os->wall_ms(os));
+    const struct oracle_destination *renamed = adopting(world);
+    options.adopt_old = renamed == NULL ? NULL : renamed->saved_name;
+    options.adopt_new = renamed == NULL ? NULL : renamed->conf->name;
     report_line(world->report, "[%7lld] walship starts%s", (long long)world->now_ms,
                 once ? " (--once)" : "");
     world->engine =

@@ -179,6 +179,7 @@ void world_init(struct world *world, struct report *report)
     world->rng.state = seed ^ 0x77616c73u;
     world->layouts.state = seed * 0xd1342543de82ef95u + 253;
     world->externals.state = seed * 0xd1342543de82ef95u + 266;
+    world->adoptions.state = seed * 0xd1342543de82ef95u + 274;
     scenario_make(&world->scenario, seed);
     scenario_describe(&world->scenario, report->scenario, sizeof report->scenario);
     report_line(report, "scenario: %s", report->scenario);
