@@ -1,11 +1,10 @@
 /* cmd_status.c - `walship status`: what was saved, how far that is behind the WAL on disk, and what
  * a running walship says of itself. Reads only. */
 #include "commands.h"
+#include "kept.h"
 #include "live.h"
 #include "state.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <walship/engine.h>
 #include <walship/expo.h>
 #include <walship/limits.h>
@@ -24,28 +23,6 @@ struct status_view {
 
 /* ---- what was saved ---- */
 
-/* Where the zeros begin with which Prometheus fills the last page of a segment it is done with:
- * they hold nothing that waits. All of it where it can't be read. */
-static uint64_t filled_bytes(const struct waldir *dir, const struct waldir_segment *segment)
-{
-    uint8_t page[WAL_PAGE_BYTES];
-    char *path = mem_format("%s/%08u", waldir_path(dir), segment->number);
-    uint64_t from = segment->bytes > sizeof page ? segment->bytes - sizeof page : 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : pread(fd, page, sizeof page, (off_t)from);
-    mem_free(path);
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (got < 0 || from + (uint64_t)got < segment->bytes) {
-        return segment->bytes;
-    }
-    while (got > 0 && page[got - 1] == 0) {
-        got--;
-    }
-    return from + (uint64_t)got;
-}
-
 /* Bytes of the WAL from this place on, as the directory is now. */
 static uint64_t behind_bytes(const struct waldir *dir, const struct store_watermark *mark)
 {
@@ -56,7 +33,9 @@ static uint64_t behind_bytes(const struct waldir *dir, const struct store_waterm
         if (segment->number < mark->at.segment || (segment->number == mark->at.segment && !own)) {
             continue;
         }
-        uint64_t end = filled_bytes(dir, segment);
+        char *path = mem_format("%s/%08u", waldir_path(dir), segment->number);
+        uint64_t end = kept_filled_bytes(path, segment->bytes);
+        mem_free(path);
         uint64_t begin = own ? mark->offset : 0;
         bytes += end > begin ? end - begin : 0;
     }
@@ -106,8 +85,12 @@ static void text_destination(struct buf *out, const struct status_view *view,
             state_text(out, " for %s", mark->domain);
         }
         if (view->dir != NULL) {
+            uint64_t kept = kept_behind_bytes(view->state.conf->spool_dir, view->dir, mark);
             state_text(out, ", %llu bytes of the WAL behind",
-                       (unsigned long long)behind_bytes(view->dir, mark));
+                       (unsigned long long)(behind_bytes(view->dir, mark) + kept));
+            if (kept > 0) {
+                state_text(out, ", %llu of them in the spool alone", (unsigned long long)kept);
+            }
         }
         state_text(out, "\n");
     }
@@ -154,7 +137,9 @@ static void json_marks(struct json *json, const struct status_view *view, const 
         json_u64(json, "segment", mark->at.segment);
         json_u64(json, "record", mark->at.record);
         if (view->dir != NULL) {
-            json_u64(json, "behind_bytes", behind_bytes(view->dir, mark));
+            uint64_t kept = kept_behind_bytes(view->state.conf->spool_dir, view->dir, mark);
+            json_u64(json, "behind_bytes", behind_bytes(view->dir, mark) + kept);
+            json_u64(json, "kept_bytes", kept);
         }
         json_close(json, '}');
     }

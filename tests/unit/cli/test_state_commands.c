@@ -195,6 +195,34 @@ START_TEST(status_tells_what_was_saved_and_how_far_behind_that_is)
            "  everything settled before 1/5/0/0 for http://w, 4 bytes of the WAL behind\n");
 }
 
+START_TEST(status_counts_what_is_in_the_spool_alone)
+{
+    struct stat held;
+    char copy[96];
+    char config[] = "--config";
+    char file[] = "conf.yml";
+    char json[] = "--json";
+    store_sqlite_close(saved());
+    ck_assert_int_eq(mkdir("state/spool", 0700), 0);
+    ck_assert_int_eq(link("data/wal/00000005", "state/spool/1-00000005.wal"),
+                     0); /* the WAL has it too */
+    ck_assert_int_eq(stat("data/wal/00000004", &held), 0);
+    (void)snprintf(copy, sizeof copy, "state/spool/1-00000004-%llx-%llx.copy",
+                   (unsigned long long)held.st_dev, (unsigned long long)held.st_ino);
+    write_file(copy, "0123456789");                      /* and this one */
+    write_file("state/spool/1-00000003.wal", "settled"); /* before the mark */
+    write_file("state/spool/2-00000000.wal", "another life");
+    write_file("state/spool/1-00000006.series", "no segment");
+    ck_assert_int_eq(run(cmd_status, config, file, NULL), 0);
+    ck_assert_ptr_nonnull(strstr((char *)printed.data,
+                                 "1/4/2/3, 20 bytes of the WAL behind, 12 of them in the spool"
+                                 " alone\n"));
+    ck_assert_int_eq(unlink("data/wal/00000004"), 0);
+    ck_assert_int_eq(run(cmd_status, config, file, json), 0);
+    ck_assert_ptr_nonnull(
+        strstr((char *)printed.data, "\"record\":2,\"behind_bytes\":20,\"kept_bytes\":16}"));
+}
+
 START_TEST(a_live_page_that_does_not_answer_is_no_failure)
 {
     char config[] = "--config";
@@ -253,6 +281,7 @@ Suite *suite_state_commands(void)
     tcase_add_test(cases, losses_are_told_by_destination);
     tcase_add_test(cases, losses_as_json_leave_out_what_is_not_known);
     tcase_add_test(cases, status_tells_what_was_saved_and_how_far_behind_that_is);
+    tcase_add_test(cases, status_counts_what_is_in_the_spool_alone);
     tcase_add_test(cases, a_live_page_that_does_not_answer_is_no_failure);
     tcase_add_loop_test(cases, without_a_state_both_say_so, 0, 2);
     tcase_add_test(cases, a_state_without_destinations_is_told);
