@@ -1,6 +1,7 @@
 /* cmd_check.c - `walship check`: every error of a configuration, and what of the machine can be
  * looked at without changing anything: is there a WAL to read, is there a place for the state. */
 #include "commands.h"
+#include "files_check.h"
 #include "probe.h"
 #include "sidecar.h"
 #include "spool_check.h"
@@ -152,6 +153,7 @@ static bool check_file(const char *file, bool probe, struct conf_problems *probl
             print_good(file, conf);
             spool_check(conf);
             workspace_check(file, conf);
+            files_check(file, conf);
             ok = !probe || probe_endpoints(conf);
         }
     }

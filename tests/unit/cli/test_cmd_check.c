@@ -129,6 +129,23 @@ START_TEST(a_file_is_judged_with_the_machine_it_is_for)
     expect(files[_i].text, files[_i].code, files[_i].told);
 }
 
+/* No error: `run` waits for them. */
+START_TEST(files_of_secrets_and_certificates_that_are_not_there_are_told)
+{
+    char told[1024];
+    (void)snprintf(told, sizeof told,
+                   "conf.yml: ok, 1 destination, 1 endpoint\nspool_dir state/spool: hard links\n"
+                   "conf.yml:3:22: warning: no/password can't be read by user %u (No such file or "
+                   "directory): requests to https://a/w wait until it can\n"
+                   "conf.yml:3:22: warning: no/ca can't be read by user %u (No such file or "
+                   "directory): requests to https://a/w wait until it can\n",
+                   (unsigned)getuid(), (unsigned)getuid());
+    expect("wal_dir: data\nstate_dir: state\n"
+           "remote_write: [{url: 'https://a/w', basic_auth: {username: u, password_file: "
+           "no/password}, tls_config: {ca_file: no/ca, cert_file: file, key_file: file}}]\n",
+           0, told);
+}
+
 /* Root may write everywhere: another user asks. */
 START_TEST(who_may_not_write_the_state_is_told)
 {
@@ -228,6 +245,7 @@ Suite *suite_cmd_check(void)
     tcase_add_loop_test(cases, a_file_is_judged_with_the_machine_it_is_for, 0,
                         (int)ARRAY_COUNT(files));
     tcase_add_loop_test(cases, endpoints_of_two_workspaces_are_told, 0, (int)ARRAY_COUNT(pairs));
+    tcase_add_test(cases, files_of_secrets_and_certificates_that_are_not_there_are_told);
     tcase_add_test(cases, who_may_not_write_the_state_is_told);
     tcase_add_test(cases, a_directory_without_a_wal_is_told_at_its_key);
     tcase_add_loop_test(cases, a_wrong_call_is_told_in_one_line, 0, (int)ARRAY_COUNT(usages));
