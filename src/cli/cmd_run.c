@@ -30,6 +30,7 @@ static int usage(const char *text, const char *value)
 
 static int adopt_parse(struct run_args *args, const char *text)
 {
+    ASSERT(text != NULL);
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text || equals[1] == 0) {
         return usage("--adopt wants OLD=NEW, not ", text);

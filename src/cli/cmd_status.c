@@ -86,8 +86,8 @@ static void text_destination(struct buf *out, const struct status_view *view,
         }
         if (view->dir != NULL) {
             uint64_t kept = kept_behind_bytes(view->state.conf->spool_dir, view->dir, mark);
-            state_text(out, ", %llu bytes of the WAL behind",
-                       (unsigned long long)(behind_bytes(view->dir, mark) + kept));
+            uint64_t behind = behind_bytes(view->dir, mark) + kept;
+            state_text(out, ", %llu bytes of the WAL behind", (unsigned long long)behind);
             if (kept > 0) {
                 state_text(out, ", %llu of them in the spool alone", (unsigned long long)kept);
             }
