@@ -194,6 +194,7 @@ struct oracle {
     uint32_t closed_items;  /* items before it are in closed segments */
     bool budgets;           /* the spool has: closed segments may be given up */
     bool relived;           /* the WAL had another life */
+    bool repaired;          /* Prometheus moved a torn segment aside: only the spool has it */
     uint32_t cut_segment;   /* the lowest from which on it was another one */
     uint32_t lived_after;   /* of the items to come */
     bool forgetful;         /* series records may be lost: any item may be unknown */

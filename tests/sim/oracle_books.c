@@ -131,11 +131,15 @@ static bool judged_out(const struct oracle *oracle, const struct oracle_destinat
            lost_as(oracle, destination, item, LOSS_TOO_OLD);
 }
 
-/* Only what is in closed segments is given up. */
+/* Only what is in closed segments is given up, and for its bytes only what Prometheus has no more:
+ * but for what lies before something that only the spool has, or that was put back in another file.
+ */
 static bool given_up(const struct oracle *oracle, const struct oracle_destination *destination,
                      uint32_t number)
 {
-    return oracle->budgets && number < oracle->closed_items &&
+    bool gone = oracle->items[number].removed || oracle->relived || oracle->repaired ||
+                oracle->conf->spool_max_age_ms > 0;
+    return oracle->budgets && gone && number < oracle->closed_items &&
            lost_as(oracle, destination, &oracle->items[number], LOSS_BUDGET);
 }
 

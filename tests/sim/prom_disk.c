@@ -238,6 +238,7 @@ void disk_repair_begin(struct prometheus *prom)
     segment_path(prom, from, torn);
     disk_path(prom, to, sizeof to, "%08u.repair", torn);
     fake_os_rename(prom->os, from, to);
+    prom->oracle->repaired = true;
     report_line(prom->report, "prometheus: repairs segment %u", torn);
 }
 

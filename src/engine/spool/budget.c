@@ -9,16 +9,18 @@
 
 enum { SPACE_LOOK_MS = 1000 };
 
+bool budget_is_shared(const struct engine *engine, const struct pin *pin)
+{
+    const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
+    return segment != NULL && !segment->pinned && segment->device == pin->device &&
+           segment->inode == pin->inode;
+}
+
 /* Dropping it gives space back. */
 static bool frees(const struct engine *engine, const struct pin *pin)
 {
-    if (pin->over || (pin->state != PIN_KEPT && pin->fd < 0)) {
-        return false;
-    }
-    const struct waldir_segment *segment = waldir_find(engine->dir, pin->number);
-    bool there = segment != NULL && !segment->pinned && segment->device == pin->device &&
-                 segment->inode == pin->inode;
-    return pin->copy || !there;
+    bool has = pin->state == PIN_KEPT || pin->fd >= 0;
+    return has && !pin->over && (pin->copy || !budget_is_shared(engine, pin));
 }
 
 /* A link of the same file under an older generation was counted already. */
@@ -53,13 +55,14 @@ uint64_t budget_used(const struct engine *engine)
     return bytes;
 }
 
-static uint64_t above(uint64_t value, uint64_t limit)
+static int64_t left(uint64_t limit, uint64_t used)
 {
-    return value > limit ? value - limit : 0;
+    uint64_t most = INT64_MAX;
+    return limit >= used ? (int64_t)(limit - used < most ? limit - used : most)
+                         : -(int64_t)(used - limit < most ? used - limit : most);
 }
 
-/* Bytes that have to go. */
-static uint64_t wanted(struct engine *engine)
+void budget_room(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
     const struct conf *conf = engine->conf;
@@ -71,26 +74,42 @@ static uint64_t wanted(struct engine *engine)
     }
     uint64_t min_free = conf->spool_min_free_percent ? pins->all_bytes / 100 * conf->spool_min_free
                                                      : conf->spool_min_free;
-    uint64_t bytes = above(budget_used(engine), conf->spool_max_bytes);
-    uint64_t space = above(min_free, pins->free_bytes);
-    return bytes > space ? bytes : space;
+    int64_t bytes = left(conf->spool_max_bytes, budget_used(engine));
+    int64_t space = left(pins->free_bytes, min_free);
+    pins->room = bytes < space ? bytes : space;
+}
+
+bool budget_is_spare(const struct engine *engine, const struct pin *pin)
+{
+    return pin->copy && frees(engine, pin) && budget_is_shared(engine, pin);
+}
+
+/* Copies of what Prometheus still has go first, and nothing is lost by that (pins_run.c). */
+static int64_t spare_bytes(const struct engine *engine)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < engine->pins.count; i++) {
+        const struct pin *pin = &engine->pins.pins[i];
+        bytes += budget_is_spare(engine, pin) ? pin->bytes : 0;
+    }
+    return (int64_t)bytes;
 }
 
 void budget_look(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
     int64_t age_ms = engine->conf->spool_max_age_ms;
-    uint64_t want = wanted(engine);
-    uint64_t freed = 0;
+    budget_room(engine);
+    int64_t room = pins->room < 0 ? pins->room + spare_bytes(engine) : 0;
     for (size_t i = 0; i < pins->count; i++) {
         const struct pin *pin = &pins->pins[i];
         bool old = age_ms > 0 && engine->now_ms - pin->closed_ms >= age_ms;
-        uint64_t bytes = pin_bytes(engine, pin);
+        uint64_t bytes = budget_is_spare(engine, pin) ? 0 : pin_bytes(engine, pin);
         struct position limit = {.generation = pin->generation, .segment = pin->number + 1};
-        if (!pin->closed || pin->over || (!old && (freed >= want || bytes == 0))) {
+        if (!pin->closed || pin->over || (!old && (room >= 0 || bytes == 0))) {
             continue;
         }
-        freed += bytes;
+        room += (int64_t)bytes;
         if (position_before(&pins->limit, &limit)) {
             pins->limit = limit;
             LOG_ERROR("the spool is over its budget: the oldest samples that no receiver took are "

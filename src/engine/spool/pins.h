@@ -75,6 +75,8 @@ struct pins {
     struct position limit;          /* what lies before it is given up: the budget */
     uint64_t free_bytes, all_bytes; /* of the spool's file system */
     int64_t space_ms;               /* when that is asked again */
+    bool said_full;                 /* no room for a copy; said once until there is */
+    int64_t room; /* bytes that copies may still take; below 0: so many have to go */
 };
 
 /* Prometheus' own rhythm of deleting. */
@@ -123,6 +125,13 @@ int64_t guard_left_ms(const struct engine *engine);
 /* ---- budget.c ---- */
 void budget_look(struct engine *engine); /* what has to go */
 void budget_run(struct engine *engine);  /* lets it go */
+void budget_room(struct engine *engine); /* pins.room anew */
+/* Prometheus still has the file, in whatever life of the WAL. Of a copy, that may be another file
+ * by now: pin_is_there tells. */
+bool budget_is_shared(const struct engine *engine, const struct pin *pin);
+/* A copy of what Prometheus still has, in the spool or on its way out of it: without it only a
+ * restart could lose anything. */
+bool budget_is_spare(const struct engine *engine, const struct pin *pin);
 /* What the spool takes of the disk that Prometheus itself does not. */
 uint64_t budget_used(const struct engine *engine);
 

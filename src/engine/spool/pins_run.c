@@ -15,6 +15,12 @@ static void due(struct pins *pins, int64_t at_ms)
     pins->due_ms = at_ms < pins->due_ms ? at_ms : pins->due_ms;
 }
 
+static bool below_low(const struct pins *pins, uint32_t generation, uint32_t number)
+{
+    return pins->has_low && (generation < pins->low.generation ||
+                             (generation == pins->low.generation && number < pins->low.segment));
+}
+
 static bool submit(struct engine *engine, struct pin *pin, struct spool_job *job)
 {
     struct pins *pins = &engine->pins;
@@ -40,11 +46,31 @@ static void pin_link(struct engine *engine, struct pin *pin)
     mem_free(path);
 }
 
+static void room_said(struct pins *pins, const struct pin *pin)
+{
+    if (!pins->said_full && !below_low(pins, pin->generation, pin->number)) {
+        LOG_WARN("the spool has no room for copies: what is not sent is held open only, and lost "
+                 "if Prometheus deletes it while walship does not run",
+                 LOG_U64("segment", pin->number), LOG_STR("spool_dir", pins->directory),
+                 LOG_U64("free_bytes", pins->free_bytes));
+        pins->said_full = true;
+    }
+}
+
+/* What Prometheus still has is copied only where there is room: the open file keeps it, too. */
 static void pin_copy(struct engine *engine, struct pin *pin)
 {
+    struct pins *pins = &engine->pins;
     struct spool_job job = {.kind = SPOOL_COPY, .fd = pin->fd};
-    if (submit(engine, pin, &job)) {
+    bool shared = budget_is_shared(engine, pin);
+    if (shared && pins->room < (int64_t)pin->bytes) {
+        pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
+        due(pins, pin->retry_ms);
+        room_said(pins, pin);
+    } else if (submit(engine, pin, &job)) {
         pin->state = PIN_COPYING;
+        pins->room -= (int64_t)pin->bytes;
+        pins->said_full = pins->said_full && !shared;
     }
 }
 
@@ -119,6 +145,29 @@ static int kept_open(struct engine *engine, uint32_t generation, uint32_t number
     return fd;
 }
 
+/* The file that Prometheus has is held open before its copy goes. */
+static void pin_uncopy(struct engine *engine, struct pin *pin)
+{
+    struct pins *pins = &engine->pins;
+    struct spool_job job = {.kind = SPOOL_DROP};
+    ASSERT(pin->state == PIN_KEPT && pin->copy && pin->fd < 0);
+    if (engine->now_ms < pin->retry_ms || pins->held >= PINS_HELD_MAX ||
+        !pin_is_there(engine, pin)) {
+        return;
+    }
+    int fd = live_open(engine, pin->number, pin->device, pin->inode);
+    if (fd < 0) {
+        return;
+    }
+    if (!submit(engine, pin, &job)) {
+        engine->os->close(engine->os, fd);
+        return;
+    }
+    pin_held(engine, pin, fd);
+    pin->state = PIN_DROPPING;
+    pins->room += (int64_t)pin->bytes;
+}
+
 bool pin_adopt(struct engine *engine, uint32_t generation, uint32_t from,
                const struct waldir_segment *segment)
 {
@@ -145,18 +194,24 @@ bool pin_adopt(struct engine *engine, uint32_t generation, uint32_t from,
 
 /* ---- results ---- */
 
-static void pin_kept(struct engine *engine, struct pin *pin, const struct spool_result *result)
+/* It is in the spool, and so nothing needs the open file. */
+static void pin_is_kept(struct engine *engine, struct pin *pin)
 {
-    bool copy = pin->state == PIN_COPYING;
     pin->state = PIN_KEPT;
-    pin->copy = copy;
-    pin->bytes = result->bytes;
     pin_show(engine, pin);
     if (pin->fd >= 0) {
         engine->os->close(engine->os, pin->fd);
         pin->fd = -1;
         engine->pins.held--;
     }
+}
+
+static void pin_kept(struct engine *engine, struct pin *pin, const struct spool_result *result)
+{
+    bool copy = pin->state == PIN_COPYING;
+    pin->copy = copy;
+    pin->bytes = result->bytes;
+    pin_is_kept(engine, pin);
     trace_line(engine, "pin %u/%u: %s", pin->generation, pin->number, copy ? "copied" : "linked");
 }
 
@@ -165,7 +220,11 @@ static void pin_failed(struct engine *engine, struct pin *pin, const struct spoo
     struct pins *pins = &engine->pins;
     pins->failures++;
     pin->retry_ms = engine->now_ms + PIN_RETRY_MS;
-    pin->state = pin->state == PIN_DROPPING ? PIN_KEPT : pin->fd >= 0 ? PIN_HELD : PIN_WANTED;
+    if (pin->state == PIN_DROPPING) {
+        pin_is_kept(engine, pin);
+    } else {
+        pin->state = pin->fd >= 0 ? PIN_HELD : PIN_WANTED;
+    }
     LOG_ERROR(result->status == SPOOL_FULL
                   ? "the spool's disk is full: segments that Prometheus deletes can't be kept"
                   : "the spool does not work, trying again",
@@ -190,7 +249,10 @@ static void result_take(struct engine *engine, struct pin *pin, const struct spo
     bool dropping = pin->state == PIN_DROPPING;
     switch (result->status) {
     case SPOOL_DONE:
-        if (dropping) {
+        if (dropping && pin->fd >= 0 && !pin->over) {
+            pin->state = PIN_HELD; /* only the copy was in the way */
+            pin->copy = false;
+        } else if (dropping) {
             pins_remove(engine, pin);
         } else {
             pin_kept(engine, pin, result);
@@ -239,12 +301,6 @@ static void results(struct engine *engine)
 }
 
 /* ---- what is to do ---- */
-
-static bool below_low(const struct pins *pins, uint32_t generation, uint32_t number)
-{
-    return pins->has_low && (generation < pins->low.generation ||
-                             (generation == pins->low.generation && number < pins->low.segment));
-}
 
 /* The one before the lowest place stays too: if a crash tore its end, the repair that follows is
  * told from it, and nothing is sent twice. Unless the budget wants it. */
@@ -363,6 +419,18 @@ static bool pin_step(struct engine *engine, struct pin *pin)
     return false;
 }
 
+/* Those last that Prometheus deletes first. */
+static void spares_drop(struct engine *engine)
+{
+    struct pins *pins = &engine->pins;
+    for (size_t i = pins->count; i > 0 && pins->room < 0; i--) {
+        struct pin *pin = &pins->pins[i - 1];
+        if (pin->state == PIN_KEPT && budget_is_spare(engine, pin)) {
+            pin_uncopy(engine, pin);
+        }
+    }
+}
+
 void pins_run(struct engine *engine)
 {
     struct pins *pins = &engine->pins;
@@ -377,9 +445,11 @@ void pins_run(struct engine *engine)
     pins->look = false;
     pins->due_ms = INT64_MAX;
     discover(engine);
+    budget_room(engine);
     for (size_t i = 0; i < pins->count;) {
         i += pin_step(engine, &pins->pins[i]) ? 0 : 1;
     }
+    spares_drop(engine);
     pasts_run(engine);
     snapshots_run(engine);
     budget_look(engine);
