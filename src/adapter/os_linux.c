@@ -180,7 +180,11 @@ static void linux_watch(struct os *os, const char *path)
             return;
         }
     }
-    ASSERT(self->watches_count < WATCHES_MAX);
+    if (self->watches_count == WATCHES_MAX) { /* of paths that lead elsewhere by now */
+        inotify_rm_watch(self->notify_fd, self->watches[0]);
+        self->watches_count--;
+        memmove(self->watches, self->watches + 1, self->watches_count * sizeof *self->watches);
+    }
     self->watches[self->watches_count++] = watch;
 }
 

@@ -238,6 +238,31 @@ START_TEST(reading_a_watched_directory_is_no_change)
     ck_assert_int_eq(os->hint(os), OS_HINT_NONE);
 }
 
+/* A link above the directory that is pointed elsewhere tells the watch nothing. */
+START_TEST(of_many_directories_watched_one_after_the_other_the_last_ones_are)
+{
+    char name[32];
+    if (!inotify_is_here()) {
+        return;
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof name, "wal%u", i);
+        ck_assert_int_eq(mkdir(at(name), 0700), 0);
+        os->watch(os, at(name));
+    }
+    (void)settled_hint();
+    append("wal0/a", "");
+    ck_assert_int_eq(os->hint(os), OS_HINT_NONE);
+    append("wal19/a", "");
+    ck_assert_int_eq(os->hint(os), OS_HINT_CHANGED);
+    ck_assert_int_eq(unlink(at("wal0/a")), 0);
+    ck_assert_int_eq(unlink(at("wal19/a")), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof name, "wal%u", i);
+        ck_assert_int_eq(rmdir(at(name)), 0);
+    }
+}
+
 START_TEST(a_directory_that_is_not_there_can_not_be_watched)
 {
     os->watch(os, at("wal"));
@@ -287,6 +312,7 @@ Suite *suite_os_linux(void)
     tcase_add_loop_test(hints, every_change_in_a_watched_directory_is_hinted, 0,
                         (int)ARRAY_COUNT(changes));
     tcase_add_test(hints, reading_a_watched_directory_is_no_change);
+    tcase_add_test(hints, of_many_directories_watched_one_after_the_other_the_last_ones_are);
     tcase_add_test(hints, a_directory_that_is_not_there_can_not_be_watched);
     tcase_add_loop_test(hints, a_watched_directory_that_goes_away_says_so_and_can_be_watched_again,
                         0, 2);
