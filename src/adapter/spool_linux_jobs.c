@@ -31,6 +31,7 @@ static enum spool_status status_of(enum spool_kind kind, int error)
     case EROFS:
     case EMLINK:
     case EOPNOTSUPP:
+    case ENOSYS: /* some file systems in user space */
         return kind == SPOOL_LINK ? SPOOL_REFUSED : SPOOL_FAILED;
     default:
         return SPOOL_FAILED;
